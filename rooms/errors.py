@@ -1,0 +1,120 @@
+"""Every error of the realtime server, and what it tells the caller to do.
+
+RoomsError
+├── UsageError            the author or operator wrote something that can't work; one line says what to change
+├── BadMessage            a peer's message is refused; the connection stays (`room.error`)
+├── Closing               a connection is refused or ended; carries its close code and whether to come back
+└── StoreError
+    ├── StoreLocked       another process has the file; nothing was opened
+    ├── Fenced            another host owns the session now; drop the room, write nothing more
+    └── UnknownOutcome    the store didn't say whether it wrote; drop the room, acquire and load again
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class CloseCode(IntEnum):
+    """Why a connection ends (SPEC section CLOSE). `come_back` says whether a client may try again."""
+
+    GOING_AWAY = 1001
+    POLICY = 1008
+    TOO_BIG = 1009
+    OVERLOADED = 1013
+    BAD_MESSAGE = 4400
+    UNAUTHENTICATED = 4401
+    FORBIDDEN = 4403
+    NOT_FOUND = 4404
+    UNRESTORABLE = 4409
+    TAKEN_OVER = 4410
+    TOO_MANY = 4429
+
+    @property
+    def come_back(self) -> bool:
+        """Whether the same client may connect again by itself, after `retry_after`."""
+        return self in (CloseCode.GOING_AWAY, CloseCode.OVERLOADED, CloseCode.TOO_MANY)
+
+    @property
+    def http_status(self) -> int:
+        """The status that plain HTTP gets for the same refusal."""
+        return _HTTP_STATUS[self]
+
+
+_HTTP_STATUS = {
+    CloseCode.GOING_AWAY: 503,
+    CloseCode.POLICY: 403,
+    CloseCode.TOO_BIG: 413,
+    CloseCode.OVERLOADED: 503,
+    CloseCode.BAD_MESSAGE: 400,
+    CloseCode.UNAUTHENTICATED: 401,
+    CloseCode.FORBIDDEN: 403,
+    CloseCode.NOT_FOUND: 404,
+    CloseCode.UNRESTORABLE: 409,
+    CloseCode.TAKEN_OVER: 409,
+    CloseCode.TOO_MANY: 429,
+}
+
+
+class RoomsError(Exception):
+    """The root of what this package raises on purpose."""
+
+
+class UsageError(RoomsError):
+    """The author or operator asked for something that can't work; the message says what to change."""
+
+
+class BadMessage(RoomsError):
+    """A message that is refused while its connection stays: the client is told `room.error`.
+
+    `code` is a word that programs may compare; `reason` is a sentence for people.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class Closing(RoomsError):
+    """A connection is refused or ended: it is told `room.closing`, then closed with `code`.
+
+    `retry_after` is in milliseconds; None means: don't come back by yourself.
+    """
+
+    def __init__(self, code: CloseCode, reason: str, retry_after: int | None = None) -> None:
+        super().__init__(f"{int(code)}: {reason}")
+        self.code = code
+        self.reason = reason
+        self.retry_after = 1000 if retry_after is None and code.come_back else retry_after
+
+
+class StoreError(RoomsError):
+    """The store couldn't do what it was asked; nothing may be assumed written."""
+
+
+class StoreLocked(StoreError):
+    """Another process has the store's file open; nothing was opened or changed."""
+
+    def __init__(self, path: str, waited_ms: int) -> None:
+        super().__init__(
+            f"{path} is in use by another process (waited {waited_ms} ms for its lock); "
+            "stop that process or name another file with --store"
+        )
+        self.path = path
+
+
+class Fenced(StoreError):
+    """Another host took the session over, or it was deleted; stop writing at once."""
+
+    def __init__(self, kind: str, session: str, held: int, current: int | None) -> None:
+        now = "is gone" if current is None else f"is at epoch {current}"
+        super().__init__(f"{kind}/{session}: epoch {held} is no longer the owner; the record {now}")
+        self.kind = kind
+        self.session = session
+        self.held = held
+        self.current = current
+
+
+class UnknownOutcome(StoreError):
+    """The store didn't say whether it wrote: drop the room, acquire it again, load what is there."""

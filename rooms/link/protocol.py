@@ -1,0 +1,232 @@
+"""What a router and a host say to each other, as values that encode (PURE).
+
+One message a thing that happens; every field is what msgpack can carry, so that the pair of queues
+in one process and the socket between machines are the same path. A *channel* is a connection,
+numbered by the router for the life of its link; a *lane* is everybody on one host who sees the same
+bytes (room, view key, codec), numbered by the host. Messages of one link keep their order.
+
+Next inward: `rooms/host/host.py`; next outward: `rooms/router/routing.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import msgpack
+
+Json = Any  # plain JSON data: dict, list, str, int, float, bool, None
+
+
+class Message:
+    """One thing said over a link. `tag` names it on the wire; fields travel in order."""
+
+    __slots__ = ()
+    tag: ClassVar[str]
+
+
+# ------------------------------------------------------------------ router → host
+
+
+@dataclass(slots=True)
+class Attach(Message):
+    """A connection wants its session, or is put before a new incarnation of it (`greeted`).
+
+    `viewer` is who the door says it is ({"id","claims","role"}); a kind with its own `authenticate`
+    gets it with `token`, `params` and `headers` and may say otherwise. `cursor` is what the
+    connection holds. `renewed` is a token for `viewer` that the client should keep; `settled` the
+    highest outcome it was told.
+    """
+
+    tag: ClassVar[str] = "attach"
+    channel: int
+    kind: str
+    session: str
+    viewer: dict[str, Json]
+    client: str | None
+    since: int | None
+    cursor: str | None
+    codec: str
+    create: bool
+    token: str | None
+    renewed: str | None
+    params: dict[str, str]
+    headers: dict[str, str]
+    attachment: Json
+    greeted: bool
+    settled: int
+
+
+@dataclass(slots=True)
+class Said(Message):
+    """A client's message, parsed and within the door's limits (`rooms.sync.messages.read`)."""
+
+    tag: ClassVar[str] = "said"
+    channel: int
+    message: dict[str, Json]
+
+
+@dataclass(slots=True)
+class Detach(Message):
+    """The socket is gone (or was told to go)."""
+
+    tag: ClassVar[str] = "detach"
+    channel: int
+
+
+@dataclass(slots=True)
+class Want(Message):
+    """A channel that missed frames (it was slow, or wasn't at a fan-out's base) asks for what is
+    newest: the view after `cursor`, then the outcomes after `settled`.
+    """
+
+    tag: ClassVar[str] = "want"
+    channel: int
+    cursor: str | None
+    settled: int
+
+
+@dataclass(slots=True)
+class Request(Message):
+    """A plain HTTP request on a room. `path` is what follows the session ("" or "/…")."""
+
+    tag: ClassVar[str] = "request"
+    request: int
+    kind: str
+    session: str
+    method: str
+    path: str
+    params: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+    viewer: dict[str, Json]
+    token: str | None
+    create: bool
+
+
+# ------------------------------------------------------------------ host → router
+
+
+@dataclass(slots=True)
+class Live(Message):
+    """The session has an incarnation here: attach the channels you have for it."""
+
+    tag: ClassVar[str] = "live"
+    kind: str
+    session: str
+    epoch: int
+
+
+@dataclass(slots=True)
+class Asleep(Message):
+    """The session's incarnation ended cleanly: keep the sockets; the next message wakes it."""
+
+    tag: ClassVar[str] = "asleep"
+    kind: str
+    session: str
+    epoch: int
+
+
+@dataclass(slots=True)
+class Joined(Message):
+    """The channel is let in, and hears what goes to `lane` from now on (also when its lane
+    changes).
+    """
+
+    tag: ClassVar[str] = "joined"
+    channel: int
+    lane: int
+
+
+@dataclass(slots=True)
+class Tell(Message):
+    """Bytes for one channel. `cursor`: it then holds that view. `seq`: it is that event's outcome."""
+
+    tag: ClassVar[str] = "tell"
+    channel: int
+    data: bytes
+    cursor: str | None = None
+    seq: int | None = None
+
+
+@dataclass(slots=True)
+class Fanout(Message):
+    """Bytes for a lane, once. With a `base`: the step of a view, for channels that hold `base`, the
+    others ask (`Want`). Without: for every channel of the lane (an emitted event, presence).
+    """
+
+    tag: ClassVar[str] = "fanout"
+    lane: int
+    base: str | None
+    cursor: str | None
+    data: bytes
+
+
+@dataclass(slots=True)
+class Keep(Message):
+    """Keep this attachment for the channel, and give it back at the next `Attach`."""
+
+    tag: ClassVar[str] = "keep"
+    channel: int
+    attachment: Json
+
+
+@dataclass(slots=True)
+class Close(Message):
+    """Tell the channel `room.closing`, then close it. `retry_after` in ms; None: don't come back."""
+
+    tag: ClassVar[str] = "close"
+    channel: int
+    code: int
+    reason: str
+    retry_after: int | None
+
+
+@dataclass(slots=True)
+class Answer(Message):
+    """The response to a `Request`."""
+
+    tag: ClassVar[str] = "answer"
+    request: int
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+_MESSAGES: tuple[type[Message], ...] = (
+    Attach,
+    Said,
+    Detach,
+    Want,
+    Request,
+    Live,
+    Asleep,
+    Joined,
+    Tell,
+    Fanout,
+    Keep,
+    Close,
+    Answer,
+)
+_BY_TAG = {message.tag: message for message in _MESSAGES}
+_FIELDS = {message: tuple(f.name for f in fields(message)) for message in _MESSAGES}  # type: ignore[arg-type]
+
+
+def encode(message: Message) -> bytes:
+    """One message as msgpack: an array of its tag and its fields in order.
+
+    Raises TypeError or ValueError for a value that the wire can't carry, which is a bug of the
+    sender.
+    """
+    values = [message.tag, *(getattr(message, name) for name in _FIELDS[type(message)])]
+    packed: bytes = msgpack.packb(values, use_bin_type=True)
+    return packed
+
+
+def decode(data: bytes) -> Message:
+    """The message that `encode` made. Raises ValueError for anything else."""
+    try:
+        tag, *values = msgpack.unpackb(data, raw=False, strict_map_key=False)
+        return _BY_TAG[tag](*values)
+    except (KeyError, TypeError, msgpack.UnpackException) as error:
+        raise ValueError(f"not a link message: {error}") from error

@@ -1,0 +1,191 @@
+"""What a room needs of storage, free of any product's words: the port that every store implements.
+
+Ownership is a compare-and-swap in the session's own record {owner incarnation, epoch, revision};
+safety uses no clock. A commit says which revision it follows (`prev`) and is refused when the
+record has another owner, epoch, generation or revision. All times are milliseconds since 1970 by
+the store's clock; blobs are opaque. `tests/contracts.py` is the suite that each implementation
+passes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class SessionId(NamedTuple):
+    """The name of the durable, shared thing."""
+
+    kind: str
+    session: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.session}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All that is kept of a session. `revision` 0 with no snapshot: claimed, but nothing was ever
+    accepted.
+
+    `generation` is random and made with the record: a room deleted and made again is another one.
+    `activation` is what a clean release left for the next incarnation (nonce and numbers of its
+    views); acquiring takes it. `marks` are by "subject\\x00client".
+    """
+
+    generation: str
+    version: str
+    revision: int
+    snapshot: bytes | None = None
+    seats: bytes | None = None
+    marks: Mapping[str, bytes] = field(default_factory=dict)
+    outbox: Mapping[str, bytes] = field(default_factory=dict)
+    activation: bytes | None = None
+    due: int | None = None
+    changed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """The session is yours: write with this epoch. `record` is None when it has never been stored."""
+
+    epoch: int
+    generation: str
+    record: Record | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Another living incarnation has it; `address` is where it can be reached."""
+
+    owner: str
+    epoch: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The change (prev, new] of one session. Blobs that are None stay as they are; a mark or outbox
+    entry of None is removed. `due` is always the new truth (None: no timer). `version` is the
+    machine's.
+    """
+
+    id: SessionId
+    incarnation: str
+    epoch: int
+    generation: str
+    prev: int
+    new: int
+    version: str
+    due: int | None
+    snapshot: bytes | None = None
+    seats: bytes | None = None
+    marks: Mapping[str, bytes | None] = field(default_factory=dict)
+    outbox: Mapping[str, bytes | None] = field(default_factory=dict)
+    durable: bool = True  # False: may be lost by a crash of the machine (levels memory, primary)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A sleeping session with a timer that is due at `due`."""
+
+    id: SessionId
+    due: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A line of the list of sessions; `owner` is None while it sleeps."""
+
+    id: SessionId
+    revision: int
+    version: str
+    changed: int
+    due: int | None
+    owner: str | None
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostInfo:
+    """A host's announcement: its one life, where it is reached, and the machine versions it can
+    run.
+    """
+
+    incarnation: str
+    address: str
+    versions: Mapping[str, str]
+    expires: int
+
+
+class Store(Protocol):
+    """Where sessions live while nobody needs them. Every method may raise StoreError."""
+
+    async def now(self) -> int:
+        """The store's time in ms: what clients are told and timers are measured by."""
+
+    async def secret(self) -> bytes:
+        """A random secret of 32 bytes, made once and kept: it signs anonymous tokens."""
+
+    async def heartbeat(self, host: HostInfo, ttl: int) -> bool:
+        """Say that this incarnation lives for `ttl` ms more. False: it had expired, and is dead for
+        ever.
+        """
+
+    async def retire(self, incarnation: str) -> None:
+        """This incarnation is dead (it says so itself, or who reaped it): its sessions may be taken
+        at once.
+        """
+
+    async def hosts(self) -> Sequence[HostInfo]:
+        """The incarnations that live."""
+
+    async def acquire(self, id: SessionId, incarnation: str) -> Acquired | Held:
+        """Become the owner of a session nobody living owns: the epoch grows, `activation` is taken
+        out.
+
+        Repeating it by the owner is harmless (the same epoch). A session never stored is claimed:
+        record None.
+        """
+
+    async def commit_many(self, commits: Sequence[Commit]) -> Sequence[None | StoreError]:
+        """Write commits of several sessions, each whole or not at all, in order; one answer each:
+        None (written, at its level) or the error. A refused commit refuses the later ones of its
+        session.
+        """
+
+    async def release(
+        self, id: SessionId, incarnation: str, epoch: int, activation: bytes | None
+    ) -> bool:
+        """Give a session back after its last commit. One with no snapshot is forgotten. False: it
+        wasn't yours.
+        """
+
+    async def load(self, id: SessionId) -> Record | None:
+        """Read without owning: None when nothing was ever accepted under this name."""
+
+    async def due(self, before: int, limit: int) -> Sequence[Due]:
+        """Sessions without a living owner whose earliest timer is due before that time, earliest
+        first.
+        """
+
+    async def next_due(self) -> int | None:
+        """The earliest due time of any session without a living owner."""
+
+    async def scan(
+        self, kind: str | None = None, after: SessionId | None = None, limit: int = 100
+    ) -> Sequence[Listed]:
+        """Sessions in order of their names, live and sleeping, a page at a time."""
+
+    async def delete(self, id: SessionId) -> bool:
+        """Forget a session at once, whoever owns it: its owner's next commit is refused. False:
+        there was none.
+        """
+
+    async def close(self) -> None:
+        """Finish what was asked and let go of the file or connections. Later calls raise
+        StoreError.
+        """
