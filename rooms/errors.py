@@ -1,13 +1,13 @@
 """Every error of the realtime server, and what it tells the caller to do.
 
-RoomsError
-├── UsageError            the author or operator wrote something that can't work; one line says what to change
-├── BadMessage            a peer's message is refused; the connection stays (`room.error`)
-├── Closing               a connection is refused or ended; carries its close code and whether to come back
-└── StoreError
-    ├── StoreLocked       another process has the file; nothing was opened
-    ├── Fenced            another host owns the session now; drop the room, write nothing more
-    └── UnknownOutcome    the store didn't say whether it wrote; drop the room, acquire and load again
+    RoomsError
+    ├── UsageError          the author or operator wrote what can't work; it says what to change
+    ├── BadMessage          a peer's message is refused; the connection stays (`room.error`)
+    ├── Closing             a connection is refused or ended; says whether to come back
+    └── StoreError
+        ├── StoreLocked     another process has the file; nothing was opened
+        ├── Fenced          another host owns the session now; drop the room, write nothing
+        └── UnknownOutcome  the store didn't say whether it wrote; drop the room, acquire again
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from enum import IntEnum
 
 
 class CloseCode(IntEnum):
-    """Why a connection ends (SPEC section CLOSE). `come_back` says whether a client may try again."""
+    """Why a connection ends (SPEC, CLOSE), and whether a client may come back."""
 
     GOING_AWAY = 1001
     POLICY = 1008
@@ -61,7 +61,7 @@ class RoomsError(Exception):
 
 
 class UsageError(RoomsError):
-    """The author or operator asked for something that can't work; the message says what to change."""
+    """The author or operator asked for what can't work; the message says what to change."""
 
 
 class BadMessage(RoomsError):

@@ -74,7 +74,7 @@ class MemoryEnd:
             asyncio.get_running_loop().call_soon(self._drain)
 
     def _drain(self) -> None:
-        """Hand over what has come so far; what comes meanwhile waits for the next step of the loop."""
+        """Hand over what has come so far; what comes meanwhile waits for the next step."""
         self._scheduled = False
         assert self._on_message is not None
         try:

@@ -140,7 +140,7 @@ class Joined(Message):
 
 @dataclass(slots=True)
 class Tell(Message):
-    """Bytes for one channel. `cursor`: it then holds that view. `seq`: it is that event's outcome."""
+    """Bytes for one channel. `cursor`: it then holds that view. `seq`: it's that outcome."""
 
     tag: ClassVar[str] = "tell"
     channel: int
@@ -173,7 +173,7 @@ class Keep(Message):
 
 @dataclass(slots=True)
 class Close(Message):
-    """Tell the channel `room.closing`, then close it. `retry_after` in ms; None: don't come back."""
+    """Tell it `room.closing`, then close it. `retry_after` in ms; None: don't come back."""
 
     tag: ClassVar[str] = "close"
     channel: int

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rooms.errors import StoreError
+
 
 class SessionId(NamedTuple):
     """The name of the durable, shared thing."""
@@ -50,7 +52,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Acquired:
-    """The session is yours: write with this epoch. `record` is None when it has never been stored."""
+    """The session is yours: write with this epoch. `record` is None if never stored."""
 
     epoch: int
     generation: str
@@ -151,7 +153,7 @@ class Store(Protocol):
         record None.
         """
 
-    async def commit_many(self, commits: Sequence[Commit]) -> Sequence[None | StoreError]:
+    async def commit_many(self, commits: Sequence[Commit]) -> Sequence[StoreError | None]:
         """Write commits of several sessions, each whole or not at all, in order; one answer each:
         None (written, at its level) or the error. A refused commit refuses the later ones of its
         session.
