@@ -117,4 +117,4 @@ class Fenced(StoreError):
 
 
 class UnknownOutcome(StoreError):
-    """The store didn't say whether it wrote: drop the room, acquire it again, load what is there."""
+    """The store didn't say whether it wrote: drop the room, acquire and load it again."""
