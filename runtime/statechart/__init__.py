@@ -1,0 +1,1 @@
+"""The statechart algorithm: pure, no clock, no chance, no input or output."""
