@@ -1,13 +1,13 @@
 """Every error of the realtime server, and what it tells the caller to do.
 
-    RoomsError
-    ├── UsageError          the author or operator wrote what can't work; it says what to change
-    ├── BadMessage          a peer's message is refused; the connection stays (`room.error`)
-    ├── Closing             a connection is refused or ended; says whether to come back
-    └── StoreError
-        ├── StoreLocked     another process has the file; nothing was opened
-        ├── Fenced          another host owns the session now; drop the room, write nothing
-        └── UnknownOutcome  the store didn't say whether it wrote; drop the room, acquire again
+RoomsError
+├── UsageError          the author or operator wrote what can't work; it says what to change
+├── BadMessage          a peer's message is refused; the connection stays (`room.error`)
+├── Closing             a connection is refused or ended; says whether to come back
+└── StoreError
+    ├── StoreLocked     another process has the file; nothing was opened
+    ├── Fenced          another host owns the session now; drop the room, write nothing
+    └── UnknownOutcome  the store didn't say whether it wrote; drop the room, acquire again
 """
 
 from __future__ import annotations

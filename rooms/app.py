@@ -1,0 +1,40 @@
+"""The application: its kinds of rooms by name, and its pages. What `rooms dev APP` looks for."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from rooms.definition import Room
+from rooms.errors import UsageError
+from rooms.sync.messages import KIND_PATTERN
+
+
+class App:
+    """`App(counter=Counter, pages="web/")`: rooms at `/rooms/counter/…`, the folder's files below
+    `/`.
+
+    `pages` is relative to the file that makes the App. A path without a file of its own gets the
+    nearest `index.html` above it, so that `/play/abc` can be a page.
+
+    Raises:
+        UsageError: a kind's name or class that can't be one.
+    """
+
+    def __init__(self, *, pages: str | Path | None = None, **kinds: type[Room]) -> None:
+        for name, kind in kinds.items():
+            if not KIND_PATTERN.fullmatch(name):
+                raise UsageError(f"{name!r} can't name a kind of room: {KIND_PATTERN.pattern}")
+            if not (inspect.isclass(kind) and issubclass(kind, Room)):
+                raise UsageError(f"App({name}=…) takes a subclass of Room, not {kind!r}")
+            if kind.machine is None:
+                raise UsageError(f"{kind.__name__} has no `machine`")
+        if not kinds:
+            raise UsageError("an App has at least one kind of room: App(counter=Counter)")
+        self.kinds: dict[str, type[Room]] = dict(kinds)
+        self.pages: Path | None = None
+        if pages is not None:
+            caller = inspect.stack()[1].filename
+            self.pages = (Path(caller).parent / pages).resolve()
+            if not self.pages.is_dir():
+                raise UsageError(f"the pages' folder {self.pages} doesn't exist")

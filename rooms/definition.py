@@ -1,0 +1,159 @@
+"""What an author writes: a `Room` class a kind, with a machine, a view, and who may do what.
+
+An instance stands for one live room (`self.kind`, `self.id`); its methods decide, and change
+nothing: all that changes is the machine's. `rooms/host/room.py` asks these questions in the order
+of a turn."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from rooms.errors import UsageError
+from rooms.sync.views import Viewer, public
+from runtime import declare
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from rooms.sync.views import Seen
+
+Durability = Literal["memory", "primary", "fsync"]
+
+reply = declare("rooms.reply")
+"""An action: `reply(data)` or `reply(fn(args, params))` puts its value into the outcome's `result`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What is known of a connection before it is let in: the argument of `authenticate`.
+
+    `viewer` is who the built-in token says it is, or a new anonymous viewer. `params` is the query;
+    `headers` have lower-case names; `token` is what was given as such, unverified.
+    """
+
+    kind: str
+    session: str
+    viewer: Viewer
+    token: str | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Room:
+    """One kind of room. Subclass it, give it a `machine`, and name it in an `App`.
+
+    Durations are in milliseconds.
+    """
+
+    machine: ClassVar[Any] = None
+    """A state machine (or other actor logic) from `runtime`."""
+
+    durability: ClassVar[Durability] = "fsync"
+    """`fsync`: acknowledged when on disk · `primary`: when the store has it, a power cut may lose it ·
+    `memory`: at once, a crash loses what came since the last sleep or drain."""
+
+    on_error: ClassVar[Literal["reject", "stop"]] = "reject"
+    """An exception while an event is handled: drop that event's step, or stop as XState does."""
+
+    sleep_after: ClassVar[int] = 10_000
+    """How long nothing happens before the room sleeps."""
+
+    grace: ClassVar[int] = 15_000
+    """How long a viewer's seat is kept after the last connection went."""
+
+    presence: ClassVar[bool] = False
+    """Whether connections may share presence data."""
+
+    max_viewers: ClassVar[int | None] = None
+    """How many viewers may have a seat."""
+
+    show_timers: ClassVar[bool] = False
+    """Whether views carry `timers`: name → due time."""
+
+    show_can: ClassVar[tuple[str, ...]] = ()
+    """The event types that views answer in `can`; makes a view key per viewer."""
+
+    view: Any = public
+    """`everything`, `public` (default), or a method `view(self, snapshot, viewer)` that returns one."""
+
+    kind: str
+    id: str
+
+    def __init__(self, kind: str, id: str) -> None:
+        self.kind = kind
+        self.id = id
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        shown = cls.__dict__.get("view")
+        if inspect.isfunction(shown) and "self" not in inspect.signature(shown).parameters:
+            cls.view = staticmethod(shown)  # `view = my_function`
+        if cls.durability not in ("memory", "primary", "fsync"):
+            raise UsageError(
+                f"{cls.__name__}.durability is {cls.durability!r}; take memory, primary or fsync"
+            )
+
+    # -------------------------------------------------------------- who is let in, who may do what
+
+    @classmethod
+    async def authenticate(cls, door: Door) -> Viewer | None:
+        """Who is at the door. Default: who the built-in token says. None refuses (4401).
+
+        Called without waking the room; `dataclasses.replace(door.viewer, role=…)` sets a role.
+        """
+        return door.viewer
+
+    def allow_create(self, viewer: Viewer) -> bool | str:
+        """Whether the viewer may make this room by being the first. False or a reason: 4403."""
+        return True
+
+    def allow_join(self, viewer: Viewer, snapshot: Seen) -> bool | str:
+        """Whether the viewer may watch this room at all. False or a reason: 4403."""
+        return True
+
+    def allow_send(self, viewer: Viewer, event: Mapping[str, Any], snapshot: Seen) -> bool | str:
+        """Whether the viewer may send this event now. False or a reason rejects it."""
+        return True
+
+    def allow_send_to(
+        self, viewer: Viewer, child: str, event: Mapping[str, Any], snapshot: Seen
+    ) -> bool | str:
+        """Whether the viewer may send this event to a child actor. Default: nobody may."""
+        return False
+
+    def may_see(self, viewer: Viewer, other: Viewer) -> bool:
+        """Whether `viewer` is told of `other`'s presence."""
+        return True
+
+    def view_key(self, snapshot: Seen, viewer: Viewer) -> Hashable:
+        """Viewers with equal keys are shown the same view. Default, for a view of your own: one
+        each."""
+        return viewer.id
+
+    # -------------------------------------------------------------- its life
+
+    def input(self) -> Any:
+        """The machine's input when the session is made."""
+        return None
+
+    def migrate(self, persisted: dict[str, Any], from_version: str) -> dict[str, Any]:
+        """The persisted state of another version, changed to fit this one. Override it to allow
+        that.
+
+        Raises whatever it likes: the session then stays asleep and untouched (4409).
+        """
+        raise UsageError(
+            f"{self.kind} was stored by version {from_version!r} and has no `migrate` to this one"
+        )
+
+    @classmethod
+    def version(cls) -> str:
+        """The version that stored sessions are compared with: the machine's own."""
+        return str(getattr(cls.machine, "version", None) or "")
+
+    async def on_request(self, request: Any) -> Any:
+        """An HTTP request that isn't the wire's own GET or POST: a Starlette response, or None
+        (404)."""
+        return None
