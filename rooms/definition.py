@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Durability = Literal["memory", "primary", "fsync"]
 
 reply = declare("rooms.reply")
-"""An action: `reply(data)` or `reply(fn(args, params))` puts its value into the outcome's `result`."""
+"""An action: `reply(data)` or `reply(fn(args, params))`; its value is the outcome's `result`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class Room:
     """A state machine (or other actor logic) from `runtime`."""
 
     durability: ClassVar[Durability] = "fsync"
-    """`fsync`: acknowledged when on disk · `primary`: when the store has it, a power cut may lose it ·
-    `memory`: at once, a crash loses what came since the last sleep or drain."""
+    """When an event is acknowledged. `fsync`: it is on disk · `primary`: the store has it, a power
+    cut may lose it · `memory`: at once, a crash loses what came since the last sleep or drain."""
 
     on_error: ClassVar[Literal["reject", "stop"]] = "reject"
     """An exception while an event is handled: drop that event's step, or stop as XState does."""
@@ -76,7 +76,7 @@ class Room:
     """The event types that views answer in `can`; makes a view key per viewer."""
 
     view: Any = public
-    """`everything`, `public` (default), or a method `view(self, snapshot, viewer)` that returns one."""
+    """`everything`, `public` (default), or a method `view(self, snapshot, viewer)`."""
 
     kind: str
     id: str

@@ -1,0 +1,45 @@
+"""What the folders promise: public names listed by hand, files small enough to have one job."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted(
+    path
+    for folder in ("runtime", "rooms", "client")
+    for path in (ROOT / folder).rglob("*.py")
+    if "node_modules" not in path.parts
+)
+
+
+@pytest.mark.parametrize("package", ["runtime", "rooms", "client"])
+def test_a_package_lists_exactly_what_it_imports_for_others(package: str) -> None:
+    source = (ROOT / package / "__init__.py").read_text()
+    imported = {
+        alias.asname or alias.name
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+        for alias in node.names
+    }
+    module = importlib.import_module(package)
+    assert set(module.__all__) == imported
+    assert len(module.__all__) == len(set(module.__all__))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_opens_with_its_job_and_has_one(path: Path) -> None:
+    source = path.read_text()
+    if path.name != "__init__.py" or source.strip():
+        assert ast.get_docstring(ast.parse(source)), "a file opens with its job"
+    assert source.count("\n") <= 600, "a file this long has two jobs"
+
+
+def test_no_folder_is_named_after_nothing() -> None:
+    for path in SOURCES:
+        assert not {"core", "common", "utils"} & set(path.relative_to(ROOT).parts)
+        assert path.name not in ("types.py", "utils.py", "helpers.py")
