@@ -4,6 +4,7 @@ RoomsError
 ├── UsageError          the author or operator wrote what can't work; it says what to change
 ├── BadMessage          a peer's message is refused; the connection stays (`room.error`)
 ├── Closing             a connection is refused or ended; says whether to come back
+├── PatchError          a patch doesn't fit the view it was given; ask for the whole view
 └── StoreError
     ├── StoreLocked     another process has the file; nothing was opened
     ├── Fenced          another host owns the session now; drop the room, write nothing
@@ -87,6 +88,15 @@ class Closing(RoomsError):
         self.code = code
         self.reason = reason
         self.retry_after = 1000 if retry_after is None and code.come_back else retry_after
+
+
+class PatchError(RoomsError):
+    """An operation that doesn't fit the view: nothing was applied; ask for the whole view."""
+
+    def __init__(self, op: object, reason: str) -> None:
+        super().__init__(f"{str(op)[:200]}: {reason}")
+        self.op = op
+        self.reason = reason
 
 
 class StoreError(RoomsError):

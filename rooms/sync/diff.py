@@ -1,0 +1,279 @@
+"""From one view to the next: the operations between them, and their application (PURE).
+
+`diff` looks only where identity differs: parts that two views share are skipped unseen, so a step
+costs what it changed. `apply` is the other side's: it trusts nothing, and shares with its input all
+that the operations don't touch. The operations are SPEC VIEW3's:
+
+    [path, value]  set        [path]  delete        [path, i, n, [items]]  splice
+
+Next: `rooms/sync/backlog.py`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any, Final
+
+from rooms.errors import PatchError
+from rooms.sync.messages import FORBIDDEN_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from rooms.sync.messages import Json, Op
+
+_MISSING: Final = object()
+
+
+def diff(old: Json, new: Json) -> list[Op]:
+    """What turns `old` into `new`, shortest where parts kept their identity; [] when equal.
+
+    Items of an array are matched by identity, or by their `id` where they have one; scalars by
+    value. The operations alias parts of `new`.
+    """
+    ops: list[Op] = []
+    if old is not new:
+        _compare(old, new, [], ops)
+    return ops
+
+
+def _compare(old: Json, new: Json, path: list[str | int], ops: list[Op]) -> None:
+    """Add what turns `old` into `new` at `path`; they aren't the same object."""
+    kind = type(new)
+    if type(old) is not kind:
+        ops.append([path.copy(), new])
+    elif kind is dict:
+        _compare_dicts(old, new, path, ops)
+    elif kind is list:
+        _compare_lists(old, new, path, ops)
+    elif old != new:
+        ops.append([path.copy(), new])
+
+
+def _compare_dicts(
+    old: dict[str, Json], new: dict[str, Json], path: list[str | int], ops: list[Op]
+) -> None:
+    before = old.get
+    known, mark = 0, len(ops)
+    for key, value in new.items():
+        was = before(key, _MISSING)
+        if was is value:
+            known += 1
+        elif was is _MISSING:
+            ops.append([[*path, key], value])
+        else:
+            known += 1
+            path.append(key)
+            _compare(was, value, path, ops)
+            path.pop()
+    if known != len(old):
+        ops.extend([[*path, key]] for key in old if key not in new)
+    if len(ops) - mark > 1 and len(ops) - mark >= len(new):
+        inner = len(path) + 1
+        fields = sum(1 for op in ops[mark:] if len(op) == 2 and len(op[0]) == inner)
+        if fields == len(new):  # nothing of it stayed
+            ops[mark:] = [[path.copy(), new]]
+
+
+def _compare_lists(old: list[Json], new: list[Json], path: list[str | int], ops: list[Op]) -> None:
+    """Trim what is common at both ends, then pair what is left. Changes are written from the end to
+    the start, so that an index means the same before and after those already written.
+    """
+    start, end_old, end_new = 0, len(old), len(new)
+    shorter = min(end_old, end_new)
+    while start < shorter and (old[start] is new[start] or _same(old[start], new[start])):
+        start += 1
+    while end_old > start and end_new > start and _same(old[end_old - 1], new[end_new - 1]):
+        end_old -= 1
+        end_new -= 1
+    if start in (end_old, end_new) or end_old - start == end_new - start == 1:
+        pairs: list[tuple[int, int]] = []
+    else:
+        pairs = _pairs(old, new, start, end_old, end_new)
+    for at_old, at_new in reversed(pairs):
+        _rewrite(old, new, (at_old + 1, end_old), (at_new + 1, end_new), path, ops)
+        _compare_items(old, new, at_old, at_new, path, ops)
+        end_old, end_new = at_old, at_new
+    _rewrite(old, new, (start, end_old), (start, end_new), path, ops)
+
+
+def _rewrite(
+    old: list[Json],
+    new: list[Json],
+    was: tuple[int, int],
+    now: tuple[int, int],
+    path: list[str | int],
+    ops: list[Op],
+) -> None:
+    """Turn the stretch `was` of the old list into the stretch `now` of the new one, none of whose
+    items is known from the other: item by item when they look alike, otherwise by one splice.
+    """
+    count = was[1] - was[0]
+    before, after = old[was[0] : was[1]], new[now[0] : now[1]]
+    if count != len(after) or (count > 1 and not all(map(_alike, before, after))):
+        ops.append([path.copy(), was[0], count, after])
+        return
+    for offset in range(count - 1, -1, -1):
+        _compare_items(old, new, was[0] + offset, now[0] + offset, path, ops)
+
+
+def _compare_items(
+    old: list[Json],
+    new: list[Json],
+    at_old: int,
+    at_new: int,
+    path: list[str | int],
+    ops: list[Op],
+) -> None:
+    was, value = old[at_old], new[at_new]
+    if was is value:
+        return
+    path.append(at_old)
+    if _alike(was, value):
+        _compare(was, value, path, ops)
+    else:
+        ops.append([path.copy(), value])
+    path.pop()
+
+
+def _alike(one: Json, other: Json) -> bool:
+    """Whether two containers are probably the same thing at two moments."""
+    kind = type(one)
+    if kind is not type(other):
+        return False
+    return kind is list or (kind is dict and one.get("id") == other.get("id"))
+
+
+def _same(one: Json, other: Json) -> bool:
+    """Whether two items are one, without looking into them."""
+    if one is other:
+        return True
+    kind = type(one)
+    return kind is type(other) and kind is not dict and kind is not list and bool(one == other)
+
+
+def _pairs(
+    old: list[Json], new: list[Json], start: int, end_old: int, end_new: int
+) -> list[tuple[int, int]]:
+    """The items that stay, as (index in old, index in new), both growing: the longest such row."""
+    where: dict[Hashable, list[int]] = {}
+    for index in range(end_old - 1, start - 1, -1):
+        where.setdefault(_name(old[index]), []).append(index)
+    tails: list[int] = []  # the smallest old index that ends a row of each length
+    ends: list[int] = []  # … and which of `links` it is
+    links: list[tuple[int, int, int]] = []  # (index in old, index in new, link before it)
+    for index in range(start, end_new):
+        found = where.get(_name(new[index]))
+        if not found:
+            continue
+        at = found.pop()  # of equal items, the first not yet taken
+        length = bisect_left(tails, at)
+        links.append((at, index, ends[length - 1] if length else -1))
+        if length == len(tails):
+            tails.append(at)
+            ends.append(len(links) - 1)
+        else:
+            tails[length] = at
+            ends[length] = len(links) - 1
+    pairs: list[tuple[int, int]] = []
+    link = ends[-1] if ends else -1
+    while link >= 0:
+        at_old, at_new, link = links[link]
+        pairs.append((at_old, at_new))
+    pairs.reverse()
+    return pairs
+
+
+def _name(item: Json) -> Hashable:
+    """What an array's item is known by from one view to the next."""
+    kind = type(item)
+    if kind is dict:
+        own = item.get("id")
+        if type(own) is str or type(own) is int:
+            return ("id", own)
+        return ("at", id(item))
+    if kind is list:
+        return ("at", id(item))
+    return (kind, item)
+
+
+# ------------------------------------------------------------------ the other side
+
+
+def apply(view: Json, ops: Any) -> Json:
+    """The view after `ops`, which may be anything: `view` is never touched, and parts that no
+    operation touches keep their identity.
+
+    Raises:
+        PatchError: an operation isn't one, or doesn't fit; nothing was applied.
+    """
+    if type(ops) is not list:
+        raise PatchError(ops, "operations are a list")
+    root = [view]  # so that the whole view is an item like any other
+    own: dict[int, Json] = {}  # what was copied here, and may be written to
+    for op in ops:
+        if type(op) is not list or not 1 <= len(op) <= 4 or len(op) == 3 or type(op[0]) is not list:
+            raise PatchError(op, "an operation is [path], [path, value] or [path, i, n, items]")
+        where = op[0]
+        parent: Json = root
+        key: Json = 0
+        for step in where:
+            parent = _enter(parent, key, own, op)
+            key = step
+        if len(op) == 4:
+            _splice(_enter(parent, key, own, op), op)
+        elif type(parent) is dict:
+            _write_field(parent, key, op)
+        elif len(op) == 1:
+            raise PatchError(op, "an array shrinks by a splice, and a view can't be deleted")
+        else:
+            _check_index(parent, key, op)
+            parent[key] = op[1]
+    return root[0]
+
+
+def _enter(parent: Json, key: Json, own: dict[int, Json], op: Op) -> Json:
+    """The container at `key` of `parent`, as a copy that may be written to."""
+    if type(parent) is dict:
+        if type(key) is not str or key not in parent:
+            raise PatchError(op, f"there is no {key!r}")
+    else:
+        _check_index(parent, key, op)
+    child = parent[key]
+    if id(child) in own:
+        return child
+    if type(child) is not dict and type(child) is not list:
+        raise PatchError(op, f"{key!r} has nothing inside")
+    child = child.copy()
+    own[id(child)] = child
+    parent[key] = child
+    return child
+
+
+def _check_index(parent: list[Json], key: Json, op: Op) -> None:
+    if type(key) is not int or not 0 <= key < len(parent):
+        raise PatchError(op, f"{key!r} is no index of an array of {len(parent)}")
+
+
+def _write_field(parent: dict[str, Json], key: Json, op: Op) -> None:
+    if type(key) is not str:
+        raise PatchError(op, f"{key!r} is no key of an object")
+    if key in FORBIDDEN_KEYS:
+        raise PatchError(op, f"the key {key!r} is refused")
+    if len(op) == 2:
+        parent[key] = op[1]
+    elif key in parent:
+        del parent[key]
+    else:
+        raise PatchError(op, f"there is no {key!r} to delete")
+
+
+def _splice(target: Json, op: Op) -> None:
+    _, start, count, items = op
+    if type(target) is not list or type(items) is not list:
+        raise PatchError(op, "a splice puts items into an array")
+    if type(start) is not int or type(count) is not int or start < 0 or count < 0:
+        raise PatchError(op, "a splice has an index and a count")
+    if start + count > len(target):
+        raise PatchError(op, f"the array has {len(target)} items")
+    target[start : start + count] = items
