@@ -1,0 +1,91 @@
+/**
+ * Events on their way to the room: numbered when they first go out, kept until their outcome came (PURE).
+ * In: what the page wants said, and the server's numbers. Out: what to put on the wire, in order. Next: link.js
+ *
+ * The server's mark for this client changes in the same commit as the room's state: what it counts has happened, what
+ * it doesn't count has not. All that follows a reconnect is read from that one number.
+ */
+
+/** How many may be unanswered on the wire; the server stops reading a socket that goes beyond. */
+const WINDOW = 64;
+/** How many wait behind them before the next one is turned away. */
+const WAITING = 1_000;
+
+/** @template Entry */
+export class Outbox {
+  /** @type {Entry[]} */
+  #waiting = [];
+  /** @type {Map<number, Entry>} by seq, ascending */
+  #sent = new Map();
+  #next = 1;
+
+  /** Up to which number all outcomes have arrived. */
+  get acked() {
+    const [oldest] = this.#sent.keys();
+    return (oldest ?? this.#next) - 1;
+  }
+
+  /** Keep an entry until its outcome came. False: too many wait already. @param {Entry} entry */
+  add(entry) {
+    return this.#waiting.length < WAITING && this.#waiting.push(entry) > 0;
+  }
+
+  /** What may go out now for the first time, with its number. @returns {[number, Entry][]} */
+  take() {
+    const taken = this.#waiting.splice(0, WINDOW - this.#sent.size);
+    const numbered = taken.map((entry) => /** @type {[number, Entry]} */ ([this.#next++, entry]));
+    for (const [seq, entry] of numbered) this.#sent.set(seq, entry);
+    return numbered;
+  }
+
+  /** The entry whose outcome came; undefined for one that was answered before. @param {number} seq */
+  settle(seq) {
+    const entry = this.#sent.get(seq);
+    this.#sent.delete(seq);
+    return entry;
+  }
+
+  /**
+   * Take the server's word that it has settled everything up to `mark`. A mark below what was acknowledged is a room
+   * that lost its newest moments (durability `memory`): our unanswered events went with them, so they line up again
+   * and take the numbers after it.
+   * @param {number} mark
+   */
+  resume(mark) {
+    if (mark < this.acked) {
+      this.#waiting.unshift(...this.#sent.values());
+      this.#sent.clear();
+      this.#next = mark + 1;
+    }
+    this.#next = Math.max(this.#next, mark + 1);
+  }
+
+  /**
+   * What was sent and is unanswered from `seq` on. After a reconnect that is all of it: what lies below the server's
+   * mark is answered from stored outcomes.
+   * @param {number} seq @returns {[number, Entry][]}
+   */
+  again(seq) {
+    return [...this.#sent].filter(([sent]) => sent >= seq);
+  }
+
+  /**
+   * Start over as somebody else, at their mark. Gives back what was sent as the former: whether it happened is known
+   * only to them, and sent again it could happen twice.
+   * @param {number} mark @returns {Entry[]}
+   */
+  disown(mark) {
+    const sent = [...this.#sent.values()];
+    this.#sent.clear();
+    this.#next = mark + 1;
+    return sent;
+  }
+
+  /** Everything unanswered, sent or not; the outbox is empty then. @returns {Entry[]} */
+  clear() {
+    const unanswered = [...this.#sent.values(), ...this.#waiting];
+    this.#sent.clear();
+    this.#waiting = [];
+    return unanswered;
+  }
+}
