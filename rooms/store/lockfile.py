@@ -1,0 +1,59 @@
+"""One process a store file: an exclusive `flock` on `<file>.lock`.
+
+The kernel lets go of it when its process ends, however it ends, so that a restart right after a
+kill works. The lock file itself stays: removing it would let two processes lock two files of one
+name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from rooms.errors import StoreLocked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+POLL = 20  # ms
+
+
+class LockFile:
+    """The lock of `path`, once `acquire` has returned, until `release`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+
+    def acquire(
+        self, wait: int, elapsed: Callable[[], int], pause: Callable[[float], None]
+    ) -> None:
+        """Wait up to `wait` ms (by `elapsed`, looking again after each `pause` of seconds).
+
+        Raises:
+            StoreLocked: another process kept it all that time.
+            OSError: the lock file can't be made.
+        """
+        name = self._path.with_name(self._path.name + ".lock")
+        file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        start = elapsed()
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waited = elapsed() - start
+                if waited >= wait:
+                    os.close(file)
+                    raise StoreLocked(str(self._path), waited) from None
+                pause(POLL / 1000)
+            else:
+                self._file = file
+                return
+
+    def release(self) -> None:
+        """Let the next process have it."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

@@ -1,0 +1,292 @@
+"""What is read and written of sessions in SQLite, each inside a transaction that the caller holds.
+
+In: an open connection and what is wanted. Out: rows as the port's values. `writer.py` makes the
+transactions, `sqlite.py` asks.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rooms.store.ownership import refusal
+from rooms.store.port import Acquired, Due, Held, Listed, Record, SessionId
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rooms.errors import StoreError
+    from rooms.store.port import Commit, HostInfo
+
+T = TypeVar("T")
+
+ROWS = 128  # the most that one statement writes
+
+
+# -------------------------------------------------------------------------------- commits
+
+
+def write(db: sqlite3.Connection, commits: Sequence[tuple[Commit, int]]) -> bool:
+    """Write commits of different sessions, each with its time. False: some were refused, some may
+    be written; roll back.
+
+    Statements write many rows each, because each gives up Python's lock, and may wait for a busy
+    loop's thread to get it back: 64 commits by 64 statements took 400 ms beside a busy thread, by
+    one 15.
+    """
+    for some in _chunks(commits):
+        changes = [
+            (
+                *commit.id,
+                commit.incarnation,
+                commit.epoch,
+                commit.generation,
+                commit.prev,
+                commit.new,
+                commit.version,
+                commit.due,
+                now,
+                commit.seats,
+                commit.snapshot,
+            )
+            for commit, now in some
+        ]
+        if _execute(db, _UPDATE, changes).rowcount != len(changes):
+            return False
+    kept: list[tuple[Any, ...]] = []
+    gone: list[tuple[Any, ...]] = []
+    for commit, _ in commits:
+        for part, entries in (("mark", commit.marks), ("outbox", commit.outbox)):
+            for key, value in entries.items():
+                if value is None:
+                    gone.append((commit.generation, part, key))
+                else:
+                    kept.append((commit.generation, part, key, value))
+    for rows in _chunks(kept):
+        _execute(db, _UPSERT, rows)
+    for rows in _chunks(gone):
+        _execute(db, _REMOVE, rows)
+    return True
+
+
+def why_refused(db: sqlite3.Connection, commit: Commit) -> StoreError | None:
+    """Why this commit may not be written now; None: it may."""
+    row = db.execute(
+        "SELECT owner, epoch, generation, revision FROM sessions WHERE kind = ? AND session = ?",
+        commit.id,
+    ).fetchone()
+    return refusal(commit, None, None, "", 0) if row is None else refusal(commit, *row)
+
+
+_UPDATE = """
+UPDATE sessions SET
+    revision = b.new, version = b.version, due = b.due, changed = b.now,
+    seats = coalesce(b.seats, sessions.seats), snapshot = coalesce(b.snapshot, sessions.snapshot)
+FROM (
+    SELECT column1 kind, column2 session, column3 owner, column4 epoch, column5 generation,
+        column6 prev, column7 new, column8 version, column9 due, column10 now, column11 seats,
+        column12 snapshot
+    FROM (VALUES ROWS)
+) AS b
+WHERE sessions.kind = b.kind AND sessions.session = b.session AND sessions.owner = b.owner
+    AND sessions.epoch = b.epoch AND sessions.generation = b.generation
+    AND sessions.revision = b.prev
+"""
+
+_UPSERT = """
+INSERT INTO entries SELECT * FROM (VALUES ROWS) WHERE column1 IS NOT NULL
+ON CONFLICT DO UPDATE SET value = excluded.value
+"""
+
+_REMOVE = "DELETE FROM entries WHERE (generation, part, key) IN (VALUES ROWS)"
+
+
+def _execute(
+    db: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]
+) -> sqlite3.Cursor:
+    """Run a statement about all these rows, filled up with rows of NULL, which match nothing: so
+    that few texts have to be parsed.
+    """
+    size = 1 << (len(rows) - 1).bit_length()
+    values = [value for row in rows for value in row]
+    values += [None] * (len(rows[0]) * (size - len(rows)))
+    return db.execute(_with_rows(statement, size, len(rows[0])), values)
+
+
+@cache
+def _with_rows(statement: str, rows: int, columns: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return statement.replace("ROWS", ", ".join([row] * rows))
+
+
+def _chunks(things: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (things[start : start + ROWS] for start in range(0, len(things), ROWS))
+
+
+# -------------------------------------------------------------------------------- ownership
+
+
+def disown(db: sqlite3.Connection, dead: Iterable[str]) -> None:
+    """Let the sessions of the dead sleep, and forget what they only claimed."""
+    for incarnation in dead:
+        claimed = db.execute(
+            "SELECT kind, session, generation FROM sessions WHERE owner = ? AND snapshot IS NULL",
+            (incarnation,),
+        )
+        for kind, session, generation in claimed.fetchall():
+            _forget(db, SessionId(kind, session), generation)
+        db.execute("UPDATE sessions SET owner = NULL WHERE owner = ?", (incarnation,))
+
+
+def acquire(
+    db: sqlite3.Connection,
+    id: SessionId,
+    incarnation: str,
+    living: Mapping[str, HostInfo],
+    generation: str,
+) -> Acquired | Held:
+    """Make a living incarnation the owner unless another has it; `generation` is for a new record.
+
+    Whose owner has died was disowned before, in the same transaction.
+    """
+    found = db.execute(
+        "SELECT owner, epoch, generation FROM sessions WHERE kind = ? AND session = ?", id
+    ).fetchone()
+    if found is None:
+        epoch = _next_epoch(db)
+        db.execute(
+            "INSERT INTO sessions (kind, session, generation, owner, epoch) VALUES (?, ?, ?, ?, ?)",
+            (*id, generation, incarnation, epoch),
+        )
+        return Acquired(epoch, generation, None)
+    owner, epoch, generation = found
+    if owner is not None and owner != incarnation:
+        return Held(owner, epoch, living[owner].address)
+    record = load(db, id)
+    if owner is None:
+        epoch = _next_epoch(db)
+        db.execute(
+            "UPDATE sessions SET owner = ?, epoch = ?, activation = NULL"
+            " WHERE kind = ? AND session = ?",
+            (incarnation, epoch, *id),
+        )
+    return Acquired(epoch, generation, record)
+
+
+def release(
+    db: sqlite3.Connection, id: SessionId, incarnation: str, epoch: int, activation: bytes | None
+) -> bool:
+    """Let a session sleep if it is this owner's; forget it if nothing was accepted."""
+    found = db.execute(
+        "SELECT snapshot IS NULL, generation FROM sessions"
+        " WHERE kind = ? AND session = ? AND owner = ? AND epoch = ?",
+        (*id, incarnation, epoch),
+    ).fetchone()
+    if found is None:
+        return False
+    empty, generation = found
+    if empty:
+        _forget(db, id, generation)
+    else:
+        db.execute(
+            "UPDATE sessions SET owner = NULL, activation = ? WHERE kind = ? AND session = ?",
+            (activation, *id),
+        )
+    return True
+
+
+def delete(db: sqlite3.Connection, id: SessionId) -> bool:
+    """Forget a session, whoever owns it."""
+    found = db.execute(
+        "SELECT generation FROM sessions WHERE kind = ? AND session = ?", id
+    ).fetchone()
+    if found is not None:
+        _forget(db, id, found[0])
+    return found is not None
+
+
+def _forget(db: sqlite3.Connection, id: SessionId, generation: str) -> None:
+    db.execute("DELETE FROM sessions WHERE kind = ? AND session = ?", id)
+    db.execute("DELETE FROM entries WHERE generation = ?", (generation,))
+
+
+def _next_epoch(db: sqlite3.Connection) -> int:
+    """Grows over the whole file, so that an epoch means one ownership even when a session is
+    deleted and made again.
+    """
+    grow = "UPDATE meta SET value = value + 1 WHERE key = 'epoch' RETURNING value"
+    [(epoch,)] = db.execute(grow).fetchall()
+    return int(epoch)
+
+
+# -------------------------------------------------------------------------------- reading
+
+
+def secret(db: sqlite3.Connection) -> bytes:
+    """The secret that was made with the file."""
+    (value,) = db.execute("SELECT value FROM meta WHERE key = 'secret'").fetchone()
+    return bytes(value)
+
+
+def load(db: sqlite3.Connection, id: SessionId) -> Record | None:
+    """All that is kept of a session; None before its first commit."""
+    row = db.execute(
+        "SELECT generation, version, revision, snapshot, seats, activation, due, changed"
+        " FROM sessions WHERE kind = ? AND session = ? AND version IS NOT NULL",
+        id,
+    ).fetchone()
+    if row is None:
+        return None
+    generation, version, revision, snapshot, seats, activation, due, changed = row
+    entries: dict[str, dict[str, bytes]] = {"mark": {}, "outbox": {}}
+    found = db.execute("SELECT part, key, value FROM entries WHERE generation = ?", (generation,))
+    for part, key, value in found.fetchall():
+        entries[part][key] = value
+    return Record(
+        generation=generation,
+        version=version,
+        revision=revision,
+        snapshot=snapshot,
+        seats=seats,
+        marks=entries["mark"],
+        outbox=entries["outbox"],
+        activation=activation,
+        due=due,
+        changed=changed,
+    )
+
+
+def due(db: sqlite3.Connection, before: int, limit: int) -> list[Due]:
+    """Sleeping sessions due by `before`, earliest first."""
+    rows = db.execute(
+        "SELECT kind, session, due FROM sessions WHERE owner IS NULL AND due <= ?"
+        " ORDER BY due, kind, session LIMIT ?",
+        (before, limit),
+    )
+    return [Due(SessionId(kind, session), due) for kind, session, due in rows.fetchall()]
+
+
+def next_due(db: sqlite3.Connection) -> int | None:
+    """The earliest due time of a sleeping session."""
+    row = db.execute(
+        "SELECT due FROM sessions WHERE owner IS NULL AND due IS NOT NULL ORDER BY due LIMIT 1"
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def scan(
+    db: sqlite3.Connection, kind: str | None, after: SessionId | None, limit: int
+) -> list[Listed]:
+    """A page of the sessions that hold something, in order of their names."""
+    where, values = "", list[Any]()
+    if kind is not None:
+        where, values = " AND kind = ?", [kind]
+    if after is not None:
+        where, values = where + " AND (kind, session) > (?, ?)", [*values, *after]
+    rows = db.execute(
+        "SELECT kind, session, revision, version, changed, due, owner, length(snapshot)"
+        f" FROM sessions WHERE snapshot IS NOT NULL{where} ORDER BY kind, session LIMIT ?",
+        (*values, limit),
+    )
+    return [Listed(SessionId(kind, session), *rest) for kind, session, *rest in rows.fetchall()]

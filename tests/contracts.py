@@ -1,0 +1,582 @@
+"""The rules of each port, as tests that every implementation inherits.
+
+A store's own test file subclasses `StoreContract` and gives it a fixture `store` that measures time
+by the fixture `clock`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rooms.errors import Fenced, StoreError
+from rooms.store.port import Acquired, Commit, Due, Held, HostInfo, SessionId
+
+if TYPE_CHECKING:
+    from rooms.store.port import Record, Store
+
+TABLE = SessionId("trivia", "table-1")
+OTHER = SessionId("trivia", "table-2")
+TTL = 10_000
+
+
+class Clock:
+    """Time that only tests move, in ms."""
+
+    def __init__(self, start: int = 1_700_000_000_000) -> None:
+        self.ms = start
+
+    def now(self) -> int:
+        return self.ms
+
+    def advance(self, ms: int) -> None:
+        self.ms += ms
+
+
+def host(incarnation: str) -> HostInfo:
+    return HostInfo(incarnation, f"unix:/run/{incarnation}", {"trivia": "1"}, expires=0)
+
+
+async def announce(store: Store, *incarnations: str) -> None:
+    for incarnation in incarnations:
+        assert await store.heartbeat(host(incarnation), TTL)
+
+
+async def own(store: Store, id: SessionId, incarnation: str) -> Acquired:
+    acquired = await store.acquire(id, incarnation)
+    assert isinstance(acquired, Acquired), acquired
+    return acquired
+
+
+def first(id: SessionId, incarnation: str, acquired: Acquired) -> Commit:
+    """A commit of revision 1 by who has just acquired a session that was never stored."""
+    return Commit(
+        id=id,
+        incarnation=incarnation,
+        epoch=acquired.epoch,
+        generation=acquired.generation,
+        prev=0,
+        new=1,
+        version="1",
+        due=None,
+        snapshot=b"one",
+    )
+
+
+def following(commit: Commit, snapshot: bytes | None = None) -> Commit:
+    """The next revision, otherwise unchanged."""
+    return replace(commit, prev=commit.new, new=commit.new + 1, snapshot=snapshot)
+
+
+async def write(store: Store, *commits: Commit) -> None:
+    answers = await store.commit_many(commits)
+    assert list(answers) == [None] * len(commits)
+
+
+async def refused(store: Store, commit: Commit) -> StoreError:
+    [answer] = await store.commit_many([commit])
+    assert answer is not None, "the commit was written"
+    return answer
+
+
+async def stored(store: Store, id: SessionId) -> Record:
+    record = await store.load(id)
+    assert record is not None
+    return record
+
+
+async def put_to_sleep(store: Store, id: SessionId, incarnation: str, due: int | None) -> None:
+    """A session with one revision and a timer, acquired and released by a living incarnation."""
+    acquired = await own(store, id, incarnation)
+    await write(store, replace(first(id, incarnation, acquired), due=due))
+    assert await store.release(id, incarnation, acquired.epoch, None)
+
+
+class StoreContract:
+    """What every `Store` does."""
+
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
+    # ------------------------------------------------------------ time, secret, hosts
+
+    async def test_its_time_is_the_clock_it_was_given(self, store: Store, clock: Clock) -> None:
+        clock.advance(5)
+        assert await store.now() == clock.ms
+
+    async def test_its_secret_is_made_once_and_long_enough(self, store: Store) -> None:
+        assert len(await store.secret()) == 32
+        assert await store.secret() == await store.secret()
+
+    async def test_an_announced_host_is_listed_until_its_lease_ends(
+        self, store: Store, clock: Clock
+    ) -> None:
+        await announce(store, "one")
+        clock.advance(TTL - 1)
+        assert list(await store.hosts()) == [replace(host("one"), expires=clock.ms + 1)]
+        clock.advance(1)
+        assert list(await store.hosts()) == []
+
+    async def test_a_heartbeat_in_time_prolongs_the_lease(self, store: Store, clock: Clock) -> None:
+        await announce(store, "one")
+        clock.advance(TTL - 1)
+        await announce(store, "one")
+        clock.advance(TTL - 1)
+        assert [h.incarnation for h in await store.hosts()] == ["one"]
+
+    async def test_an_expired_incarnation_is_dead_for_ever(
+        self, store: Store, clock: Clock
+    ) -> None:  # [STORE4]
+        await announce(store, "one")
+        clock.advance(TTL)
+        assert not await store.heartbeat(host("one"), TTL)
+        assert list(await store.hosts()) == []
+        with pytest.raises(StoreError, match="no lease"):
+            await store.acquire(TABLE, "one")
+
+    async def test_a_retired_incarnation_is_dead_for_ever(self, store: Store) -> None:
+        await announce(store, "one")
+        await store.retire("one")
+        assert list(await store.hosts()) == []
+        assert not await store.heartbeat(host("one"), TTL)
+
+    async def test_only_the_announced_may_acquire(self, store: Store) -> None:
+        with pytest.raises(StoreError, match="no lease"):
+            await store.acquire(TABLE, "nobody")
+        await announce(store, "one")
+        await own(store, TABLE, "one")
+
+    # ------------------------------------------------------------ acquire
+
+    async def test_a_session_never_stored_is_claimed_without_a_record(self, store: Store) -> None:
+        await announce(store, "one")
+        acquired = await own(store, TABLE, "one")
+        assert acquired.record is None
+        assert acquired.generation
+        assert await store.load(TABLE) is None
+        assert list(await store.scan()) == []
+
+    async def test_a_held_session_says_by_whom_and_where(self, store: Store) -> None:
+        await announce(store, "one", "two")
+        acquired = await own(store, TABLE, "one")
+        assert await store.acquire(TABLE, "two") == Held("one", acquired.epoch, host("one").address)
+
+    async def test_acquiring_again_is_harmless_to_its_owner(self, store: Store) -> None:
+        await announce(store, "one")
+        acquired = await own(store, TABLE, "one")
+        await write(store, first(TABLE, "one", acquired))
+        again = await own(store, TABLE, "one")
+        assert (again.epoch, again.generation) == (acquired.epoch, acquired.generation)
+        assert again.record == await store.load(TABLE)
+        await write(store, following(first(TABLE, "one", acquired), b"two"))
+
+    async def test_a_session_changes_hands_at_a_higher_epoch_with_its_record(
+        self, store: Store
+    ) -> None:
+        await announce(store, "one", "two")
+        acquired = await own(store, TABLE, "one")
+        await write(store, first(TABLE, "one", acquired))
+        before = await store.load(TABLE)
+        assert await store.release(TABLE, "one", acquired.epoch, None)
+        taken = await own(store, TABLE, "two")
+        assert taken.epoch > acquired.epoch
+        assert taken.generation == acquired.generation
+        assert taken.record == before
+
+    @pytest.mark.parametrize("how", ["expired", "retired"])
+    async def test_the_sessions_of_the_dead_may_be_taken(
+        self, store: Store, clock: Clock, how: str
+    ) -> None:
+        await announce(store, "one")
+        acquired = await own(store, TABLE, "one")
+        await write(store, first(TABLE, "one", acquired))
+        if how == "expired":
+            clock.advance(TTL)
+        else:
+            await store.retire("one")
+        await announce(store, "two")
+        taken = await own(store, TABLE, "two")
+        assert taken.epoch > acquired.epoch
+        assert taken.record is not None
+        assert taken.record.snapshot == b"one"
+
+    async def test_what_the_dead_only_claimed_is_claimed_anew(self, store: Store) -> None:
+        await announce(store, "one", "two")
+        claimed = await own(store, TABLE, "one")
+        await store.retire("one")
+        taken = await own(store, TABLE, "two")
+        assert taken.record is None
+        assert taken.epoch > claimed.epoch
+
+    # ------------------------------------------------------------ commit
+
+    async def test_a_commit_is_what_is_loaded(self, store: Store, clock: Clock) -> None:
+        await announce(store, "one")
+        acquired = await own(store, TABLE, "one")
+        clock.advance(77)
+        await write(
+            store,
+            replace(
+                first(TABLE, "one", acquired),
+                seats=b"seats",
+                marks={"subject\0client": b"mark"},
+                outbox={"effect-1": b"effect"},
+                due=123,
+                version="1.0",
+            ),
+        )
+        record = await stored(store, TABLE)
+        assert record.generation == acquired.generation
+        assert (record.revision, record.version, record.due) == (1, "1.0", 123)
+        assert (record.snapshot, record.seats) == (b"one", b"seats")
+        assert record.marks == {"subject\0client": b"mark"}
+        assert record.outbox == {"effect-1": b"effect"}
+        assert record.activation is None
+        assert record.changed == clock.ms
+
+    async def test_what_a_commit_leaves_out_stays_and_none_removes_an_entry(
+        self, store: Store
+    ) -> None:
+        await announce(store, "one")
+        commit = replace(
+            first(TABLE, "one", await own(store, TABLE, "one")),
+            seats=b"seats",
+            marks={"a": b"1", "b": b"1"},
+            outbox={"x": b"1", "y": b"1"},
+            due=5,
+        )
+        change = replace(
+            following(commit),
+            seats=None,
+            marks={"a": None, "c": b"2", "never": None},
+            outbox={"x": b"2", "y": None},
+            due=None,
+        )
+        await write(store, commit, change)
+        record = await stored(store, TABLE)
+        assert (record.revision, record.snapshot, record.seats) == (2, b"one", b"seats")
+        assert record.marks == {"b": b"1", "c": b"2"}
+        assert record.outbox == {"x": b"2"}
+        assert record.due is None
+
+    async def test_a_commit_may_cover_several_revisions_or_none(self, store: Store) -> None:
+        await announce(store, "one")
+        commit = replace(first(TABLE, "one", await own(store, TABLE, "one")), new=5)
+        ignored = replace(commit, prev=5, snapshot=None, marks={"a": b"settled"})
+        await write(store, commit, ignored)
+        record = await stored(store, TABLE)
+        assert (record.revision, record.marks) == (5, {"a": b"settled"})
+
+    async def test_many_sessions_are_written_at_once_and_answered_in_order(
+        self, store: Store
+    ) -> None:
+        await announce(store, "one")
+        ids = [SessionId("trivia", f"table-{n}") for n in range(300)]
+        commits = [
+            replace(
+                first(id, "one", await own(store, id, "one")),
+                snapshot=str(id).encode(),
+                marks={"a": b"1", "b": b"2"},
+            )
+            for id in ids
+        ]
+        await write(store, *commits)
+        for id in ids:
+            record = await stored(store, id)
+            assert record.snapshot == str(id).encode()
+            assert record.marks == {"a": b"1", "b": b"2"}
+
+    async def test_commits_of_one_session_chain(self, store: Store) -> None:
+        await announce(store, "one")
+        one = replace(first(TABLE, "one", await own(store, TABLE, "one")), marks={"a": b"1"})
+        two = replace(following(one, b"two"), marks={"b": b"2"}, due=9)
+        three = replace(following(two), marks={"a": None}, seats=b"seats", due=8)
+        await write(store, one, two, three)
+        record = await stored(store, TABLE)
+        assert (record.revision, record.snapshot, record.seats) == (3, b"two", b"seats")
+        assert (record.marks, record.due) == ({"b": b"2"}, 8)
+
+    async def test_a_commit_that_follows_another_revision_is_refused(
+        self, store: Store
+    ) -> None:  # [STORE2]
+        await announce(store, "one")
+        one = first(TABLE, "one", await own(store, TABLE, "one"))
+        await write(store, one)
+        await refused(store, replace(one, snapshot=b"a repeat"))
+        await refused(store, following(following(one, b"a gap")))
+        assert (await stored(store, TABLE)).snapshot == b"one"
+
+    async def test_a_former_owner_is_fenced(self, store: Store) -> None:  # [STORE2]
+        await announce(store, "one", "two")
+        one = first(TABLE, "one", await own(store, TABLE, "one"))
+        await write(store, one)
+        await store.retire("one")
+        taken = await own(store, TABLE, "two")
+        error = await refused(store, following(one, b"stale"))
+        assert isinstance(error, Fenced)
+        assert (error.held, error.current) == (one.epoch, taken.epoch)
+        assert (await stored(store, TABLE)).snapshot == b"one"
+
+    async def test_an_owner_is_fenced_by_its_own_next_ownership(
+        self, store: Store
+    ) -> None:  # [STORE2]
+        await announce(store, "one")
+        one = first(TABLE, "one", await own(store, TABLE, "one"))
+        await write(store, one)
+        assert await store.release(TABLE, "one", one.epoch, None)
+        assert isinstance(await refused(store, following(one, b"asleep")), Fenced)
+        again = await own(store, TABLE, "one")
+        assert isinstance(await refused(store, following(one, b"stale")), Fenced)
+        await write(store, replace(following(one, b"two"), epoch=again.epoch))
+
+    async def test_another_incarnation_cannot_use_the_owners_epoch(
+        self, store: Store
+    ) -> None:  # [STORE2]
+        await announce(store, "one", "two")
+        one = first(TABLE, "one", await own(store, TABLE, "one"))
+        assert isinstance(await refused(store, replace(one, incarnation="two")), Fenced)
+
+    async def test_a_commit_to_a_missing_record_is_refused(self, store: Store) -> None:
+        await announce(store, "one")
+        one = first(TABLE, "one", await own(store, TABLE, "one"))
+        await write(store, one)
+        assert await store.delete(TABLE)
+        error = await refused(store, following(one, b"two"))
+        assert isinstance(error, Fenced)
+        assert error.current is None
+        assert await store.load(TABLE) is None
+
+    async def test_a_commit_to_another_generation_is_refused(self, store: Store) -> None:  # [NAME5]
+        await announce(store, "one")
+        one = first(TABLE, "one", await own(store, TABLE, "one"))
+        await write(store, one)
+        assert await store.delete(TABLE)
+        again = await own(store, TABLE, "one")
+        assert again.generation != one.generation
+        # The owner, epoch and revision may be the same; the generation never is.
+        of_the_former = replace(one, epoch=again.epoch, snapshot=b"former")
+        assert isinstance(await refused(store, of_the_former), Fenced)
+        await write(store, replace(one, epoch=again.epoch, generation=again.generation))
+        assert (await stored(store, TABLE)).snapshot == b"one"
+
+    async def test_a_refused_commit_refuses_the_later_ones_of_its_session_only(
+        self, store: Store
+    ) -> None:
+        await announce(store, "one")
+        one = first(TABLE, "one", await own(store, TABLE, "one"))
+        other = first(OTHER, "one", await own(store, OTHER, "one"))
+        await write(store, one)
+        answers = await store.commit_many(
+            [other, one, following(one, b"late"), following(other, b"fine")]
+        )
+        assert [answer is None for answer in answers] == [True, False, False, True]
+        assert (await stored(store, TABLE)).snapshot == b"one"
+        assert (await stored(store, OTHER)).snapshot == b"fine"
+
+    async def test_a_refused_commit_changes_nothing_of_its_own(self, store: Store) -> None:
+        await announce(store, "one")
+        one = replace(first(TABLE, "one", await own(store, TABLE, "one")), marks={"a": b"1"})
+        await write(store, one)
+        before = await stored(store, TABLE)
+        await refused(
+            store,
+            replace(one, marks={"a": None, "b": b"2"}, outbox={"x": b"1"}, seats=b"new", due=1),
+        )
+        assert await stored(store, TABLE) == before
+
+    async def test_a_commit_is_written_at_every_level(self, store: Store) -> None:
+        await announce(store, "one")
+        one = replace(first(TABLE, "one", await own(store, TABLE, "one")), durable=False)
+        await write(store, one)
+        await write(store, replace(following(one, b"two"), durable=True))
+        assert (await stored(store, TABLE)).snapshot == b"two"
+
+    async def test_no_commits_are_answered_by_nothing(self, store: Store) -> None:
+        assert list(await store.commit_many([])) == []
+
+    # ------------------------------------------------------------ release
+
+    async def test_activation_is_left_by_a_release_and_taken_once(self, store: Store) -> None:
+        await announce(store, "one")
+        acquired = await own(store, TABLE, "one")
+        await write(store, first(TABLE, "one", acquired))
+        assert await store.release(TABLE, "one", acquired.epoch, b"nonce")
+        taken = await own(store, TABLE, "one")
+        assert taken.record is not None
+        assert taken.record.activation == b"nonce"
+        assert (await stored(store, TABLE)).activation is None
+        again = await own(store, TABLE, "one")
+        assert again.record is not None
+        assert again.record.activation is None
+
+    async def test_only_its_owner_at_its_epoch_releases(self, store: Store) -> None:
+        await announce(store, "one", "two")
+        acquired = await own(store, TABLE, "one")
+        await write(store, first(TABLE, "one", acquired))
+        assert not await store.release(TABLE, "two", acquired.epoch, b"no")
+        assert not await store.release(TABLE, "one", acquired.epoch - 1, b"no")
+        assert not await store.release(OTHER, "one", acquired.epoch, b"no")
+        assert isinstance(await store.acquire(TABLE, "two"), Held)
+        assert await store.release(TABLE, "one", acquired.epoch, None)
+        assert not await store.release(TABLE, "one", acquired.epoch, b"twice")
+        assert (await stored(store, TABLE)).activation is None
+
+    async def test_a_release_of_a_deleted_session_cannot_hit_its_successor(
+        self, store: Store
+    ) -> None:
+        await announce(store, "one")
+        former = await own(store, TABLE, "one")
+        await store.delete(TABLE)
+        again = await own(store, TABLE, "one")
+        assert not await store.release(TABLE, "one", former.epoch, None)
+        await write(store, first(TABLE, "one", again))
+
+    async def test_a_released_session_that_holds_nothing_is_forgotten(
+        self, store: Store
+    ) -> None:  # [NAME3]
+        await announce(store, "one")
+        claimed = await own(store, TABLE, "one")
+        ignored = replace(
+            first(TABLE, "one", claimed), new=0, snapshot=None, marks={"a": b"ignored"}
+        )
+        await write(store, ignored)
+        assert await store.load(TABLE) is None
+        assert await store.release(TABLE, "one", claimed.epoch, None)
+        again = await own(store, TABLE, "one")
+        assert again.record is None
+        assert again.generation != claimed.generation
+        await write(store, first(TABLE, "one", again))
+        assert (await stored(store, TABLE)).marks == {}
+
+    # ------------------------------------------------------------ due
+
+    async def test_sleeping_sessions_are_due_earliest_first_up_to_the_limit(
+        self, store: Store
+    ) -> None:
+        await announce(store, "one")
+        ids = [SessionId("trivia", f"table-{n}") for n in range(5)]
+        for id, due in zip(ids, (500, 300, None, 100, 301), strict=True):
+            await put_to_sleep(store, id, "one", due)
+        assert list(await store.due(300, 10)) == [Due(ids[3], 100), Due(ids[1], 300)]
+        assert [one.due for one in await store.due(1000, 3)] == [100, 300, 301]
+        assert list(await store.due(99, 10)) == []
+        assert await store.next_due() == 100
+
+    async def test_nothing_is_due_in_a_store_without_timers(self, store: Store) -> None:
+        await announce(store, "one")
+        assert await store.next_due() is None
+        await put_to_sleep(store, TABLE, "one", None)
+        assert await store.next_due() is None
+        assert list(await store.due(1 << 60, 10)) == []
+
+    async def test_a_live_session_is_not_due_and_its_last_commit_counts_when_it_sleeps(
+        self, store: Store
+    ) -> None:  # [TIME3]
+        await announce(store, "one")
+        await put_to_sleep(store, TABLE, "one", 100)
+        acquired = await own(store, TABLE, "one")
+        assert await store.next_due() is None
+        assert list(await store.due(1000, 10)) == []
+        assert acquired.record is not None
+        change = replace(first(TABLE, "one", acquired), prev=1, new=2, due=50)
+        await write(store, change)
+        assert await store.next_due() is None
+        assert await store.release(TABLE, "one", acquired.epoch, None)
+        assert list(await store.due(1000, 10)) == [Due(TABLE, 50)]
+        acquired = await own(store, TABLE, "one")
+        await write(store, replace(following(change), epoch=acquired.epoch, due=None))
+        assert await store.release(TABLE, "one", acquired.epoch, None)
+        assert await store.next_due() is None
+
+    @pytest.mark.parametrize("how", ["expired", "retired"])
+    async def test_the_timers_of_the_dead_are_due(
+        self, store: Store, clock: Clock, how: str
+    ) -> None:
+        await announce(store, "one")
+        acquired = await own(store, TABLE, "one")
+        await write(store, replace(first(TABLE, "one", acquired), due=100))
+        if how == "expired":
+            clock.advance(TTL)
+        else:
+            await store.retire("one")
+        assert await store.next_due() == 100
+        assert list(await store.due(100, 10)) == [Due(TABLE, 100)]
+
+    async def test_a_deleted_session_is_not_due(self, store: Store) -> None:
+        await announce(store, "one")
+        await put_to_sleep(store, TABLE, "one", 100)
+        assert await store.delete(TABLE)
+        assert await store.next_due() is None
+        assert list(await store.due(1000, 10)) == []
+
+    # ------------------------------------------------------------ scan, delete, close
+
+    async def test_sessions_are_listed_in_order_of_their_names_a_page_at_a_time(
+        self, store: Store
+    ) -> None:
+        await announce(store, "one")
+        names = [("a", "1"), ("a", "10"), ("a", "2"), ("b", "1"), ("c", "0")]
+        for kind, session in reversed(names):
+            await put_to_sleep(store, SessionId(kind, session), "one", None)
+        assert [tuple(line.id) for line in await store.scan()] == names
+        page = await store.scan(limit=2)
+        assert [tuple(line.id) for line in page] == names[:2]
+        page = await store.scan(after=page[-1].id, limit=2)
+        assert [tuple(line.id) for line in page] == names[2:4]
+        assert [tuple(line.id) for line in await store.scan("a")] == names[:3]
+        after = await store.scan("a", after=SessionId("a", "1"))
+        assert [tuple(line.id) for line in after] == names[1:3]
+        assert list(await store.scan("a", after=SessionId("b", "0"))) == []
+
+    async def test_a_line_says_what_the_session_is_and_who_has_it(
+        self, store: Store, clock: Clock
+    ) -> None:
+        await announce(store, "one")
+        await put_to_sleep(store, TABLE, "one", 100)
+        [line] = await store.scan()
+        assert (line.id, line.revision, line.version) == (TABLE, 1, "1")
+        assert (line.changed, line.due, line.bytes) == (clock.ms, 100, len(b"one"))
+        assert line.owner is None
+        await own(store, TABLE, "one")
+        assert [line.owner for line in await store.scan()] == ["one"]
+        await store.retire("one")
+        assert [line.owner for line in await store.scan()] == [None]
+
+    async def test_a_deleted_session_leaves_nothing_behind(self, store: Store) -> None:
+        await announce(store, "one")
+        acquired = await own(store, TABLE, "one")
+        marked = replace(first(TABLE, "one", acquired), marks={"a": b"1"}, outbox={"x": b"1"})
+        await write(store, marked)
+        assert await store.delete(TABLE)
+        assert not await store.delete(TABLE)
+        assert list(await store.scan()) == []
+        again = await own(store, TABLE, "one")
+        assert again.record is None
+        assert again.epoch > acquired.epoch
+        await write(store, first(TABLE, "one", again))
+        record = await stored(store, TABLE)
+        assert (record.marks, record.outbox) == ({}, {})
+
+    async def test_a_closed_store_says_so(self, store: Store) -> None:
+        await store.close()
+        await store.close()
+        for call in (
+            store.now(),
+            store.secret(),
+            store.heartbeat(host("one"), TTL),
+            store.retire("one"),
+            store.hosts(),
+            store.acquire(TABLE, "one"),
+            store.commit_many([]),
+            store.release(TABLE, "one", 1, None),
+            store.load(TABLE),
+            store.due(0, 1),
+            store.next_due(),
+            store.scan(),
+            store.delete(TABLE),
+        ):
+            with pytest.raises(StoreError, match="closed"):
+                await call
