@@ -91,10 +91,13 @@ def _compare_lists(old: list[Json], new: list[Json], path: list[str | int], ops:
     else:
         pairs = _pairs(old, new, start, end_old, end_new)
     for at_old, at_new in reversed(pairs):
-        _rewrite(old, new, (at_old + 1, end_old), (at_new + 1, end_new), path, ops)
-        _compare_items(old, new, at_old, at_new, path, ops)
+        if at_old + 1 < end_old or at_new + 1 < end_new:
+            _rewrite(old, new, (at_old + 1, end_old), (at_new + 1, end_new), path, ops)
+        if old[at_old] is not new[at_new]:
+            _compare_item(at_old, old[at_old], new[at_new], path, ops)
         end_old, end_new = at_old, at_new
-    _rewrite(old, new, (start, end_old), (start, end_new), path, ops)
+    if start < end_old or start < end_new:
+        _rewrite(old, new, (start, end_old), (start, end_new), path, ops)
 
 
 def _rewrite(
@@ -114,21 +117,11 @@ def _rewrite(
         ops.append([path.copy(), was[0], count, after])
         return
     for offset in range(count - 1, -1, -1):
-        _compare_items(old, new, was[0] + offset, now[0] + offset, path, ops)
+        _compare_item(was[0] + offset, before[offset], after[offset], path, ops)
 
 
-def _compare_items(
-    old: list[Json],
-    new: list[Json],
-    at_old: int,
-    at_new: int,
-    path: list[str | int],
-    ops: list[Op],
-) -> None:
-    was, value = old[at_old], new[at_new]
-    if was is value:
-        return
-    path.append(at_old)
+def _compare_item(index: int, was: Json, value: Json, path: list[str | int], ops: list[Op]) -> None:
+    path.append(index)
     if _alike(was, value):
         _compare(was, value, path, ops)
     else:

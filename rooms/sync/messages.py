@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard
 
 from rooms.errors import BadMessage, CloseCode, Closing
 
@@ -71,7 +71,10 @@ def read(data: Json) -> dict[str, Json]:
                 raise BadMessage("bad_message", "`room.token` carries a string `token`")
             return {"type": kind, "token": data["token"]}
         case "room.ping":
-            return {"type": kind, "t": data.get("t")}
+            t = data.get("t")
+            if not (t is None or _is_number(t) or (type(t) is float and math.isfinite(t))):
+                raise BadMessage("bad_message", "`t` is a number")
+            return {"type": kind, "t": t}
         case _:
             raise BadMessage(_unknown(kind), f"a client can't send {kind!r}")
 
@@ -103,7 +106,7 @@ def _numbered(message: dict[str, Json], data: dict[str, Json]) -> dict[str, Json
     return message
 
 
-def _is_number(value: Json) -> bool:
+def _is_number(value: Json) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_SAFE_INTEGER
 
 

@@ -1,0 +1,309 @@
+"""What every connection of one room is told: all view keys of one incarnation (PURE).
+
+In: connections that come, go and ask, and the view of each key after each durable change. Out: link
+messages, in order. One view, one diff and one encoding are made for all who share them; the router
+writes the same bytes to each socket. Next outward: `rooms/link/protocol.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import xxhash
+
+from rooms.link.protocol import Fanout as Frame
+from rooms.link.protocol import Joined, Tell
+from rooms.sync import messages
+from rooms.sync.backlog import Backlog
+from rooms.sync.codec import embed, encode, encode_sorted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+
+    from rooms.link.protocol import Message
+    from rooms.sync.codec import Codec
+    from rooms.sync.messages import Json, View
+
+UNWATCHED: Final = 128
+"""View keys that are remembered without a connection, for those who come back soon."""
+SAVED: Final = 256
+"""View keys whose cursor outlives a sleep."""
+
+_SMALL: Final = 512  # bytes of a patch that isn't worth a comparison with the whole view
+_LEAST: Final = 4096  # bytes of steps that are kept, however small the view
+_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+class _Lane:
+    """Everybody who gets the same bytes: one view key in one codec."""
+
+    __slots__ = ("channels", "codec", "number", "patches", "view")
+
+    def __init__(self, number: int, codec: Codec) -> None:
+        self.number = number
+        self.codec = codec
+        self.channels: set[int] = set()
+        self.view: bytes | None = None  # the newest view, encoded
+        self.patches: dict[str, bytes] = {}  # by base: what leads to it, encoded
+
+
+class _Watch:
+    """One view key: its views, and who watches in which codec."""
+
+    __slots__ = ("backlog", "lanes", "name", "size")
+
+    def __init__(self, name: str, backlog: Backlog) -> None:
+        self.name = name
+        self.backlog = backlog
+        self.lanes: dict[Codec, _Lane] = {}
+        self.size = 0  # bytes of the whole view when it was last encoded
+
+
+class _Place(NamedTuple):
+    """Where a channel listens."""
+
+    key: Hashable
+    watch: _Watch
+    lane: _Lane
+
+
+class Fanout:
+    """All view keys of one room incarnation, and who watches them.
+
+    `nonce` is random, new for each incarnation, and shown to nobody. `saved` is what `save` gave
+    when the incarnation before fell asleep: a view that is still equal keeps its cursor. After a
+    crash there is none, and no cursor of before is honoured. `lanes` gives numbers that are unique
+    on this host.
+    """
+
+    def __init__(self, nonce: str, saved: Mapping[str, Json] | None, lanes: Iterator[int]) -> None:
+        self._nonce = nonce
+        self._saved = dict(saved or {})
+        self._lanes = lanes
+        self._made = 0
+        self._watches: dict[Hashable, _Watch] = {}
+        self._unwatched: dict[Hashable, None] = {}  # those of them without a channel, oldest first
+        self._places: dict[int, _Place] = {}
+
+    # -------------------------------------------------------------- connections
+
+    def attach(
+        self,
+        channel: int,
+        codec: Codec,
+        key: Hashable,
+        view: View,
+        cursor: str | None,
+        now: int,
+        *,
+        quiet: bool = False,
+    ) -> list[Message]:
+        """A connection that holds `cursor` begins to watch `key`, whose durable view is `view`.
+
+        It gets its lane, and what it lacks: a patch, the whole view, or `room.unchanged` (not a
+        word when `quiet`). `now` is the store's time in ms.
+        """
+        self.detach(channel)
+        told: list[Message] = []
+        watch = self._open(key, view, now, told)
+        self._unwatched.pop(key, None)
+        lane = watch.lanes.get(codec)
+        if lane is None:
+            lane = watch.lanes[codec] = _Lane(next(self._lanes), codec)
+        lane.channels.add(channel)
+        self._places[channel] = _Place(key, watch, lane)
+        told.append(Joined(channel, lane.number))
+        if not (quiet and cursor == watch.backlog.cursor):
+            told.append(_catch_up(channel, watch, lane, cursor, now))
+        return told
+
+    def detach(self, channel: int) -> None:
+        """A connection is gone. Harmless for one that isn't here."""
+        place = self._places.pop(channel, None)
+        if place is None:
+            return
+        place.lane.channels.discard(channel)
+        if not any(lane.channels for lane in place.watch.lanes.values()):
+            place.watch.lanes.clear()
+            self._rest(place.key)
+
+    def move(self, channel: int, key: Hashable, view: View, now: int) -> list[Message]:
+        """A connection's view key changed: it gets the whole view of the new one.
+
+        Raises KeyError for a connection that isn't here.
+        """
+        codec = self._places[channel].lane.codec
+        return self.attach(channel, codec, key, view, None, now)
+
+    def want(self, channel: int, cursor: str | None, now: int) -> list[Message]:
+        """A connection that missed something asks for what is newest; with None, for all of it.
+
+        The answer always sets its cursor; there is none for a connection that isn't here.
+        """
+        place = self._places.get(channel)
+        return [] if place is None else [_catch_up(channel, place.watch, place.lane, cursor, now)]
+
+    def key(self, channel: int) -> Hashable:
+        """The view key a connection watches. Raises KeyError for one that isn't here."""
+        return self._places[channel].key
+
+    def cursor(self, channel: int) -> str | None:
+        """The cursor of the newest view a connection was sent; None for one that isn't here."""
+        place = self._places.get(channel)
+        return None if place is None else place.watch.backlog.cursor
+
+    def look(self, key: Hashable, view: View, now: int) -> tuple[str, list[Message]]:
+        """The cursor of `key` at `view`, for one who asks once (HTTP); and what those who watch it
+        are told, should it be news for them.
+        """
+        told: list[Message] = []
+        watch = self._open(key, view, now, told)
+        if not watch.lanes:
+            self._rest(key)
+        return watch.backlog.cursor, told
+
+    # -------------------------------------------------------------- changes
+
+    def update(self, view_of: Callable[[Hashable], View], now: int) -> list[Message]:
+        """The room changed, and durably so: a frame a lane, for every watched key whose view did.
+
+        Raises what `view_of` raises, before anything is changed.
+        """
+        views = [
+            (watch, view_of(key))
+            for key, watch in self._watches.items()
+            if key not in self._unwatched
+        ]
+        told: list[Message] = []
+        for watch, view in views:
+            _step(watch, view, now, told)
+        return told
+
+    def tell(self, channel: int, message: dict[str, Json], seq: int | None = None) -> Tell:
+        """A message for one connection in its own codec; `seq` when it is that number's outcome.
+
+        Raises KeyError for a connection that isn't here.
+        """
+        return Tell(channel, encode(message, self._places[channel].lane.codec), seq=seq)
+
+    def emit(
+        self, message: dict[str, Json], channels: Iterable[int] | None = None
+    ) -> list[Message]:
+        """A message for every connection, or for those of `channels` that are here."""
+        encoded: dict[Codec, bytes] = {}
+        told: list[Message] = []
+        if channels is None:
+            for watch in self._watches.values():
+                for lane in watch.lanes.values():
+                    if lane.channels:
+                        data = encoded.get(lane.codec) or encode(message, lane.codec)
+                        encoded[lane.codec] = data
+                        told.append(Frame(lane.number, None, None, data))
+            return told
+        for channel in channels:
+            place = self._places.get(channel)
+            if place is not None:
+                codec = place.lane.codec
+                data = encoded[codec] = encoded.get(codec) or encode(message, codec)
+                told.append(Tell(channel, data))
+        return told
+
+    def save(self) -> dict[str, Json]:
+        """The cursors that stay good over a clean sleep, as JSON: [cursor, hash of the view] by the
+        name of the key; those that were watched last.
+        """
+        unwatched = [self._watches[key] for key in self._unwatched]
+        watched = [self._watches[key] for key in self._watches if key not in self._unwatched]
+        return {
+            watch.name: [watch.backlog.cursor, _hash(watch.backlog.view)]
+            for watch in [*unwatched, *watched][-SAVED:]
+        }
+
+    # -------------------------------------------------------------- view keys
+
+    def _open(self, key: Hashable, view: View, now: int, told: list[Message]) -> _Watch:
+        """The watch of `key`, brought to `view`; those for whom that is news are told."""
+        watch = self._watches.get(key)
+        if watch is None:
+            watch = self._watches[key] = self._make(key, view)
+        else:
+            _step(watch, view, now, told)
+        return watch
+
+    def _make(self, key: Hashable, view: View) -> _Watch:
+        """A watch whose cursors nobody ever had, but for one that was saved for this very view."""
+        name = _digest(repr(key))
+        cursor, hash_saved = self._saved.get(name, (None, None))
+        if cursor is not None and hash_saved != _hash(view):
+            cursor = None
+        self._made += 1
+        return _Watch(name, Backlog(_digest(f"{self._nonce}/{self._made}"), view, cursor))
+
+    def _rest(self, key: Hashable) -> None:
+        """Nobody watches `key` now; it is remembered, until too many are."""
+        self._unwatched.pop(key, None)
+        self._unwatched[key] = None
+        if len(self._unwatched) > UNWATCHED:
+            oldest = next(iter(self._unwatched))
+            del self._unwatched[oldest], self._watches[oldest]
+
+
+def _step(watch: _Watch, view: View, now: int, told: list[Message]) -> None:
+    """Bring a watch to its next view, and tell each of its lanes."""
+    backlog = watch.backlog
+    step = backlog.step(view)
+    if step is None:
+        return
+    size = 0
+    for lane in watch.lanes.values():
+        lane.view = None
+        lane.patches.clear()
+        if lane.channels:
+            data = encode(messages.patch(step.base, backlog.cursor, step.ops), lane.codec)
+            size = len(data)
+            if size > max(_SMALL, watch.size):  # a change of nearly everything
+                data = min(data, _whole(watch, lane, now), key=len)
+            told.append(Frame(lane.number, step.base, backlog.cursor, data))
+    backlog.weigh(size, max(_LEAST, watch.size))
+
+
+def _catch_up(channel: int, watch: _Watch, lane: _Lane, cursor: str | None, now: int) -> Tell:
+    """What leads a connection from `cursor` to the newest view."""
+    newest = watch.backlog.cursor
+    ops = None if cursor is None else watch.backlog.since(cursor)
+    if cursor is None or ops is None:
+        data = _whole(watch, lane, now)
+    elif not ops:
+        data = encode(messages.unchanged(newest, now), lane.codec)
+    else:
+        data = lane.patches.get(cursor) or encode(messages.patch(cursor, newest, ops), lane.codec)
+        if len(lane.channels) > 1:
+            lane.patches[cursor] = data
+        if len(data) > _SMALL:
+            data = min(data, _whole(watch, lane, now), key=len)
+    return Tell(channel, data, cursor=newest)
+
+
+def _whole(watch: _Watch, lane: _Lane, now: int) -> bytes:
+    """The whole view with its time, encoded; the view itself once for all of a lane."""
+    view = lane.view or encode(watch.backlog.view, lane.codec)
+    if len(lane.channels) > 1:
+        lane.view = view
+    watch.size = len(view)
+    head = messages.view(watch.backlog.cursor, now, {})
+    del head["view"]
+    return embed(head, "view", view, lane.codec)
+
+
+def _digest(text: str) -> str:
+    """Eight letters and digits that stand for the text."""
+    number = xxhash.xxh3_64_intdigest(text.encode())
+    digits: list[str] = []
+    for _ in range(8):
+        number, digit = divmod(number, 62)
+        digits.append(_DIGITS[digit])
+    return "".join(digits)
+
+
+def _hash(view: View) -> str:
+    return str(xxhash.xxh3_64_hexdigest(encode_sorted(view)))
