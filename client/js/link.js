@@ -11,8 +11,8 @@ import { RoomClosed } from "./errors.js";
 
 /**
  * @typedef {"connecting" | "open" | "waiting" | "moving" | "closed"} Connection
- * @typedef {{ code: number, reason: string, retry_after: number | null | undefined }} Closing
- *   `retry_after`: ms; null: for good; undefined: the server didn't say
+ * @typedef {{ code: number, reason: string, retry_after: number | null }} Closing
+ *   `retry_after`: ms that the server asked to wait; null: for good
  * @typedef {{ type: string, [field: string]: any }} Message
  * @typedef {{ readonly readyState: number, readonly bufferedAmount: number, send(data: string): void, close(code?: number): void,
  *   onopen: any, onmessage: any, onclose: any }} Socket
@@ -151,7 +151,7 @@ export class Link {
     } else if (message.type === "room.status" && before !== "connecting") {
       this.state = message.status === "moving" ? "moving" : "open";
     } else if (message.type === "room.closing") {
-      this.#announced = { code: message.code, reason: message.reason, retry_after: message.retry_after };
+      this.#announced = { code: message.code, reason: message.reason, retry_after: message.retry_after ?? null };
     }
     const { state } = this;
     this.#ports.receive(message, first);
@@ -160,15 +160,15 @@ export class Link {
 
   /** The socket is gone, or as good as gone. @param {number} code @param {string} reason */
   #lost(code, reason) {
-    const closing = this.#announced ?? { code, reason, retry_after: undefined };
+    const closing = this.#announced ?? { code, reason, retry_after: 0 };
     const back = closing.code === 4401 ? this.#ports.renewable() : closing.retry_after !== null && !FOR_GOOD.has(closing.code);
     if (!back) return this.#end({ ...closing, retry_after: null });
     this.#abandon();
-    this.closing = closing;
+    const after = closing.retry_after ?? 0;
+    this.closing = { ...closing, retry_after: after };
     const { timers, roll } = this.#ports;
     if (timers.now() - this.#opened >= STABLE) this.#attempt = 0;
     this.#opened = Infinity;
-    const after = closing.retry_after ?? 0;
     this.#floor = timers.now() + after;
     this.#arm(delay(this.#attempt++, roll(), after), () => this.open());
     this.#enter("waiting");

@@ -24,7 +24,7 @@ export class Listeners {
    */
   add(listener, now) {
     const entry = { observer: typeof listener === "function" ? { next: listener } : listener };
-    if (!this.#end) this.#all.add(entry);
+    this.#all.add(entry);
     if (now) call(entry.observer, "next", ...now);
     if (this.#end) call(entry.observer, this.#end.what, this.#end.why);
     return { unsubscribe: () => void this.#all.delete(entry) };

@@ -136,7 +136,7 @@ export function share(old, next) {
   for (const key of keys) {
     // Both copies own the key, so that even a "__proto__" in a view stays plain data here.
     if (Object.hasOwn(old, key)) mixed[key] = share(old[key], mixed[key]);
-    same &&= Object.hasOwn(old, key) && mixed[key] === old[key];
+    same &&= mixed[key] === old[key];
   }
   return same ? old : mixed;
 }

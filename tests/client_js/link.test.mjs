@@ -109,15 +109,24 @@ suite("the network and the page", () => {
   let page;
   /** @type {EventTarget} */
   let network;
+  /** How many listeners the network has. */
+  let listening = 0;
 
   /** A page that can be hidden, and a network that can be lost. */
   function browser() {
+    listening = 0;
     page = Object.assign(new EventTarget(), { visibilityState: "visible" });
     network = new EventTarget();
     Object.assign(globalThis, {
       document: page,
-      addEventListener: network.addEventListener.bind(network),
-      removeEventListener: network.removeEventListener.bind(network),
+      addEventListener: (/** @type {string} */ type, /** @type {any} */ listener) => {
+        listening++;
+        network.addEventListener(type, listener);
+      },
+      removeEventListener: (/** @type {string} */ type, /** @type {any} */ listener) => {
+        listening--;
+        network.removeEventListener(type, listener);
+      },
     });
   }
   const online = () => network.dispatchEvent(new Event("online"));
@@ -189,6 +198,7 @@ suite("the network and the page", () => {
     assert.equal(world.sockets.length, 1);
     assert.equal(world.socket.readyState, 2);
     assert.equal(world.time.pending, 0);
+    assert.equal(listening, 0);
   });
 });
 
@@ -208,7 +218,7 @@ suite("tokens", () => {
     const world = await new World({ token: () => token }).joined();
     token = "new";
     world.socket.drop(4401, "expired");
-    assert.deepEqual(world.room.closing, { code: 4401, reason: "expired", retry_after: undefined });
+    assert.deepEqual(world.room.closing, { code: 4401, reason: "expired", retry_after: 0 });
     await world.time.advance(125);
     assert.equal(world.socket.query.token, "new");
     await world.joined();
@@ -237,6 +247,20 @@ suite("tokens", () => {
     down = false;
     await world.time.advance(125);
     assert.equal(world.socket.query.token, "t1");
+  });
+
+  test("also when it threw in between", async () => {
+    let calls = 0;
+    const token = () => {
+      if (++calls === 2) throw new Error("offline");
+      return "old";
+    };
+    const world = await new World({ token }).joined();
+    world.socket.drop(4401, "expired");
+    await world.time.advance(125 + 250);
+    assert.equal(calls, 3);
+    assert.equal(world.room.connection, "closed");
+    assert.equal(world.sockets.length, 1);
   });
 
   test("a text that the server renews is used renewed, and never stored", async () => {

@@ -129,6 +129,15 @@ suite("subscribing", () => {
     assert.deepEqual(ends, [4403, "complete", 4403, "complete"]);
   });
 
+  test("who is told of the end is told nothing after it", async () => {
+    const world = new World();
+    const told = /** @type {string[]} */ ([]);
+    world.room.subscribe(() => world.room.close());
+    world.room.subscribe({ next: () => told.push("next"), complete: () => told.push("complete") });
+    await world.joined();
+    assert.deepEqual(told, ["complete"]);
+  });
+
   test("emitted events go to those who listen to their type, and to those who listen to all", async () => {
     const world = await new World().joined();
     const heard = /** @type {any[]} */ ([]);
