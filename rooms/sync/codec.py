@@ -86,7 +86,7 @@ def decode(data: str | bytes, codec: Codec, *, max_claim: int = _MAX_CLAIM) -> J
 
 def _reference(value: Any) -> Json:
     """An actor's reference as a view shows it; nothing else is let through."""
-    if isinstance(getattr(value, "id", None), str) and hasattr(value, "get_snapshot"):
+    if hasattr(value, "session_id"):
         return {"id": value.id}
     raise TypeError(f"{type(value).__name__} isn't JSON data")
 
