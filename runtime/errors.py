@@ -3,10 +3,12 @@
 RuntimeFault
 ├── DefinitionError      the chart is wrong: mend it where `path` points
 ├── RestoreError         stored state doesn't fit this machine: migrate it, or use the machine that wrote it
+├── PersistedError       an error read back from a persisted snapshot: only its name and message are left
 ├── GuardError           a guard raised: its own exception is the cause
 ├── UnboundedStepError   the chart went round in circles without coming to rest
 ├── UnknownActorError    an event was sent to an actor that isn't there
 ├── SystemIdError        a system id is already taken
+├── MutationError        development only: a function changed the context instead of returning a new one
 ├── EventError           what was sent is no event, or not the event expected
 ├── NoEventLoopError     a coroutine or a real timer needs a running event loop
 └── ThreadError          an actor was used from another thread than its own: use `send_threadsafe`
@@ -61,6 +63,15 @@ class RestoreError(RuntimeFault):
         self.problem = problem
 
 
+class PersistedError(RuntimeFault):
+    """What is left of an exception after it was persisted."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+        self.message = message
+
+
 class GuardError(RuntimeFault):
     """A guard raised while a transition was selected. The exception it raised is `__cause__`."""
 
@@ -103,6 +114,18 @@ class SystemIdError(RuntimeFault):
     def __init__(self, system_id: str) -> None:
         super().__init__(f"Actor with system ID '{system_id}' already exists.")
         self.system_id = system_id
+
+
+class MutationError(RuntimeFault):
+    """A function of the chart changed the context it was given. Only machines made by `checked()` look."""
+
+    def __init__(self, path: str, name: str) -> None:
+        super().__init__(
+            f"{name} (at {path}) changed the context it was given: "
+            "return what changes from assign, and copy the path to it"
+        )
+        self.path = path
+        self.name = name
 
 
 class EventError(RuntimeFault, TypeError):

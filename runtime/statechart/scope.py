@@ -8,7 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from random import Random
+
+    from .args import Args
+    from .nodes import Transition
+    from .snapshot import Snapshot
 
 #: An event: a dict with a string `type`, otherwise plain JSON data.
 Event = dict[str, Any]
@@ -17,20 +22,22 @@ Event = dict[str, Any]
 class ActorRef(Protocol):
     """A handle to an actor: may be kept in context, sent to, and asked for its snapshot."""
 
-    @property
-    def id(self) -> str: ...
+    id: str
+    session_id: str
 
-    @property
-    def session_id(self) -> str: ...
+    def send(self, event: Event) -> None:
+        """Put an event into the actor's mailbox."""
 
-    def send(self, event: Event) -> None: ...
-
-    def get_snapshot(self) -> Any: ...
+    def get_snapshot(self) -> Any:
+        """The actor's snapshot."""
 
 
 @runtime_checkable
 class ActorLogic(Protocol):
-    """Behaviour of an actor: machines, coroutines, reducers, or an object of one's own."""
+    """Behaviour of an actor: machines, coroutines, reducers, or an object of one's own.
+
+    Optional besides: `start(snapshot, scope)` and `restore_snapshot(persisted, scope)`.
+    """
 
     def transition(self, snapshot: Any, event: Event, scope: Any) -> Any:
         """The next snapshot. May raise: the actor's status becomes `error`."""
@@ -40,3 +47,69 @@ class ActorLogic(Protocol):
 
     def get_persisted_snapshot(self, snapshot: Any) -> Mapping[str, Any]:
         """The snapshot as plain JSON data that aliases nothing."""
+
+
+class Scope:
+    """The working state of a macrostep, and the machine's way to its surroundings.
+
+    `base` is the snapshot the microstep started from, `children` those it will have, `queue` the raised events,
+    `deferred` the effects to perform when the macrostep is done, `awaited` the ids of children about to be invoked,
+    `output` the machine's once it is done, `taken` the transitions taken so far, where somebody
+    asks.
+    """
+
+    __slots__ = ("awaited", "base", "children", "deferred", "output", "queue", "system", "taken")
+
+    awaited: tuple[str, ...]
+    base: Snapshot
+    children: dict[str, Any]
+    deferred: list[Any]
+    output: Any
+    queue: list[Event]
+    system: Any
+    taken: list[tuple[Scope, Event, tuple[Transition, ...]]] | None
+
+    address: str
+    id: str
+    parent: Any
+
+    def spawn(
+        self,
+        src: Any,
+        id: str | None,
+        input: Any,
+        system_id: str | None,
+        sync_snapshot: bool,
+    ) -> ActorRef:
+        """Make a child from logic or from the name of some, put it into `children`, and defer its start."""
+        raise NotImplementedError
+
+    def restore_child(self, id: str, src: str, data: Mapping[str, Any]) -> ActorRef:
+        """Make a child again from its persisted form."""
+        raise NotImplementedError
+
+    def release(self, child: Any) -> None:
+        """Free the child's system ids now; stop it now if it never started, else defer that."""
+        raise NotImplementedError
+
+    def act(
+        self, type: str, params: Any, run: Callable[[Any, Any], Any] | None, args: Args
+    ) -> None:
+        """A custom action, in place."""
+        raise NotImplementedError
+
+    def log(self, label: str | None, value: Any) -> None:
+        """A value to log, in place."""
+        raise NotImplementedError
+
+    def declare(self, name: str, params: Any) -> None:
+        """A declared effect, in place."""
+        raise NotImplementedError
+
+    def now(self) -> float:
+        """The time of this macrostep, ms."""
+        raise NotImplementedError
+
+    def random(self) -> Random:
+        """The system's generator."""
+        raise NotImplementedError

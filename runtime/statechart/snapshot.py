@@ -1,38 +1,310 @@
-"""The snapshot of a machine: immutable, slotted, cheap to make."""
+"""The snapshot of a machine: immutable, slotted, cheap to make; and its persisted form, XState's own JSON.
+
+Persisted: `status value historyValue context children`, `output` and `error` where there are any; `machine` and
+`version` are ours, so that a snapshot isn't restored into another machine.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import PersistedError, RestoreError, RuntimeFault
+from .args import Args
+from .configuration import complete_nodes
+from .scope import Scope
+from .values import matches_state
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .configuration import Chart, Configuration
+    from .nodes import StateNode
+    from .plan import HistoryValue
     from .scope import ActorRef, Event
+    from .values import StateValue
+
+Status = Literal["active", "done", "error", "stopped"]
+
+#: The mark XState gives to a reference to an actor within persisted context.
+ACTOR_MARK = "xstate$$type"
+_STATUSES = ("active", "done", "error", "stopped")
+_PLAIN = (str, int, bool, type(None))
 
 
 class Snapshot:
-    """The value of a machine actor at one moment. Treat as immutable."""
+    """The value of a machine actor at one moment. Never changed: a transition makes another one.
 
-    __slots__ = ("children", "context", "error", "output", "status", "tags", "value")
+    `context` is plain data, `children` maps ids to actor refs, `output` and `error` are None until there is one.
+    """
 
-    value: Any
-    context: Any
-    status: str
-    tags: frozenset[str]
-    output: Any
-    error: Any
-    children: dict[str, ActorRef]
+    __slots__ = (
+        "children",
+        "configuration",
+        "context",
+        "error",
+        "history_value",
+        "output",
+        "status",
+    )
 
-    def matches(self, value: Any) -> bool:
-        """Whether the state value lies within `value`, a string or a nested dict."""
-        raise NotImplementedError
+    def __init__(
+        self,
+        configuration: Configuration,
+        context: Any,
+        children: dict[str, Any],
+        status: Status,
+        history_value: HistoryValue,
+        output: Any,
+        error: Any,
+    ) -> None:
+        self.configuration = configuration
+        self.context = context
+        self.children: dict[str, Any] = children
+        self.status: Status = status
+        self.history_value = history_value
+        self.output = output
+        self.error = error
+
+    @property
+    def value(self) -> StateValue:
+        """The state value: a string, or nested dicts."""
+        return self.configuration.value
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The tags of all active states."""
+        return self.configuration.tags
+
+    @property
+    def machine(self) -> Any:
+        """The machine this is a snapshot of."""
+        return self.configuration.chart.machine
+
+    @property
+    def nodes(self) -> tuple[StateNode, ...]:
+        """The active state nodes."""
+        return self.configuration.nodes
+
+    def matches(self, value: StateValue) -> bool:
+        """Whether the state lies within `value`, a key, a dotted path or a nested dict."""
+        return matches_state(value, self.configuration.value)
 
     def has_tag(self, tag: str) -> bool:
         """Whether an active state has this tag."""
-        raise NotImplementedError
+        return tag in self.configuration.tags
 
-    def can(self, event: Event) -> bool:
-        """Whether the event would take a transition that isn't forbidden."""
-        raise NotImplementedError
+    def can(self, event: Event, *, now: float = 0) -> bool:
+        """Whether the event would take a transition that isn't forbidden. Guards are asked, with `now` as the time."""
+        reaction = self.configuration.reaction(event["type"])
+        plan = reaction.plan
+        if plan is None and (reaction.line or reaction.fork):
+            plan = reaction.choose(
+                Args(self.context, event, _Hypothesis(self, now)), self.history_value
+            )
+        return plan is not None and not all(t.forbidden for t in plan.transitions)
 
     def get_meta(self) -> dict[str, Any]:
-        """Full node id → `meta` of every active state that has one."""
-        raise NotImplementedError
+        """Full node id → `meta`, of every active state that has one."""
+        return {node.id: node.meta for node in self.configuration.nodes if node.meta is not None}
+
+    def to_json(self) -> dict[str, Any]:
+        """What XState's `toJSON` shows: plain data, children by reference."""
+        return {
+            "status": self.status,
+            "output": plain(self.output),
+            "error": plain(self.error),
+            "context": plain(self.context),
+            "value": plain(self.value),
+            "tags": sorted(self.tags),
+            "children": plain(self.children),
+            "historyValue": _history_json(self.history_value),
+        }
+
+    def __repr__(self) -> str:
+        return f"<Snapshot {self.machine.id} {self.value!r} {self.status}>"
+
+
+def is_machine_snapshot(value: object) -> bool:
+    """Whether this is the snapshot of a machine."""
+    return isinstance(value, Snapshot)
+
+
+def persist(
+    snapshot: Snapshot, persist_child: Callable[[Any], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The persisted form; `persist_child(ref)` gives `{snapshot, src, systemId, syncSnapshot}` of a child."""
+    machine = snapshot.configuration.chart.machine
+    persisted: dict[str, Any] = {
+        "status": snapshot.status,
+        "value": plain(snapshot.configuration.value),
+        "historyValue": _history_json(snapshot.history_value) if snapshot.history_value else {},
+        "context": plain(snapshot.context),
+        "children": {id: persist_child(child) for id, child in snapshot.children.items()},
+        "machine": machine.id,
+    }
+    if snapshot.output is not None:
+        persisted["output"] = plain(snapshot.output)
+    if snapshot.error is not None:
+        persisted["error"] = plain(snapshot.error)
+    if machine.version is not None:
+        persisted["version"] = machine.version
+    return persisted
+
+
+def restore(
+    chart: Chart,
+    persisted: Mapping[str, Any],
+    restore_child: Callable[[str, Mapping[str, Any]], Any],
+) -> Snapshot:
+    """The snapshot that was persisted; `restore_child(id, data)` makes the ref of a child. Raises RestoreError."""
+    _same_machine(chart.machine, persisted)
+    status = persisted.get("status", "active")
+    if status not in _STATUSES:
+        raise RestoreError("status", f"no such status: {status!r}")
+    if "value" not in persisted:
+        raise RestoreError("value", "there is none")
+    configuration = configuration_of(chart, persisted["value"])
+    history_value = {
+        node_id: tuple(_node(chart, f"historyValue.{node_id}", node["id"]) for node in nodes)
+        for node_id, nodes in (persisted.get("historyValue") or {}).items()
+    }
+    children = {
+        id: restore_child(id, data) for id, data in (persisted.get("children") or {}).items()
+    }
+    return Snapshot(
+        configuration,
+        revive(persisted.get("context", {}), children),
+        children,
+        status,
+        history_value,
+        revive(persisted.get("output"), children),
+        revive_error(persisted.get("error")),
+    )
+
+
+def configuration_of(chart: Chart, value: StateValue) -> Configuration:
+    """The configuration with this value, which may be partial. Raises RestoreError naming an unknown state."""
+    key = _value_key(value)
+    found = chart.by_value.get(key)
+    if found is None:
+        nodes = complete_nodes(_value_nodes(chart.root, value))
+        found = chart.by_value[key] = chart.configuration(nodes)
+    return found
+
+
+def plain(value: Any) -> Any:
+    """A deep copy as plain JSON data: refs become XState's marks, exceptions `{name, message}`."""
+    kind = value.__class__
+    if kind in _PLAIN:
+        return value
+    if kind is dict:
+        return {
+            key: inner if inner.__class__ in _PLAIN else plain(inner)
+            for key, inner in value.items()
+        }
+    if kind is list:
+        return [inner if inner.__class__ in _PLAIN else plain(inner) for inner in value]
+    if kind is float:
+        return value
+    if isinstance(value, BaseException):
+        return (
+            {"name": value.name, "message": value.message}
+            if isinstance(value, PersistedError)
+            else {"name": kind.__name__, "message": str(value)}
+        )
+    if hasattr(value, "session_id"):
+        return {ACTOR_MARK: 1, "id": value.id}
+    if isinstance(value, Snapshot):
+        return value.to_json()
+    raise RuntimeFault(
+        f"{value!r} is not plain JSON data: keep only dicts with text keys, lists, text, numbers, booleans and None"
+    )
+
+
+def revive(value: Any, children: Mapping[str, ActorRef]) -> Any:
+    """A deep copy of persisted data, its marks turned into refs again."""
+    kind = value.__class__
+    if kind in _PLAIN:
+        return value
+    if kind is dict:
+        if value.get(ACTOR_MARK) == 1:
+            return children.get(value["id"])
+        return {
+            key: inner if inner.__class__ in _PLAIN else revive(inner, children)
+            for key, inner in value.items()
+        }
+    if kind is list:
+        return [revive(inner, children) for inner in value]
+    return value
+
+
+def revive_error(error: Any) -> Any:
+    """A persisted error as an exception again, which knows the name of the old one."""
+    if isinstance(error, dict) and "message" in error:
+        return PersistedError(str(error.get("name", "Error")), str(error["message"]))
+    return error
+
+
+class _Hypothesis(Scope):
+    """The surroundings of guards that are asked without an actor."""
+
+    __slots__ = ("_now",)
+
+    def __init__(self, snapshot: Snapshot, now: float) -> None:
+        self.base = snapshot
+        self.system = None
+        self._now = now
+
+    def now(self) -> float:
+        return self._now
+
+
+def _history_json(history_value: HistoryValue) -> dict[str, list[dict[str, str]]]:
+    return {
+        node_id: [{"id": node.id} for node in nodes] for node_id, nodes in history_value.items()
+    }
+
+
+def _same_machine(machine: Any, persisted: Mapping[str, Any]) -> None:
+    written_by = persisted.get("machine")
+    if written_by is not None and written_by != machine.id:
+        raise RestoreError("machine", f"it was '{written_by}', this is '{machine.id}'")
+    if written_by is not None and persisted.get("version") != machine.version:
+        raise RestoreError(
+            "version",
+            f"'{machine.id}' was at version {persisted.get('version')!r}, this is {machine.version!r}",
+        )
+
+
+def _node(chart: Chart, path: str, node_id: str) -> StateNode:
+    node = chart.ids.get(node_id)
+    if node is None:
+        raise RestoreError(path, f"state '#{node_id}' no longer exists")
+    return node
+
+
+def _value_key(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, dict):
+        raise RestoreError("value", f"a state value is text or a dict, not {value!r}")
+    return tuple([(key, _value_key(inner)) for key, inner in value.items()])
+
+
+def _value_nodes(node: StateNode, value: StateValue) -> list[StateNode]:
+    """The nodes a value names, in XState's order: a level at a time, then what lies deeper."""
+    if isinstance(value, str):
+        return [node, _child(node, value)]
+    children = [(_child(node, key), inner) for key, inner in value.items()]
+    root = node.ancestors[-1] if node.ancestors else node
+    found = [root, node, *(child for child, _ in children)]
+    for child, inner in children:
+        found += _value_nodes(child, inner)
+    return found
+
+
+def _child(node: StateNode, key: str) -> StateNode:
+    child = node.states.get(key)
+    if child is None:
+        raise RestoreError("value", f"state '{key}' does not exist on '#{node.id}'")
+    return child

@@ -1,0 +1,350 @@
+"""The live surroundings of a standalone actor system: everything is done at once, in XState's order.
+
+Owns the clock, the timers, the system ids, the inspector and the generator of one system, and runs its custom actions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .actor import Actor
+from .chance import SeededRandom
+from .clock import LoopClock
+from .errors import NoEventLoopError, SystemIdError, ThreadError
+from .inspection import Inspector
+from .observers import to_observer
+from .timers import Timer, address_under, ids_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .clock import Clock
+    from .observers import Subscription
+    from .statechart.args import Args
+    from .statechart.scope import ActorLogic, Event
+
+_LOG = logging.getLogger("runtime")
+
+
+def create_actor(
+    logic: ActorLogic,
+    *,
+    input: Any = None,
+    snapshot: Any = None,
+    clock: Clock | None = None,
+    logger: Callable[..., None] | None = None,
+    inspect: Any = None,
+    id: str | None = None,
+    system_id: str | None = None,
+    seed: int | None = None,
+) -> Actor:
+    """An actor with a system of its own, not started yet.
+
+    Args:
+        logic: a machine, or other actor logic.
+        input: for the logic's first snapshot.
+        snapshot: a persisted snapshot to go on from, instead of a first one.
+        clock: the real time unless given; `SimulatedClock` for tests.
+        logger: gets what `log` logs, `(value)` or `(label, value)`; standard logging unless given.
+        inspect: an observer of inspection events.
+        id: the actor's own; made up unless given.
+        system_id: by which others find it with `system.get`.
+        seed: of `args.random`; drawn unless given or persisted.
+
+    Raises:
+        DefinitionError: the machine lacks implementations.
+        RestoreError: the snapshot isn't one of this logic.
+    """
+    complete = getattr(logic, "require_complete", None)
+    if complete is not None:
+        complete()
+    if snapshot is not None and not isinstance(snapshot, dict):
+        snapshot = logic.get_persisted_snapshot(snapshot)
+    system = LiveSystem(clock, logger, seed, snapshot)
+    if inspect is not None:
+        system.inspect(inspect)
+    actor = Actor(logic, system, id=id, input=input, system_id=system_id, persisted=snapshot)
+    system.root = actor
+    return actor
+
+
+class _Pending:
+    """A timer that is still to come."""
+
+    __slots__ = ("handle", "key", "target", "timer")
+
+    def __init__(self, timer: Timer, target: Any, key: tuple[str, str]) -> None:
+        self.timer = timer
+        self.target = target
+        self.key = key
+        self.handle: Any = None
+
+
+class LiveSystem:
+    """One system of live actors. `args.system` is this; `get`, `get_all` and `inspect` are for everybody."""
+
+    strict = False
+    taken = None
+
+    def __init__(
+        self,
+        clock: Clock | None,
+        logger: Callable[..., None] | None,
+        seed: int | None,
+        persisted: Mapping[str, Any] | None,
+    ) -> None:
+        self.clock: Clock = clock or _REAL
+        self.logger = logger or _log_value
+        self.inspector: Inspector | None = None
+        self.thread = get_ident()
+        self.root: Actor | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._count = 0
+        self._seed = seed
+        self._random: SeededRandom | None = None
+        self._by_system_id: dict[str, Actor] | None = None
+        self._pending: list[_Pending] | None = None
+        #: (session id, timer id) → the timer that `cancel` takes.
+        self._latest: dict[tuple[str, str], _Pending] | None = None
+        self._restored: list[Timer] | None = None
+        if persisted is not None:
+            self._count = persisted.get("counter", 0)
+            if seed is None:
+                self._seed = persisted.get("seed")
+            if persisted.get("timers"):
+                self._restored = [Timer.from_json(timer) for timer in persisted["timers"]]
+
+    # For everybody.
+
+    def get(self, system_id: str) -> Actor | None:
+        """The actor with this system id."""
+        return (self._by_system_id or {}).get(system_id)
+
+    def get_all(self) -> dict[str, Actor]:
+        """System id → actor."""
+        return dict(self._by_system_id or {})
+
+    def inspect(self, observer: Any) -> Subscription:
+        """Watch everything that happens in this system."""
+        if self.inspector is None:
+            self.inspector = Inspector("x:0" if self.root is None else self.root.session_id)
+        return self.inspector.observe(to_observer(observer))
+
+    # Who there is.
+
+    def book_id(self) -> str:
+        """The next session id."""
+        self._count += 1
+        return f"x:{self._count - 1}"
+
+    def address(self, parent: Actor, id: str) -> str:
+        """The address of a child."""
+        return address_under(parent.address, id)
+
+    def set(self, system_id: str, actor: Actor) -> None:
+        """Give an actor its system id. Raises SystemIdError when another one has it."""
+        if self._by_system_id is None:
+            self._by_system_id = {}
+        if self._by_system_id.setdefault(system_id, actor) is not actor:
+            raise SystemIdError(system_id)
+
+    def register(self, actor: Actor) -> None:
+        """The actor starts."""
+        if actor.system_id is not None:
+            self.set(actor.system_id, actor)
+
+    def unregister(self, actor: Actor) -> None:
+        """The actor has ended, or is about to: its system id is free."""
+        if actor.system_id is not None and self.get(actor.system_id) is actor:
+            del self._by_system_id[actor.system_id]  # type: ignore[union-attr]
+
+    def resolve(self, ref: Any) -> Any:
+        """The actor behind a ref."""
+        return ref
+
+    # Time, chance and life.
+
+    def now(self) -> float:
+        """The time, ms."""
+        return self.clock.now()
+
+    def random(self) -> SeededRandom:
+        """The generator behind `args.random`."""
+        if self._random is None:
+            if self._seed is None:
+                self._seed = int.from_bytes(os.urandom(8))
+            self._random = SeededRandom(self._seed)
+        return self._random
+
+    def started(self, root: Actor) -> None:
+        """The root starts: this thread, and its event loop if it has one, own the system from now on."""
+        self.thread = get_ident()
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+
+    def start_timers(self) -> None:
+        """Set the timers that were persisted: what is overdue fires at once."""
+        if self._restored is None:
+            return
+        restored, self._restored = self._restored, None
+        for timer in restored:
+            source, target = self._find(timer.source), self._find(timer.target)
+            if source is not None and target is not None:
+                self._set_timer(timer, (source.session_id, timer.id), target)
+
+    def start_logic(self, actor: Actor) -> None:
+        """Let logic begin what it does outside of transitions."""
+        actor.logic.start(actor.get_snapshot(), actor)  # type: ignore[attr-defined]
+
+    def stop_outside(self, actor: Actor) -> None:
+        """End what the logic of a stopped actor has begun."""
+        actor.logic.stop(actor)  # type: ignore[attr-defined]
+
+    def mail_outside(self, actor: Actor, event: Event) -> None:
+        """Hand an event to logic that runs outside of transitions."""
+        actor.logic.receive(event, actor)  # type: ignore[attr-defined]
+
+    def call_threadsafe(self, function: Callable[[Any], None], value: Any) -> None:
+        """Call in the thread of the event loop in which the system was started."""
+        if self._loop is None:
+            raise NoEventLoopError("send_threadsafe")
+        self._loop.call_soon_threadsafe(function, value)
+
+    def refuse(self, actor: Actor) -> NoReturn:
+        """Another thread than ours wants to send."""
+        raise ThreadError(actor.id)
+
+    # Doing.
+
+    def relay(self, source: Any, target: Any, event: Event) -> None:
+        """Mail from one actor to another."""
+        if self.inspector is not None:
+            self.inspector.event(source, target, event)
+        target.deliver(event)
+
+    def act(
+        self,
+        actor: Actor,
+        type: str,
+        params: Any,
+        run: Callable[[Any, Any], Any] | None,
+        args: Args,
+    ) -> None:
+        """Run a custom action."""
+        if self.inspector is not None:
+            self.inspector.action(actor, type, params)
+        if run is not None:
+            run(args, params)
+
+    def log(self, actor: Actor, label: str | None, value: Any) -> None:
+        """Log a value."""
+        if label is None:
+            self.logger(value)
+        else:
+            self.logger(label, value)
+
+    def declare(self, actor: Actor, name: str, params: Any) -> None:
+        """There is no host to perform a declared effect."""
+        _LOG.info("declared effect '%s' has no performer: %r", name, params)
+
+    def emit(self, actor: Actor, event: Event) -> None:
+        """Tell those who listen."""
+        listeners = actor.listeners(event["type"])
+        for listener in listeners:
+            try:
+                listener.next(event)
+            except Exception as error:
+                self.report(actor, error)
+
+    def schedule(
+        self, source: Actor, target: Any, event: Event, delay: float, id: str | None
+    ) -> None:
+        """Deliver an event later."""
+        now = self.clock.now()
+        named = self.book_id() if id is None else id
+        due = math.ceil(now + delay)
+        timer = Timer(due, target.address, source.address, event, named, math.floor(now))
+        self._set_timer(timer, (source.session_id, named), target, delay)
+
+    def cancel(self, source: Actor, id: str) -> None:
+        """Forget the newest delayed event that this actor sent under this id."""
+        pending = (self._latest or {}).pop((source.session_id, id), None)
+        if pending is not None and self._pending is not None:
+            self._pending.remove(pending)
+            self.clock.clear_timeout(pending.handle)
+
+    def cancel_all(self, source: Actor) -> None:
+        """Forget all delayed events that this actor sent."""
+        for pending in tuple(self._pending or ()):
+            if pending.key[0] == source.session_id:
+                self._latest.pop(pending.key, None)  # type: ignore[union-attr]
+                self._pending.remove(pending)  # type: ignore[union-attr]
+                self.clock.clear_timeout(pending.handle)
+
+    def undeliverable(self, actor: Actor, event: Event) -> None:
+        """An event came too late."""
+        _LOG.warning("event '%s' was sent to stopped actor '%s'", event["type"], actor.id)
+
+    def report(self, actor: Actor, error: Any) -> None:
+        """An error nobody handles: to standard logging, and to the event loop's exception handler."""
+        _LOG.error("unhandled error in actor '%s': %s", actor.id, error, exc_info=_traceback(error))
+        if self._loop is not None and not self._loop.is_closed():
+            context = {"message": f"unhandled error in actor '{actor.id}'", "exception": error}
+            self._loop.call_exception_handler(context)
+
+    def persisted(self, snapshot: dict[str, Any]) -> dict[str, Any]:
+        """The root's persisted snapshot, with what belongs to the system."""
+        timers = self._restored or [pending.timer for pending in self._pending or ()]
+        if timers:
+            snapshot["timers"] = [timer.to_json() for timer in timers]
+        snapshot["counter"] = self._count
+        if self._random is not None:
+            snapshot["seed"] = self._random.state
+        elif self._seed is not None:
+            snapshot["seed"] = self._seed
+        return snapshot
+
+    def _find(self, address: str) -> Actor | None:
+        actor: Any = self.root
+        for id in ids_of(address):
+            actor = getattr(actor.get_snapshot(), "children", {}).get(id)
+            if actor is None:
+                return None
+        return actor  # type: ignore[no-any-return]
+
+    def _set_timer(
+        self, timer: Timer, key: tuple[str, str], target: Any, delay: float | None = None
+    ) -> None:
+        if self._pending is None:
+            self._pending, self._latest = [], {}
+        pending = _Pending(timer, target, key)
+        wait = max(timer.due - self.clock.now(), 0) if delay is None else delay
+
+        def fire() -> None:
+            self._pending.remove(pending)  # type: ignore[union-attr]
+            self._latest.pop(key, None)  # type: ignore[union-attr]
+            self.relay(None, target, timer.event)
+
+        pending.handle = self.clock.set_timeout(fire, wait)
+        self._pending.append(pending)
+        self._latest[key] = pending  # type: ignore[index]
+
+
+_REAL = LoopClock()
+
+
+def _log_value(*values: Any) -> None:
+    _LOG.info(" ".join("%s" for _ in values), *values)
+
+
+def _traceback(error: Any) -> Any:
+    return error if isinstance(error, BaseException) else None
+
+

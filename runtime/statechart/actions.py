@@ -1,0 +1,405 @@
+"""XState's own actions: made in a config or by `enqueue_actions`, compiled once into functions of the step.
+
+Each `compile` gives `run(args, params)`. `assign` moves `args.context` on; all others leave effects with the scope: what
+happens in place (`log`, declared effects) at once, what concerns other actors in `scope.deferred`.
+Next: runtime/statechart/step.py
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from ..errors import DefinitionError, EventError, UnknownActorError
+from .effects import Cancel, Emit, Raise, SendTo
+from .events import ERROR, error_actor_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .args import StepArgs
+    from .library import Library
+    from .scope import ActorRef, Event
+
+    Run = Callable[[StepArgs, Any], Any]
+
+#: A value, or a function of (args, params) that gives one.
+Expr = Any
+#: Milliseconds, the name of a delay, or a function of (args, params).
+Delay = Any
+
+
+class BuiltinAction:
+    """An action that knows how to make its function. `type` is XState's."""
+
+    __slots__ = ()
+    type = ""
+
+    def compile(self, library: Library, path: str) -> Run:
+        """The function of the step that carries it out."""
+        raise NotImplementedError
+
+
+class Assign(BuiltinAction):
+    """Replace parts of the context."""
+
+    __slots__ = ("assignment",)
+    type = "xstate.assign"
+
+    def __init__(self, assignment: Mapping[str, Expr] | Callable[..., Mapping[str, Any]]) -> None:
+        self.assignment = assignment
+
+    def compile(self, library: Library, path: str) -> Run:
+        assignment = self.assignment
+        if callable(assignment):
+            make = library.function(assignment, f"{path}.assign")
+
+            def merge(args: StepArgs, params: Any) -> None:
+                args.context = {**args.context, **make(args, params)}
+
+            return merge
+        functions = [
+            (key, library.function(value, f"{path}.assign.{key}"))
+            for key, value in assignment.items()
+            if callable(value)
+        ]
+        constants = {key: value for key, value in assignment.items() if not callable(value)}
+        if len(functions) == 1 and not constants:
+            only, compute = functions[0]
+
+            def assign_one(args: StepArgs, params: Any) -> None:
+                args.context = {**args.context, only: compute(args, params)}
+
+            return assign_one
+
+        def assign_all(args: StepArgs, params: Any) -> None:
+            context = {**args.context, **constants}
+            for key, function in functions:
+                context[key] = function(args, params)
+            args.context = context
+
+        return assign_all
+
+
+class RaiseAction(BuiltinAction):
+    """Put an event into the machine's internal queue, or send it to itself later."""
+
+    __slots__ = ("delay", "event", "id")
+    type = "xstate.raise"
+
+    def __init__(self, event: Expr, id: str | None, delay: Delay) -> None:
+        self.event = _event_or_function(event, "raise_")
+        self.id = id
+        self.delay = delay
+
+    def compile(self, library: Library, path: str) -> Run:
+        event = library.expression(self.event, f"{path}.raise")
+        delay = library.delay(self.delay, f"{path}.raise.delay")
+        id = self.id
+
+        def raise_event(args: StepArgs, params: Any) -> None:
+            scope = args._scope
+            raised = event(args, params) if callable(event) else event
+            after = delay(args, params) if callable(delay) else delay
+            if after is None:
+                scope.queue.append(raised)
+            else:
+                scope.deferred.append(Raise(raised, after, id))
+            if scope.system.inspector is not None:
+                _show(args, self.type, {"event": raised, "id": id, "delay": after})
+
+        return raise_event
+
+
+class SendToAction(BuiltinAction):
+    """Send an event to an actor, once the macrostep is done."""
+
+    __slots__ = ("delay", "event", "id", "target")
+    type = "xstate.sendTo"
+
+    def __init__(self, target: Expr, event: Expr, id: str | None, delay: Delay) -> None:
+        self.target = target
+        self.event = _event_or_function(event, "send_to")
+        self.id = id
+        self.delay = delay
+
+    def compile(self, library: Library, path: str) -> Run:
+        event = library.expression(self.event, f"{path}.sendTo")
+        delay = library.delay(self.delay, f"{path}.sendTo.delay")
+        to = library.expression(self.target, f"{path}.sendTo")
+        id = self.id
+
+        def send(args: StepArgs, params: Any) -> None:
+            scope = args._scope
+            sent = event(args, params) if callable(event) else event
+            after = delay(args, params) if callable(delay) else delay
+            found = _addressee(args, to(args, params) if callable(to) else to)
+            if sent["type"] == ERROR:
+                sent = error_actor_event(scope.id, sent.get("data"))
+            scope.deferred.append(SendTo(found, sent, after, id))
+            if scope.system.inspector is not None:
+                _show(args, self.type, {"to": found, "event": sent, "id": id, "delay": after})
+
+        return send
+
+
+class EmitAction(BuiltinAction):
+    """Emit an event to those who listen with `actor.on`."""
+
+    __slots__ = ("event",)
+    type = "xstate.emit"
+
+    def __init__(self, event: Expr) -> None:
+        self.event = _event_or_function(event, "emit")
+
+    def compile(self, library: Library, path: str) -> Run:
+        event = library.expression(self.event, f"{path}.emit")
+
+        def emit_event(args: StepArgs, params: Any) -> None:
+            emitted = event(args, params) if callable(event) else event
+            scope = args._scope
+            scope.deferred.append(Emit(scope.address, emitted))
+            if scope.system.inspector is not None:
+                _show(args, self.type, {"event": emitted})
+
+        return emit_event
+
+
+class LogAction(BuiltinAction):
+    """Log a value."""
+
+    __slots__ = ("label", "value")
+    type = "xstate.log"
+
+    def __init__(self, value: Expr, label: str | None) -> None:
+        self.value = value
+        self.label = label
+
+    def compile(self, library: Library, path: str) -> Run:
+        value = library.expression(self.value, f"{path}.log")
+        label = self.label
+
+        def log_value(args: StepArgs, params: Any) -> None:
+            logged = value(args, params) if callable(value) else value
+            scope = args._scope
+            if scope.system.inspector is not None:
+                _show(args, self.type, {"value": logged, "label": label})
+            scope.log(label, logged)
+
+        return log_value
+
+
+class CancelAction(BuiltinAction):
+    """Cancel a delayed event by its id."""
+
+    __slots__ = ("id",)
+    type = "xstate.cancel"
+
+    def __init__(self, id: Expr) -> None:
+        self.id = id
+
+    def compile(self, library: Library, path: str) -> Run:
+        id = library.expression(self.id, f"{path}.cancel")
+
+        def cancel_event(args: StepArgs, params: Any) -> None:
+            found = id(args, params) if callable(id) else id
+            scope = args._scope
+            scope.deferred.append(Cancel(found))
+            if scope.system.inspector is not None:
+                _show(args, self.type, {"sendId": found})
+
+        return cancel_event
+
+
+class SpawnChildAction(BuiltinAction):
+    """Make a child and start it once the macrostep is done."""
+
+    __slots__ = ("id", "input", "src", "sync_snapshot", "system_id")
+    type = "xstate.spawnChild"
+
+    def __init__(
+        self, src: Any, id: Expr, input: Any, system_id: str | None, sync_snapshot: bool
+    ) -> None:
+        self.src = src
+        self.id = id
+        self.input = input
+        self.system_id = system_id
+        self.sync_snapshot = sync_snapshot
+
+    def compile(self, library: Library, path: str) -> Run:
+        src = library.actor(self.src, f"{path}.spawnChild")
+        id = library.expression(self.id, f"{path}.spawnChild.id")
+        given, system_id, sync = self.input, self.system_id, self.sync_snapshot
+
+        def spawn(args: StepArgs, params: Any) -> None:
+            scope = args._scope
+            named = id(args, params) if callable(id) else id
+            input = given(args) if callable(given) else given
+            child = scope.spawn(src, named, input, system_id, sync)
+            if scope.system.inspector is not None:
+                shown = {"id": named, "systemId": system_id, "src": src, "input": input}
+                _show(args, self.type, {**shown, "actorRef": child})
+
+        return spawn
+
+
+class StopChildAction(BuiltinAction):
+    """Stop a child, by id or ref."""
+
+    __slots__ = ("child",)
+    type = "xstate.stopChild"
+
+    def __init__(self, child: Expr) -> None:
+        self.child = child
+
+    def compile(self, library: Library, path: str) -> Run:
+        which = library.expression(self.child, f"{path}.stopChild")
+
+        def stop(args: StepArgs, params: Any) -> None:
+            scope = args._scope
+            child = which(args, params) if callable(which) else which
+            if isinstance(child, str):
+                child = scope.children.get(child)
+            if child is None:
+                return
+            if scope.children.get(child.id) is not None:
+                scope.children = {
+                    key: ref for key, ref in scope.children.items() if key != child.id
+                }
+            if scope.system.inspector is not None:
+                _show(args, self.type, child)
+            scope.release(child)
+
+        return stop
+
+
+class DeclaredAction(BuiltinAction):
+    """An effect the host performs, named and resolved within the turn."""
+
+    __slots__ = ("params", "type")
+
+    def __init__(self, name: str, params: Expr) -> None:
+        self.type = name
+        self.params = params
+
+    def compile(self, library: Library, path: str) -> Run:
+        given = library.expression(self.params, f"{path}.{self.type}")
+
+        def declare_effect(args: StepArgs, params: Any) -> None:
+            resolved = given(args, params) if callable(given) else given
+            scope = args._scope
+            if scope.system.inspector is not None:
+                _show(args, self.type, resolved)
+            scope.declare(self.type, params if resolved is None else resolved)
+
+        return declare_effect
+
+
+def assign(assignment: Mapping[str, Expr] | Callable[..., Mapping[str, Any]]) -> Any:
+    """Set parts of the context: `{key: value or fn(args, params)}`, or a function that returns such a dict."""
+    return Assign(assignment)
+
+
+def raise_(event: Expr, *, id: str | None = None, delay: Delay = None) -> Any:
+    """Raise an event within the step, or `delay` ms later; `id` is for `cancel`."""
+    return RaiseAction(event, id, delay)
+
+
+def send_to(target: Expr, event: Expr, *, id: str | None = None, delay: Delay = None) -> Any:
+    """Send an event to a child's id, a ref, or what a function of (args, params) returns."""
+    return SendToAction(target, event, id, delay)
+
+
+def send_parent(event: Expr, *, id: str | None = None, delay: Delay = None) -> Any:
+    """Send an event to the parent."""
+    return SendToAction("#_parent", event, id, delay)
+
+
+def forward_to(target: Expr, *, id: str | None = None, delay: Delay = None) -> Any:
+    """Send the event at hand on to another actor."""
+
+    def existing(args: Any, params: Any) -> Any:
+        found = target(args, params) if callable(target) else target
+        if found is None:
+            raise UnknownActorError(found, args.self.id)  # else the event would go round for ever
+        return found
+
+    return SendToAction(existing, lambda args, _: args.event, id, delay)
+
+
+def emit(event: Expr) -> Any:
+    """Emit an event to the actor's listeners."""
+    return EmitAction(event)
+
+
+def log(value: Expr = None, label: str | None = None) -> Any:
+    """Log a value or what a function makes; without one, the context and the event."""
+    if value is None:
+        return LogAction(lambda args, _: {"context": args.context, "event": args.event}, label)
+    return LogAction(value, label)
+
+
+def cancel(id: Expr) -> Any:
+    """Cancel the newest delayed event sent under this id."""
+    return CancelAction(id)
+
+
+def spawn_child(
+    src: Any,
+    *,
+    id: Expr = None,
+    input: Any = None,
+    system_id: str | None = None,
+    sync_snapshot: bool = False,
+) -> Any:
+    """Spawn a child from logic or its name; `input` may be a function of (args)."""
+    return SpawnChildAction(src, id, input, system_id, sync_snapshot)
+
+
+def stop_child(child: Expr) -> Any:
+    """Stop a child: its id, its ref, or a function that returns one."""
+    return StopChildAction(child)
+
+
+def declare(name: str) -> Callable[..., Any]:
+    """An effect that a host understands by name: `reply = declare("rooms.reply")`, then `reply({"ok": True})`.
+
+    The params, a value or a function of (args, params), are resolved within the turn and committed with it.
+    """
+
+    def declared(params: Expr = None) -> Any:
+        return DeclaredAction(name, params)
+
+    return declared
+
+
+def _addressee(args: StepArgs, target: Any) -> ActorRef | str:
+    scope = args._scope
+    if not isinstance(target, str):
+        return cast("ActorRef", scope if target is None else target)
+    if target in scope.awaited:
+        return target
+    if target == "#_parent":
+        found = scope.parent
+    elif target == "#_internal":
+        found = scope
+    else:
+        found = scope.children.get(target.removeprefix("#_"))
+    if found is None:
+        machine = scope.base.configuration.chart.machine
+        raise UnknownActorError(target, machine.id, scope.children)
+    return cast("ActorRef", found)
+
+
+def _event_or_function(event: Any, what: str) -> Any:
+    if callable(event) or (isinstance(event, dict) and isinstance(event.get("type"), str)):
+        return event
+    if isinstance(event, str):
+        raise EventError(
+            f"Only event objects may be used with {what}; use {what}({{'type': '{event}'}}) instead"
+        )
+    raise DefinitionError("", f"{what} takes an event dict with a 'type', not {event!r}")
+
+
+def _show(args: StepArgs, type: str, params: Any) -> None:
+    scope = args._scope
+    scope.system.inspector.action(scope, type, params)
