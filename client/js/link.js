@@ -14,8 +14,8 @@ import { RoomClosed } from "./errors.js";
  * @typedef {{ code: number, reason: string, retry_after: number | null }} Closing
  *   `retry_after`: ms that the server asked to wait; null: for good
  * @typedef {{ type: string, [field: string]: any }} Message
- * @typedef {{ readonly readyState: number, readonly bufferedAmount: number, send(data: string): void, close(code?: number): void,
- *   onopen: any, onmessage: any, onclose: any }} Socket
+ * @typedef {{ readonly readyState: number, readonly bufferedAmount: number, send(data: string): void,
+ *   close(code?: number): void, onopen: any, onmessage: any, onclose: any }} Socket
  * @typedef {new (url: string, protocols?: string[]) => Socket} SocketClass
  * @typedef {{ now(): number, setTimeout(run: () => void, ms: number): any, clearTimeout(timer: any): void }} Timers
  *
@@ -81,21 +81,26 @@ export class Link {
     this.dialed = timers.now();
     this.#arm(CONNECT, () => this.#lost(1006, "no connection in time"));
     this.#enter("connecting");
+    let url;
     try {
-      const url = await address(refused);
-      if (life !== this.#life) return;
-      const socket = (this.#socket = new WebSocket(url, protocols));
-      socket.onopen = () => life === this.#life && this.#arm(CONNECT, this.#probe);
-      socket.onmessage = (/** @type {{ data: any }} */ { data }) => life === this.#life && this.#read(data);
-      socket.onclose = (/** @type {{ code: number, reason: string }} */ { code, reason }) =>
-        life === this.#life && this.#lost(code, reason);
+      url = await address(refused);
     } catch (error) {
       if (life !== this.#life) return;
-      // An address that no socket can be made for stays one; a token that couldn't be fetched may come another time.
-      if (error instanceof RoomClosed) this.#end({ code: error.code, reason: error.reason, retry_after: null });
-      else if (error instanceof DOMException) this.#end({ code: 1006, reason: error.message, retry_after: null });
-      else this.#lost(refused ? 4401 : 1006, String(error));
+      if (error instanceof RoomClosed) return this.#end({ code: error.code, reason: error.reason, retry_after: null });
+      return this.#lost(refused ? 4401 : 1006, String(error)); // a token that couldn't be fetched may come another time
     }
+    if (life !== this.#life) return;
+    let socket;
+    try {
+      socket = this.#socket = new WebSocket(url, protocols);
+    } catch (error) {
+      // An address that no socket can be made for, or that the browser forbids, won't be better next time.
+      return this.#end({ code: 1006, reason: String(error), retry_after: null });
+    }
+    socket.onopen = () => life === this.#life && this.#arm(CONNECT, this.#probe);
+    socket.onmessage = (/** @type {{ data: any }} */ { data }) => life === this.#life && this.#read(data);
+    socket.onclose = (/** @type {{ code: number, reason: string }} */ { code, reason }) =>
+      life === this.#life && this.#lost(code, reason);
   }
 
   /** Put a message on the wire. False: there is none. @param {string} text @param {boolean} [droppable] */
@@ -134,13 +139,8 @@ export class Link {
   /** @param {unknown} data */
   #read(data) {
     this.#heard();
-    /** @type {Message} */
-    let message;
-    try {
-      message = JSON.parse(/** @type {string} */ (data));
-    } catch {
-      return this.#lost(1006, "a frame that isn't JSON");
-    }
+    const message = parsed(data);
+    if (!message) return this.#lost(1006, "a frame that isn't a message");
     const first = this.state === "connecting" && message.type === "room.you";
     const before = this.state;
     if (first) {
@@ -161,7 +161,8 @@ export class Link {
   /** The socket is gone, or as good as gone. @param {number} code @param {string} reason */
   #lost(code, reason) {
     const closing = this.#announced ?? { code, reason, retry_after: 0 };
-    const back = closing.code === 4401 ? this.#ports.renewable() : closing.retry_after !== null && !FOR_GOOD.has(closing.code);
+    const back =
+      closing.code === 4401 ? this.#ports.renewable() : closing.retry_after !== null && !FOR_GOOD.has(closing.code);
     if (!back) return this.#end({ ...closing, retry_after: null });
     this.#abandon();
     const after = closing.retry_after ?? 0;
@@ -211,5 +212,15 @@ export class Link {
     if (state === this.state) return;
     this.state = state;
     this.#ports.changed(state);
+  }
+}
+
+/** @param {any} data @returns {Message | null} */
+function parsed(data) {
+  try {
+    const message = JSON.parse(data);
+    return typeof message?.type === "string" ? message : null;
+  } catch {
+    return null;
   }
 }

@@ -13,10 +13,6 @@ export class Listeners {
   /** @type {{ what: "error" | "complete", why?: any } | null} */
   #end = null;
 
-  get any() {
-    return this.#all.size > 0;
-  }
-
   /**
    * @param {Observer | ((...args: any[]) => void)} listener
    * @param {any[]} [now] what there is to tell it at once
@@ -30,12 +26,20 @@ export class Listeners {
     return { unsubscribe: () => void this.#all.delete(entry) };
   }
 
-  /** Who comes meanwhile is told the next time, who leaves meanwhile not any more. @param {any[]} args */
+  /**
+   * Who comes meanwhile is told the next time, who leaves meanwhile not any more. False: there was nobody.
+   * @param {any[]} args
+   */
   tell(...args) {
-    for (const entry of [...this.#all]) if (this.#all.has(entry)) call(entry.observer, "next", ...args);
+    const all = [...this.#all];
+    for (const entry of all) if (this.#all.has(entry)) call(entry.observer, "next", ...args);
+    return all.length > 0;
   }
 
-  /** Tell all, and whoever still comes, that nothing will follow. @param {"error" | "complete"} what @param {any} [why] */
+  /**
+   * Tell all, and whoever still comes, that nothing will follow.
+   * @param {"error" | "complete"} what @param {any} [why]
+   */
   end(what, why) {
     this.#end = { what, why };
     const all = [...this.#all];

@@ -2,11 +2,11 @@
  * Events on their way to the room: numbered when they first go out, kept until their outcome came (PURE).
  * In: what the page wants said, and the server's numbers. Out: what to put on the wire, in order. Next: link.js
  *
- * The server's mark for this client changes in the same commit as the room's state: what it counts has happened, what
- * it doesn't count has not. All that follows a reconnect is read from that one number.
+ * The server marks, in the same commit as the room's state, how far our numbers are settled, and keeps the outcomes of
+ * the last 64. So whatever is unanswered may be sent again: it is handled now, or its outcome is told again.
  */
 
-/** How many may be unanswered on the wire; the server stops reading a socket that goes beyond. */
+/** How far numbers may run ahead of the oldest unanswered one: no further than outcomes are kept. */
 const WINDOW = 64;
 /** How many wait behind them before the next one is turned away. */
 const WAITING = 1_000;
@@ -32,7 +32,7 @@ export class Outbox {
 
   /** What may go out now for the first time, with its number. @returns {[number, Entry][]} */
   take() {
-    const taken = this.#waiting.splice(0, WINDOW - this.#sent.size);
+    const taken = this.#waiting.splice(0, WINDOW - (this.#next - 1 - this.acked));
     const numbered = taken.map((entry) => /** @type {[number, Entry]} */ ([this.#next++, entry]));
     for (const [seq, entry] of numbered) this.#sent.set(seq, entry);
     return numbered;
@@ -46,26 +46,10 @@ export class Outbox {
   }
 
   /**
-   * Take the server's word that it has settled everything up to `mark`. A mark below what was acknowledged is a room
-   * that lost its newest moments (durability `memory`): our unanswered events went with them, so they line up again
-   * and take the numbers after it.
-   * @param {number} mark
+   * What was sent from `seq` on and is unanswered.
+   * @param {number} [seq] @returns {[number, Entry][]}
    */
-  resume(mark) {
-    if (mark < this.acked) {
-      this.#waiting.unshift(...this.#sent.values());
-      this.#sent.clear();
-      this.#next = mark + 1;
-    }
-    this.#next = Math.max(this.#next, mark + 1);
-  }
-
-  /**
-   * What was sent and is unanswered from `seq` on. After a reconnect that is all of it: what lies below the server's
-   * mark is answered from stored outcomes.
-   * @param {number} seq @returns {[number, Entry][]}
-   */
-  again(seq) {
+  again(seq = 1) {
     return [...this.#sent].filter(([sent]) => sent >= seq);
   }
 

@@ -66,7 +66,10 @@ function applied(view, op) {
   return share(view, rest[0]);
 }
 
-/** `node` with what lies at `path` changed. @param {any} node @param {Path} path @param {number} depth @param {(inner: any) => any} change @returns {any} */
+/**
+ * `node` with what lies at `path` changed.
+ * @param {any} node @param {Path} path @param {number} depth @param {(inner: any) => any} change @returns {any}
+ */
 function at(node, path, depth, change) {
   if (depth === path.length) return change(node);
   const key = existing(node, path[depth]);
@@ -126,7 +129,10 @@ function safe(key) {
   return key;
 }
 
-/** `next`, made of the parts of `old` wherever the two are equal; `old` itself when all is. @param {any} old @param {any} next @returns {any} */
+/**
+ * `next`, made of the parts of `old` wherever the two are equal; `old` itself when all is.
+ * @param {any} old @param {any} next @returns {any}
+ */
 export function share(old, next) {
   if (!isTree(old) || !isTree(next) || Array.isArray(old) !== Array.isArray(next)) return next;
   const keys = Object.keys(next);

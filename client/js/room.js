@@ -55,7 +55,10 @@ export class Room {
   present = NOTHING;
   /** How many are here; in a large room that is all one is told. */
   presentCount = 0;
-  /** Resolves with the room when there is a view, rejects when there will never be one. @type {Promise<Room<Context, Event>>} */
+  /**
+   * Resolves with the room when there is a view, rejects when there will never be one.
+   * @type {Promise<Room<Context, Event>>}
+   */
   ready;
 
   #url;
@@ -166,7 +169,10 @@ export class Room {
     return this.tags.includes(tag);
   }
 
-  /** Whether this event would do something now; false where the room doesn't tell. @param {Event["type"] | Event} event */
+  /**
+   * Whether this event would do something now; false where the room doesn't tell.
+   * @param {Event["type"] | Event} event
+   */
   can(event) {
     return this.view?.can?.includes(typeof event === "string" ? event : event.type) ?? false;
   }
@@ -221,7 +227,8 @@ export class Room {
   /**
    * Called with the room at once when there is a view, then whenever it changed; `error` when the server closed the
    * room for good, `complete` when the page did.
-   * @param {((room: Room<Context, Event>) => void) | { next?: (room: Room<Context, Event>) => void, error?: (error: RoomClosed) => void, complete?: () => void }} observer
+   * @param {((room: Room<Context, Event>) => void) | { next?: (room: Room<Context, Event>) => void,
+   *   error?: (error: RoomClosed) => void, complete?: () => void }} observer
    * @returns {Subscription}
    */
   subscribe(observer) {
@@ -230,7 +237,7 @@ export class Room {
 
   /**
    * Called with each event of this type that the machine emits; `"*"`: with every one. `"room.error"`: with what the
-   * server says of a message that it refused (otherwise it is a warning in the console).
+   * server says of a message that it refused (as long as nobody listens, refused casts are warnings in the console).
    * @param {string} type @param {(event: AnyEvent) => void} listener
    */
   on(type, listener) {
@@ -244,7 +251,10 @@ export class Room {
     return this.#connections.add(listener, [this.connection]);
   }
 
-  /** Called at once and with each change of `present`. @param {(present: Readonly<Record<string, any>>) => void} listener */
+  /**
+   * Called at once and with each change of `present`.
+   * @param {(present: Readonly<Record<string, any>>) => void} listener
+   */
   onPresent(listener) {
     return this.#presents.add(listener, [this.present]);
   }
@@ -274,7 +284,8 @@ export class Room {
   /** @param {[number, Posted][]} numbered */
   #put(numbered) {
     const { acked } = this.#outbox;
-    for (const [seq, { body }] of numbered) this.#link.send(`{${body},"seq":${seq}${acked ? `,"acked":${acked}` : ""}}`);
+    for (const [seq, { body }] of numbered)
+      this.#link.send(`{${body},"seq":${seq}${acked ? `,"acked":${acked}` : ""}}`);
   }
 
   #ask() {
@@ -286,7 +297,13 @@ export class Room {
   async #address(refused) {
     const token = await this.#token.next(refused);
     const url = new URL(this.#url);
-    const query = { client: this.#client, since: this.#since, cursor: this.cursor, token, create: this.#create ? null : 0 };
+    const query = {
+      client: this.#client,
+      since: this.#since,
+      cursor: this.cursor,
+      token,
+      create: this.#create ? null : 0,
+    };
     for (const [name, value] of Object.entries(query)) if (value !== null) url.searchParams.set(name, String(value));
     return url.href;
   }
@@ -311,17 +328,15 @@ export class Room {
       case "room.outcome":
         return this.#settle(message);
       case "room.resend":
-        this.#outbox.resume(message.from - 1);
-        this.#put(this.#outbox.again(message.from));
-        return this.#flush();
+        return this.#put(this.#outbox.again(message.from));
       case "room.emitted":
-        this.#emitted.get(message.event.type)?.tell(message.event);
-        return this.#emitted.get("*")?.tell(message.event);
+        for (const type of [message.event.type, "*"]) this.#emitted.get(type)?.tell(message.event);
+        return;
       case "room.present":
         return this.#meet(message.viewers ?? {}, message.count);
       case "room.error":
-        if (this.#emitted.get("room.error")?.any) this.#emitted.get("room.error")?.tell(message);
-        else console.warn(`the room refused a message: ${message.code}: ${message.reason}`);
+        if (this.#emitted.get("room.error")?.tell(message) || message.seq) return;
+        console.warn(`the room refused a message: ${message.code}: ${message.reason}`);
     }
   }
 
@@ -333,17 +348,16 @@ export class Room {
     this.me = me;
     this.#since ??= now;
     if (token) this.#token.keep(token);
-    this.#outbox.resume(seq);
     if (first) {
       this.#asked = false;
       this.#gathering = true;
-      this.#put(this.#outbox.again(1));
+      this.#put(this.#outbox.again());
       if (this.#presence) this.#link.send(this.#presence);
     }
     this.#flush();
   }
 
-  /** Take a change of the view; then subscribers are told, and only then what waited for it. @param {() => void} change */
+  /** Change the view; then tell subscribers, and only then what waited for it. @param {() => void} change */
   #show(change) {
     const before = this.view;
     try {

@@ -17,10 +17,15 @@ export function matches(value, wanted) {
   const want = unfolded(wanted);
   if (typeof want === "string") return typeof is === "string" ? is === want : Object.hasOwn(is, want);
   if (typeof is === "string") return false;
-  return Object.keys(want).every((state) => Object.hasOwn(is, state) && matches(is[state], /** @type {StateValue} */ (want[state])));
+  return Object.keys(want).every(
+    (state) => Object.hasOwn(is, state) && matches(is[state], /** @type {StateValue} */ (want[state])),
+  );
 }
 
-/** `"a.b"` as `{ a: "b" }`; a dot that belongs to a name is written `\.`. @param {StateValue} value @returns {StateValue} */
+/**
+ * `"a.b"` as `{ a: "b" }`; a dot that belongs to a name is written `\.`.
+ * @param {StateValue} value @returns {StateValue}
+ */
 function unfolded(value) {
   if (typeof value !== "string" || !/[.\\]/.test(value)) return value;
   const names = [""];

@@ -1,6 +1,6 @@
-/** The façade against the scripts that it shares with the Python one (tests/vectors/README.md says how to read them). */
+/** The façade against the scripts that it shares with the Python one; tests/vectors/README.md says how to read them. */
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { after, before, mock, suite, test } from "node:test";
 
 import { OutcomeLost, RoomClosed } from "../../client/js/index.js";
 import { vectors } from "./vectors.mjs";
@@ -78,7 +78,10 @@ class Script {
 
   /** @param {any[]} frames */
   on_sends(frames) {
-    assert.deepEqual(this.world.sockets.flatMap((socket) => socket.take()), frames);
+    assert.deepEqual(
+      this.world.sockets.flatMap((socket) => socket.take()),
+      frames,
+    );
   }
 
   /** @param {any[]} views */
@@ -120,6 +123,9 @@ function failure(error) {
 }
 
 suite("conversation.json", () => {
+  before(() => mock.method(console, "warn", () => {}));
+  after(() => mock.restoreAll());
+
   for (const { name, options, steps } of vectors("conversation")) {
     test(name, async () => {
       const script = new Script(options);
@@ -128,7 +134,8 @@ suite("conversation.json", () => {
         try {
           await script.take(step);
         } catch (error) {
-          if (error instanceof assert.AssertionError) error.message = `step ${at + 1} ${JSON.stringify(step)}\n${error.message}`;
+          if (error instanceof assert.AssertionError)
+            error.message = `step ${at + 1} ${JSON.stringify(step)}\n${error.message}`;
           throw error;
         }
       }

@@ -137,10 +137,14 @@ suite("the network and the page", () => {
   };
 
   afterEach(() => {
-    for (const name of ["document", "addEventListener", "removeEventListener"]) Reflect.deleteProperty(globalThis, name);
+    for (const name of ["document", "addEventListener", "removeEventListener"])
+      Reflect.deleteProperty(globalThis, name);
   });
 
-  for (const [what, happens] of /** @type {const} */ ([["the network is back", online], ["the page is looked at", () => becomes("visible")]])) {
+  for (const [what, happens] of /** @type {const} */ ([
+    ["the network is back", online],
+    ["the page is looked at", () => becomes("visible")],
+  ])) {
     test(`no more waiting when ${what}`, async () => {
       browser();
       const world = await new World().joined();
@@ -238,7 +242,7 @@ suite("tokens", () => {
     let down = true;
     const world = new World({
       token: async () => {
-        if (down) throw new Error("offline");
+        if (down) throw new DOMException("offline", "TimeoutError");
         return "t1";
       },
     });
@@ -360,13 +364,16 @@ suite("addresses", () => {
     const world = new World({ WebSocket });
     await settled();
     assert.equal(world.room.connection, "closed");
-    assert.deepEqual(world.room.closing, { code: 1006, reason: "insecure", retry_after: null });
+    assert.deepEqual(world.room.closing, { code: 1006, reason: "SecurityError: insecure", retry_after: null });
   });
 
   test("the subprotocol says which version is spoken", async () => {
     const worlds = [new World(), new World({ protocol: null })];
     await settled();
-    assert.deepEqual(worlds.map(({ socket }) => socket.protocols), [["rooms.v1.json"], []]);
+    assert.deepEqual(
+      worlds.map(({ socket }) => socket.protocols),
+      [["rooms.v1.json"], []],
+    );
   });
 
   test("the client id is 128 bits that nobody else has", async () => {

@@ -147,7 +147,12 @@ suite("subscribing", () => {
     one.unsubscribe();
     world.socket.deliver({ type: "room.emitted", event: { type: "cheer", by: "bob" } });
     world.socket.deliver({ type: "room.emitted", event: { type: "boo" } });
-    assert.deepEqual(heard, [["cheer", "bob"], ["*", "cheer"], ["*", "cheer"], ["*", "boo"]]);
+    assert.deepEqual(heard, [
+      ["cheer", "bob"],
+      ["*", "cheer"],
+      ["*", "cheer"],
+      ["*", "boo"],
+    ]);
   });
 
   test("presence has listeners of its own", async () => {
