@@ -1,7 +1,7 @@
 """The game's whole memory, and the questions that are asked of it everywhere (PURE).
 
-It is plain JSON and never mutated: `players.py` and `play.py` return what changes, `machine.py` says
-when. What others may see of it: `view.py`."""
+It is plain JSON and never mutated: `players.py` and `play.py` return what changes, `machine.py`
+says when. What others may see of it: `view.py`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The game as one statechart: which phases there are, what ends them, and what is heard in each.
 
-Comes in: the players' events (`join`, `ready`, `answer`, …), the room's (`room.away`, …) and its own
-timers. Goes out: the next context. What an action does: `players.py` and `play.py`; what a viewer
-sees of it all: `view.py`."""
+Comes in: the players' events (`join`, `ready`, `answer`, …), the room's (`room.away`, …) and its
+own timers. Goes out: the next context. What an action does: `players.py` and `play.py`; what a
+viewer sees of it all: `view.py`."""
 
 from __future__ import annotations
 

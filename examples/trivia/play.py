@@ -13,6 +13,7 @@ from .players import is_host
 from .questions import CATEGORIES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from random import Random
 
     from .context import Answer, Args, Ask, Chapter, Context, Timer
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 def time_left(args: Args, params: Any) -> int:
     """The delay until the current timer is due, in ms."""
     timer = args.context["timer"]
-    assert timer is not None and timer["due"] is not None, "every timed state sets its timer first"
-    return max(0, timer["due"] - args.now)
+    assert timer is not None, "every timed state sets its timer first"
+    return max(0, (timer["due"] or 0) - args.now)
 
 
 def start_timer(args: Args, params: Any) -> dict[str, Any]:
     """The timer of the state that is entered: `params["of"]` names it in the timing."""
-    total: int = args.context["timing"][params["of"]]
+    timing: Mapping[str, Any] = args.context["timing"]
+    total: int = timing[params["of"]]
     return {"timer": _running(args.now, total, total)}
 
 
@@ -51,7 +53,8 @@ def freeze(args: Args, params: Any) -> dict[str, Any]:
 def thaw(args: Args, params: Any) -> dict[str, Any]:
     """The pause ends: what was left is due from now."""
     timer = args.context["timer"]
-    assert timer is not None and timer["left"] is not None
+    assert timer is not None
+    assert timer["left"] is not None
     return {"timer": _running(args.now, timer["left"], timer["total"]), "resuming": []}
 
 
@@ -284,11 +287,9 @@ def vote(args: Args, params: Any) -> dict[str, Any]:
 
 def scores(context: Context, questions: list[str]) -> dict[str, float]:
     """Everybody's points in these questions."""
+    given = [context["answers"].get(id, {}) for id in questions]
     return {
-        player: round(
-            sum(context["answers"].get(id, {}).get(player, {}).get("points", 0) for id in questions),
-            2,
-        )
+        player: round(sum(each[player].get("points", 0) for each in given if player in each), 2)
         for player in context["players"]
     }
 

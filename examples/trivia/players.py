@@ -77,9 +77,7 @@ def clean(name: Any) -> str:
 
 def unlike(name: str, context: Context, me: str | None = None) -> str:
     """The name, with a number where another player has it already."""
-    taken = {
-        player["name"].casefold() for id, player in context["players"].items() if id != me
-    }
+    taken = {player["name"].casefold() for id, player in context["players"].items() if id != me}
     number, free = 1, name
     while free.casefold() in taken:
         number += 1

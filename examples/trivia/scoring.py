@@ -21,7 +21,9 @@ def grade(question: Question, answers: Mapping[str, Any]) -> dict[str, float]:
     if question.type == "poll":
         points = _grade_poll(question, given)
     else:
-        points = {player: share(question, value) * question.points for player, value in given.items()}
+        points = {
+            player: share(question, value) * question.points for player, value in given.items()
+        }
     return {player: round(points.get(player, 0.0), 2) for player in answers}
 
 
@@ -31,11 +33,11 @@ def share(question: Question, value: Any) -> float:
         case "text":
             return float(fold(value) in {fold(answer) for answer in question.answers})
         case "checkboxes":
-            right = len(set(value) & set(question.answers))
-            wrong = len(value) - right
+            right: int = len(set(value) & set(question.answers))
+            wrong: int = len(value) - right
             return max(0, right - wrong) / len(question.answers)
         case "sortable":
-            placed = sum(a == b for a, b in zip(value, question.answers, strict=True))
+            placed: int = sum(a == b for a, b in zip(value, question.answers, strict=True))
             return placed / len(question.answers)
         case _:
             return float(value in question.answers)
@@ -61,12 +63,9 @@ def _grade_poll(question: Question, answers: Mapping[str, Any]) -> dict[str, flo
     """Points for taking part, or for choosing what most chose (any of them on a tie), or none."""
     ballots = Counter(answers.values())
     most = max(ballots.values(), default=0)
-    worth = {
-        "part": lambda option: True,
-        "majority": lambda option: ballots[option] == most,
-        "none": lambda option: False,
-    }[question.scoring or "none"]
     return {
-        player: float(question.points) if worth(option) else 0.0
+        player: float(question.points)
         for player, option in answers.items()
+        if question.scoring == "part"
+        or (question.scoring == "majority" and ballots[option] == most)
     }

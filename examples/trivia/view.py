@@ -1,9 +1,9 @@
-"""What a viewer may see of the game, by phase (PURE). Comes in: a snapshot and a player (or None for
-those who only watch). Goes out: the view that their screen shows.
+"""What a viewer may see of the game, by phase (PURE). Comes in: a snapshot and a player (or None
+for those who only watch). Goes out: the view that their screen shows.
 
-What must stay hidden is never put in: before a question ends nobody's answer but one's own, no right
-answer, no later question. A category's points become visible with its recap, item by item, because
-points tell what was right."""
+What must stay hidden is never put in: before a question ends nobody's answer but one's own, no
+right answer, no later question. A category's points become visible with its recap, item by item,
+because points tell what was right."""
 
 from __future__ import annotations
 

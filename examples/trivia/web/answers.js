@@ -1,5 +1,6 @@
 /** The six ways to answer a question. Each shows what is entered, and hands on what the user changes. */
 import { h } from "./dom.js";
+import { icon } from "./parts.js";
 import { sortable } from "./sortable.js";
 
 /**
@@ -76,6 +77,7 @@ function selection(question, { value, locked, change }) {
       h("option", { key: "none", value: "", disabled: true }, "Choose…"),
       question.options.map((option) => h("option", { key: option, value: option }, option)),
     ),
+    icon("down"),
   );
 }
 

@@ -13,6 +13,16 @@ const SECONDS_A_QUESTION = 35;
 export function lobby({ room, context, me }, own) {
   const counting = room.matches({ lobby: "countdown" });
   const mine = me && context.players[me];
+  const all = seated(context.players);
+  const players = h(
+    "section",
+    { class: "card", key: "players", "aria-labelledby": "players-title" },
+    h("h2", { id: "players-title" }, "Players ", h("span", { class: "count" }, all.length)),
+    mine && !mine.ready && rename(mine, own),
+    h("ul", { class: "players" }, all.map((player) => card(player, context))),
+    mine && more(context),
+  );
+  const invite = mine && !counting && share(own.page);
   return [
     counting &&
       h(
@@ -24,16 +34,9 @@ export function lobby({ room, context, me }, own) {
     h(
       "div",
       { class: "columns", key: "lobby" },
-      !counting && share(own.page),
-      h(
-        "section",
-        { class: "card", key: "players", "aria-labelledby": "players-title" },
-        h("h2", { id: "players-title" }, "Players ", h("span", { class: "count" }, seated(context.players).length)),
-        mine && !mine.ready && rename(mine, own),
-        h("ul", { class: "players" }, seated(context.players).map((player) => card(player, context))),
-        mine && more(context),
-      ),
-      !counting && settings(context, me),
+      // Who is alone wants company first; later it matters more who is there.
+      all.length > 1 ? [players, invite] : [invite, players],
+      mine && !counting && settings(context, me),
     ),
     mine && readyBar(context, mine, counting),
   ];
@@ -94,7 +97,7 @@ function rename(mine, { name, edit }) {
 function card(player, context) {
   const { me, host } = context;
   const gone = player.presence !== "here";
-  const state = gone ? (player.presence === "away" ? "away for a moment" : "left the room") : player.ready ? "ready" : "not ready yet";
+  const state = gone ? (player.presence === "away" ? "away" : "left the room") : player.ready ? "ready" : "not ready yet";
   return h(
     "li",
     { key: player.id, class: `player ${gone ? "gone" : ""} ${player.ready ? "is-ready" : ""} ${player.id === me ? "own" : ""}` },

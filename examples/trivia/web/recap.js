@@ -36,7 +36,7 @@ export function solution(entry) {
     return h("ol", { class: "solution ordered", "aria-label": "The right order" }, answers.map((item) => h("li", { key: item }, item)));
   }
   const shown = type === "text" ? answers.slice(0, 1) : answers;
-  const others = type === "text" ? answers.slice(1, 4) : [];
+  const others = type === "text" ? answers.slice(1).filter((spelling) => !alike(spelling, answers[0])).slice(0, 3) : [];
   return h(
     "div",
     { class: "solution" },
@@ -45,6 +45,9 @@ export function solution(entry) {
     others.length > 0 && h("p", { class: "small" }, `Also right: ${others.join(", ")}`),
   );
 }
+
+/** "The Danube" beside "Danube" tells nobody anything. */
+const alike = (a, b) => a.toLowerCase().includes(b.toLowerCase());
 
 function poll({ options, results }) {
   const given = Object.values(results).map(({ value }) => value).filter((value) => value != null);

@@ -65,7 +65,7 @@ function answering({ context, me }, paused) {
       plays && confirmed && action({ type: "unconfirm" }, { class: "secondary" }, "Change my answer"),
       plays &&
         !confirmed &&
-        h("button", { key: "confirm", type: "button", class: "primary", "aria-busy": busy.has("confirm") ? "true" : null, onclick: lock }, isBlank(question, value) ? "No idea" : "Confirm"),
+        h("button", { key: "confirm", type: "button", class: isBlank(question, value) ? "secondary" : "primary", "aria-busy": busy.has("confirm") ? "true" : null, onclick: lock }, isBlank(question, value) ? "No idea" : "Confirm"),
     ),
   );
 }

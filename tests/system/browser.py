@@ -1,0 +1,77 @@
+"""A real Chromium for the system tests, and what its pages were sent."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from client.replica import Replica
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PHONE: Any = {"width": 390, "height": 844}
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, or playwright's own; the test is skipped where there is neither."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        except Exception as error:
+            pytest.skip(f"needs a Chromium: apt-get install chromium ({type(error).__name__})")
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Screen:
+    """One person's browser: its page, every frame it was sent, and what went wrong on it."""
+
+    name: str
+    page: Page
+    frames: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def views(self) -> Iterator[tuple[str, Any]]:
+        """Each frame, with the view that its page holds after it."""
+        replica = Replica()
+        for frame in self.frames:
+            message = json.loads(frame)
+            if message["type"] == "room.view":
+                replica.replace(message["cursor"], message["view"])
+            elif message["type"] == "room.patch":
+                replica.patch(message["base"], message["cursor"], message["ops"])
+            yield frame, replica.view
+
+
+def screen(browser: Browser, name: str, **context: Any) -> Screen:
+    """A browser of its own (no shared storage), the size of a phone."""
+    page = browser.new_context(**{"viewport": PHONE, **context}).new_page()
+    page.set_default_timeout(15_000)
+    watched = Screen(name, page)
+    page.on(
+        "websocket",
+        lambda socket: socket.on("framereceived", lambda text: watched.frames.append(str(text))),
+    )
+    page.on("pageerror", lambda error: watched.faults.append(str(error)))
+    return watched

@@ -1,0 +1,287 @@
+"""The trivia game as people play it: real pages in a real Chromium, a real server."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+from examples.trivia.questions import QUESTIONS, Question
+from tests.system.browser import Screen, chromium, screen
+from tests.system.processes import Server, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.timeout(180)]
+
+PROMPTS = {question.prompt: question for question in QUESTIONS.values()}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with running("examples/trivia", tmp_path, command="dev") as started:
+        yield started
+
+
+# --------------------------------------------------------------------------- what people do
+
+
+def button(page: Page, name: str) -> Any:
+    return page.get_by_role("button", name=re.compile(name))
+
+
+def create(server: Server, browser: Browser, name: str) -> tuple[Screen, str]:
+    """Somebody makes a room; their screen, and the link to share."""
+    person = screen(browser, name)
+    person.page.goto(server.url)
+    person.page.get_by_label("Your name").fill(name)
+    button(person.page, "Create room").click()
+    expect(person.page.get_by_role("heading", name="Invite")).to_be_visible()
+    return person, person.page.url
+
+
+def join(link: str, browser: Browser, name: str) -> Screen:
+    person = screen(browser, name)
+    person.page.goto(link)
+    person.page.get_by_label("Your name").fill(name)
+    button(person.page, "^Join$").click()
+    expect(button(person.page, "I'm ready")).to_be_visible()
+    return person
+
+
+def shorten(page: Page, categories: int, questions: int) -> None:
+    """The host makes the game shorter than it is by default."""
+    for label, wanted in (("Categories", categories), ("Questions in each", questions)):
+        group = page.get_by_role("group", name=label)
+        while (count := int(group.locator("output").inner_text())) != wanted:
+            group.get_by_role("button", name=f"{'Fewer' if count > wanted else 'More'}").click()
+            expect(group.locator("output")).not_to_have_text(str(count))
+
+
+def asked(page: Page) -> Question:
+    """The question that a page shows, or waits for."""
+    prompt = page.locator(".question .prompt")
+    expect(prompt).to_be_visible()
+    return PROMPTS[prompt.inner_text()]
+
+
+def enter(page: Page, question: Question) -> None:
+    """Enter the right answer, with the controls of its type."""
+    match question.type:
+        case "text":
+            # In capitals: right all the same, and not to be mistaken for what the server may leak.
+            page.get_by_label("Your answer").fill(question.answers[0].upper())
+        case "select":
+            page.get_by_label("Your answer").select_option(question.answers[0])
+        case "radio":
+            page.get_by_role("radio", name=question.answers[0], exact=True).check()
+        case "poll":
+            page.get_by_role("radio", name=question.options[0], exact=True).check()
+        case "checkboxes":
+            for answer in question.answers:
+                page.get_by_role("checkbox", name=answer, exact=True).check()
+        case "sortable":
+            for place, answer in enumerate(question.answers):
+                item = page.locator(".sort-item").filter(has_text=re.compile(re.escape(answer)))
+                while item.locator(".place").inner_text() != str(place + 1):
+                    item.get_by_role("button", name=re.compile("up, to")).click()
+
+
+# --------------------------------------------------------------------------- what they see
+
+
+def asked_in(view: Any) -> list[str]:
+    """The questions whose right answers a view shows."""
+    context = view["context"]
+    entries = [context.get("recap"), *context.get("review", ())]
+    return [entry["id"] for entry in entries if entry]
+
+
+def check_secrets(person: Screen) -> set[str]:
+    """No frame told a right answer before its recap, nor a question before its time. The questions
+    whose answers were told in the end."""
+    told: set[str] = set()
+    shown: set[str] = set()
+    for frame, view in person.views():
+        if view is None:
+            continue
+        told.update(asked_in(view))
+        if question := view["context"].get("question"):
+            shown.add(question["id"])
+        for question in QUESTIONS.values():
+            if question.id in told:
+                continue
+            if question.id not in shown:
+                assert json.dumps(question.prompt, ensure_ascii=False) not in frame, question.id
+            if question.type == "text" and question.id in shown:
+                for answer in question.answers:
+                    assert json.dumps(answer, ensure_ascii=False) not in frame, question.id
+            if question.answers and question.type != "text":
+                order = json.dumps(list(question.answers), ensure_ascii=False)
+                assert order.replace(", ", ",") not in frame.replace(", ", ","), question.id
+        if not told:
+            assert '"answers"' not in frame
+    return told
+
+
+def test_two_players_play_a_whole_game_and_one_reloads(server: Server, browser: Browser) -> None:
+    ann, link = create(server, browser, "Ann")
+    bob = join(link, browser, "Bob")
+    shorten(ann.page, 2, 2)
+    for person in (ann, bob):
+        button(person.page, "I'm ready").click()
+
+    played = []
+    for number in range(4):
+        question = asked(ann.page)
+        played.append(question.id)
+        assert asked(bob.page) == question
+        enter(ann.page, question)
+        button(bob.page, "No idea|Confirm").click()
+        expect(button(bob.page, "Change my answer")).to_be_visible()
+        expect(ann.page.locator(".bar-text")).to_have_text("1 of 2 confirmed")
+        if number == 1:
+            bob.page.reload()
+            expect(button(bob.page, "Change my answer")).to_be_visible()
+        button(ann.page, "^Confirm$").click()
+        if number % 2:
+            for place in range(2):
+                for person in (ann, bob):
+                    expect(person.page.locator(".recap")).to_contain_text(f"{place + 1} of 2")
+                    expect(person.page.locator(".result")).to_have_count(2)
+                button(ann.page, "Next answer|Next category|To the ranking").click()
+
+    points = sum(QUESTIONS[id].points for id in played)
+    for person in (ann, bob):
+        expect(person.page.locator(".winners")).to_have_text("Ann wins!")
+        expect(person.page.locator(".rank")).to_have_count(2)
+        assert person.page.locator(".rank-score").first.inner_text() == f"{points:,}"
+        assert person.faults == []
+        assert check_secrets(person) == set(played)
+
+    button(bob.page, "Play again").click()
+    for person in (ann, bob):
+        expect(button(person.page, "I'm ready")).to_be_visible()
+        expect(person.page.locator(".player")).to_have_count(2)
+
+
+def test_a_killed_server_comes_back_in_the_middle_of_a_question(
+    server: Server, browser: Browser
+) -> None:  # rules 14 and 16
+    ann, link = create(server, browser, "Ann")
+    bob = join(link, browser, "Bob")
+    for person in (ann, bob):
+        button(person.page, "I'm ready").click()
+    question = asked(bob.page)
+    enter(ann.page, question)
+    button(ann.page, "^Confirm$|No idea").click()
+    expect(bob.page.locator(".bar-text")).to_have_text("1 of 2 confirmed")
+    due = ann.page.locator(".question .ring").get_attribute("data-due")
+
+    server.kill()
+    expect(ann.page.locator(".banner")).to_be_visible()
+    enter(bob.page, question)  # while nobody hears it
+    server.start()
+
+    expect(ann.page.locator(".banner")).to_have_count(0)
+    expect(bob.page.locator(".banner")).to_have_count(0)
+    for person in (ann, bob):
+        assert asked(person.page) == question
+        assert person.page.locator(".question .ring").get_attribute("data-due") == due
+    expect(button(ann.page, "Change my answer")).to_be_visible()
+    button(bob.page, "^Confirm$").click()
+    for person in (ann, bob):
+        expect(person.page.locator(".prepare")).to_be_visible()
+        assert person.faults == []
+
+
+def test_what_is_typed_outlives_a_pause(server: Server, browser: Browser) -> None:  # rule 10
+    ann, link = create(server, browser, "Ann")
+    bob = join(link, browser, "Bob")
+    for person in (ann, bob):
+        button(person.page, "I'm ready").click()
+    question = asked(ann.page)
+    enter(ann.page, question)
+    button(bob.page, "Pause").click()
+    dialog = ann.page.get_by_role("dialog", name="Paused")
+    expect(dialog).to_be_visible()
+    standing = dialog.locator("p").first.inner_text()
+    for person in (bob, ann):
+        button(person.page, "Go on").click()
+    expect(dialog).to_have_count(0)
+    left = int(ann.page.locator(".question .ring-number").inner_text())
+    assert f"{left} second" in standing or f"{left + 1} second" in standing
+    button(ann.page, "^Confirm$").click()
+    expect(button(ann.page, "Change my answer")).to_be_visible()
+
+
+def test_a_link_to_a_room_that_nobody_made(server: Server, browser: Browser) -> None:  # rule 4
+    lost = screen(browser, "Eve")
+    lost.page.goto(f"{server.url}/play/never-made")
+    expect(lost.page.get_by_role("heading", name="There is no such room")).to_be_visible()
+    lost.page.reload()
+    expect(lost.page.get_by_role("heading", name="There is no such room")).to_be_visible()
+    button(lost.page, "To the home page").click()
+    expect(button(lost.page, "Create room")).to_be_visible()
+
+
+def test_an_onlooker_sees_and_can_do_nothing(server: Server, browser: Browser) -> None:  # rule 12
+    ann, link = create(server, browser, "Ann")
+    eve = screen(browser, "Eve")
+    eve.page.goto(f"{link}?watch")
+    expect(eve.page.locator(".player-name")).to_contain_text("Ann")
+    expect(eve.page.locator("main").get_by_role("button")).to_have_count(0)
+    button(ann.page, "I'm ready").click()
+    question = asked(eve.page)
+    enter(ann.page, question)
+    assert eve.page.locator(".bar button").count() == 0
+    button(ann.page, "^Confirm$|No idea").click()
+    expect(eve.page.locator(".prepare")).to_be_visible()
+    check_secrets(eve)
+
+
+def test_a_seat_moves_to_another_device(server: Server, browser: Browser) -> None:  # rule 11
+    ann, link = create(server, browser, "Ann")
+    ann.page.get_by_text("Go on with another device").click()
+    button(ann.page, "Show a code").click()
+    code = ann.page.locator(".code").inner_text()
+    tablet = screen(browser, "Ann's tablet")
+    tablet.page.goto(link)
+    tablet.page.get_by_text("I was playing on another device").click()
+    tablet.page.get_by_label("The code that device shows").fill(code)
+    button(tablet.page, "Take my seat").click()
+    expect(button(tablet.page, "I'm ready")).to_be_visible()
+    expect(tablet.page.locator(".player.own .player-name")).to_contain_text("Ann")
+    expect(button(ann.page, "^Join$")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_nothing_is_wider_than_the_screen(
+    server: Server, browser: Browser, width: int, scheme: str
+) -> None:  # rule 18
+    ann = screen(browser, "Ann", viewport={"width": width, "height": 800}, color_scheme=scheme)
+    ann.page.goto(server.url)
+    widest = "document.documentElement.scrollWidth"
+    assert ann.page.evaluate(widest) <= width
+    button(ann.page, "Create room").click()
+    expect(ann.page.get_by_role("heading", name="Invite")).to_be_visible()
+    assert ann.page.evaluate(widest) <= width
+    unnamed = ann.page.evaluate(
+        "[...document.querySelectorAll('button, input, select')].filter((node) =>"
+        " !(node.innerText || node.ariaLabel || node.labels?.length)).length"
+    )
+    assert unnamed == 0
