@@ -1,4 +1,4 @@
-/** The façade against the scripts that it shares with the Python one; tests/vectors/README.md says how to read them. */
+/** The façade against the scripts that the Python one runs too; tests/vectors/README.md says how to read them. */
 import assert from "node:assert/strict";
 import { after, before, mock, suite, test } from "node:test";
 

@@ -253,6 +253,19 @@ suite("tokens", () => {
     assert.equal(world.socket.query.token, "t1");
   });
 
+  test("one that throws when nobody waits for it any more changes nothing", async () => {
+    /** @type {(error: Error) => void} */
+    let fail = () => {};
+    let calls = 0;
+    const token = () => (++calls === 1 ? new Promise((_, reject) => (fail = reject)) : "t2");
+    const world = new World({ token: /** @type {any} */ (token) });
+    await world.time.advance(10_000 + 125);
+    await world.joined();
+    fail(new Error("offline"));
+    await settled();
+    assert.equal(world.room.connection, "open");
+  });
+
   test("also when it threw in between", async () => {
     let calls = 0;
     const token = () => {

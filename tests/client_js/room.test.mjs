@@ -176,6 +176,7 @@ suite("subscribing", () => {
     world.socket.deliver(error);
     listening.unsubscribe();
     world.socket.deliver(error);
+    world.socket.deliver({ ...error, seq: 1 }); // its promise says so
     warnings.mock.restore();
     assert.deepEqual(heard, [error]);
     assert.equal(warnings.mock.callCount(), 2);
