@@ -1,0 +1,138 @@
+"""A plain HTTP request as a room sees it: a look, an event, or a visit of the author's own.
+
+In: what `rooms/host/requests.py` read. Out: one `Answer` over the link it came from, when the gate
+is open for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from rooms.host import door
+from rooms.link.protocol import Answer
+from rooms.sync.codec import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from rooms.errors import Closing
+    from rooms.host.audience import Audience
+    from rooms.host.marks import Outcome
+    from rooms.link.memory import End
+    from rooms.sync.messages import Json
+    from rooms.sync.views import Viewer
+
+logger = logging.getLogger(__name__)
+
+
+class Ask:
+    """A look at the view (`event` None) or one event.
+
+    `key` is the client that an Idempotency-Key makes, None without one; `known` the cursor of
+    If-None-Match.
+    """
+
+    __slots__ = ("_end", "_number", "create", "event", "key", "known", "viewer")
+
+    def __init__(
+        self,
+        end: End,
+        number: int,
+        viewer: Viewer,
+        *,
+        create: bool,
+        event: dict[str, Json] | None = None,
+        key: str | None = None,
+        known: str | None = None,
+    ) -> None:
+        self._end = end
+        self._number = number
+        self.viewer = viewer
+        self.create = create
+        self.event = event
+        self.key = key
+        self.known = known
+
+    def answer(self, audience: Audience, outcome: Outcome | None, now: int) -> None:
+        """Answer from the durable state: the view, and the outcome of the event it brought."""
+        try:
+            cursor, view = audience.look(self.viewer, now)
+        except Exception:
+            logger.exception("the view raised")
+            self.reply(500, {"reason": "the room's view failed"})
+            return
+        headers = {"etag": f'"{cursor}"'}
+        if outcome is None:
+            if self.known == cursor:
+                self._send(304, headers, b"")
+            else:
+                self.reply(200, {"cursor": cursor, "now": now, "view": view}, headers)
+            return
+        body: dict[str, Json] = {"outcome": outcome.word}
+        if outcome.reason is not None:
+            body["reason"] = outcome.reason
+        if outcome.result is not None:
+            body["result"] = outcome.result
+        self.reply(_status(outcome), {**body, "cursor": cursor, "view": view})
+
+    def refuse(self, refused: Closing) -> None:
+        """Answer that it can't be."""
+        headers = {}
+        if refused.retry_after is not None:
+            headers["retry-after"] = str(-(-refused.retry_after // 1000))
+        body = {"code": int(refused.code), "reason": refused.reason}
+        self.reply(refused.code.http_status, body, headers)
+
+    def reply(self, status: int, body: Json, headers: Mapping[str, str] | None = None) -> None:
+        """Answer with JSON."""
+        try:
+            data = encode(body, "json")
+        except TypeError:
+            logger.exception("an answer isn't JSON")
+            status, data = 500, b'{"reason":"the room\'s view failed"}'
+        self._send(status, {"content-type": "application/json", **(headers or {})}, data)
+
+    def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self._end.send(Answer(self._number, status, dict(headers), body))
+
+
+class Visit(Ask):
+    """A request for the author's `on_request`. `call` runs it: status, headers, body, or None."""
+
+    __slots__ = ("_call", "_task")
+
+    def __init__(
+        self,
+        end: End,
+        number: int,
+        viewer: Viewer,
+        call: Callable[[Any], Awaitable[tuple[int, dict[str, str], bytes] | None]],
+        *,
+        create: bool,
+    ) -> None:
+        super().__init__(end, number, viewer, create=create)
+        self._call = call
+
+    def answer(self, audience: Audience, outcome: Outcome | None, now: int) -> None:
+        """Run the author's hook; its answer is sent when it has one."""
+        self._task = asyncio.get_running_loop().create_task(self._run(audience.room))
+
+    async def _run(self, room: Any) -> None:
+        try:
+            response = await self._call(room)
+        except Exception:
+            logger.exception("%s/%s: on_request raised", room.kind, room.id)
+            self.reply(500, {"reason": "the room failed to answer"})
+            return
+        if response is None:
+            self.reply(404, {"reason": "there is nothing here"})
+        else:
+            self._send(*response)
+
+
+def _status(outcome: Outcome) -> int:
+    if outcome.word != "rejected":
+        return 200
+    return 403 if outcome.code == door.FORBIDDEN else 422

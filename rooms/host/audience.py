@@ -1,0 +1,230 @@
+"""The audience: who watches a live room, and what of it each may see.
+
+In: connections that come and go, and each snapshot once it is durable. Out: link messages. Views
+are made here, once for all who share a view key; `rooms/sync/fanout.py` turns them into steps and
+bytes. Nothing here knows the room's newest, undurable state.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from typing import TYPE_CHECKING, Any
+
+from rooms.definition import Room
+from rooms.link.protocol import Close, Tell
+from rooms.sync import messages
+from rooms.sync.codec import encode
+from rooms.sync.fanout import Fanout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+
+    from rooms.host.links import Channel
+    from rooms.link.protocol import Message
+    from rooms.sync.messages import Json, View
+    from rooms.sync.views import Viewer
+    from runtime import SystemSnapshot, Timer
+
+logger = logging.getLogger(__name__)
+
+
+class Audience:
+    """All who watch one incarnation of a room.
+
+    `room` is the author's object, `snapshot` the durable state, `nonce` and `saved` as `Fanout` has
+    them; `send` takes link messages by the host's channel numbers; `lanes` numbers lanes.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        snapshot: SystemSnapshot,
+        *,
+        nonce: str,
+        saved: Mapping[str, Json] | None,
+        lanes: Iterator[int],
+        send: Callable[[Iterable[Message]], None],
+    ) -> None:
+        self.room = room
+        self._snapshot = snapshot
+        self._send = send
+        self._fanout = Fanout(nonce, saved, lanes)
+        self._watching: dict[int, tuple[Channel, Hashable]] = {}
+        self._viewers: dict[Hashable, Viewer] = {}
+        self._views: dict[Hashable, View] = {}
+        kind = type(room)
+        own_key = kind.view_key is not Room.view_key
+        own_view = isinstance(inspect.getattr_static(kind, "view"), staticmethod) or (
+            inspect.isfunction(inspect.getattr_static(kind, "view"))
+        )
+        self._key_changes = own_key
+        self._key_each = own_key or own_view or bool(kind.show_can)
+
+    def __len__(self) -> int:
+        return len(self._watching)
+
+    def channels(self) -> list[Channel]:
+        """Everybody who watches."""
+        return [channel for channel, _ in self._watching.values()]
+
+    # ------------------------------------------------------------------ come and go
+
+    def enter(self, channel: Channel, seq: int, now: int) -> None:
+        """Let a channel in: who it is, unless it was told, and what it lacks of the view.
+
+        `seq` is the highest number settled for its client.
+        """
+        attach, viewer = channel.attach, channel.viewer
+        assert viewer is not None
+        if not attach.greeted:
+            you = messages.you(
+                id=viewer.id,
+                role=viewer.role,
+                connection=str(channel.id),
+                token=attach.renewed,
+                seq=seq,
+                now=now,
+            )
+            self._send([Tell(channel.id, encode(you, _codec(channel)))])
+        try:
+            key = self._key(viewer)
+            view = self._view(key, viewer)
+            told = self._fanout.attach(
+                channel.id, _codec(channel), key, view, attach.cursor, now, quiet=attach.greeted
+            )
+        except Exception:  # a view is the author's; its fault is this connection's alone
+            logger.exception("%s/%s: the view raised", self.room.kind, self.room.id)
+            self._send([Close(channel.id, 1013, "the room's view failed", 5_000)])
+            return
+        self._watching[channel.id] = (channel, key)
+        self._send(told)
+
+    def leave(self, channel: Channel) -> None:
+        """A channel is gone, or hears no more. Harmless for one that isn't here."""
+        if self._watching.pop(channel.id, None) is not None:
+            self._fanout.detach(channel.id)
+
+    # ------------------------------------------------------------------ what they are told
+
+    def show(self, snapshot: SystemSnapshot, now: int) -> None:
+        """The room is durably at `snapshot`: tell everybody what changed for them."""
+        self._snapshot = snapshot
+        before, self._views = self._views, {}
+
+        def view_of(key: Hashable) -> View:
+            try:
+                return self._view(key, self._viewers[key])
+            except Exception:
+                logger.exception("%s/%s: the view raised", self.room.kind, self.room.id)
+                return self._views.setdefault(key, before[key])  # they keep what they see
+
+        if self._key_changes:
+            self._move(now)
+        try:
+            self._send(self._fanout.update(view_of, now))
+        except Exception:
+            logger.exception("%s/%s: a view can't be sent", self.room.kind, self.room.id)
+        for key in self._viewers.keys() - self._views.keys():
+            del self._viewers[key]
+
+    def emit(self, event: dict[str, Json]) -> None:
+        """The machine emitted an event."""
+        try:
+            self._send(self._fanout.emit(messages.emitted(event)))
+        except TypeError:
+            logger.exception("%s/%s: an emitted event isn't JSON", self.room.kind, self.room.id)
+
+    def tell(self, channel: Channel, message: dict[str, Json], seq: int | None = None) -> None:
+        """Tell one channel something; `seq` when it is that outcome."""
+        if channel.id in self._watching:
+            self._send([self._fanout.tell(channel.id, message, seq)])
+
+    def newest(self, channel: Channel, cursor: str | None, now: int) -> None:
+        """Tell one channel what it lacks after `cursor`; the whole view when that is None."""
+        self._send(self._fanout.want(channel.id, cursor, now))
+
+    def cursor(self, channel: Channel) -> str | None:
+        """The cursor of what this channel has been told of."""
+        return self._fanout.cursor(channel.id)
+
+    def look(self, viewer: Viewer, now: int) -> tuple[str, View]:
+        """What a viewer without a connection sees, and its cursor.
+
+        Raises what the author's view raises.
+        """
+        key = self._key(viewer)
+        view = self._view(key, viewer)
+        cursor, told = self._fanout.look(key, view, now)
+        self._send(told)
+        return cursor, view
+
+    def save(self) -> dict[str, Json]:
+        """What a clean sleep keeps, so that cursors stay good."""
+        return self._fanout.save()
+
+    # ------------------------------------------------------------------ views
+
+    def _key(self, viewer: Viewer) -> Hashable:
+        if not self._key_each:
+            return None
+        return self.room.view_key(self._snapshot.root, viewer)
+
+    def _view(self, key: Hashable, viewer: Viewer) -> View:
+        """The view of all who share `key`, of which `viewer` is one."""
+        view = self._views.get(key)
+        if view is None:
+            view = self._make(viewer)
+            self._views[key] = view
+            self._viewers[key] = viewer
+        return view
+
+    def _make(self, viewer: Viewer) -> View:
+        room, root = self.room, self._snapshot.root
+        view: View = room.view(root, viewer)
+        more: dict[str, Any] = {}
+        if room.show_timers:
+            more["timers"] = timers(self._snapshot.timers)
+        if room.show_can:
+            more["can"] = [
+                type for type in room.show_can if root.can({"type": type, "sender": viewer.id})
+            ]
+        more = {name: value for name, value in more.items() if value}
+        return {**view, **more} if more else view
+
+    def _move(self, now: int) -> None:
+        """Put those whose view key changed before their new view."""
+        keys: dict[str, Hashable] = {}
+        for id, (channel, key) in list(self._watching.items()):
+            viewer = channel.viewer
+            assert viewer is not None
+            try:
+                if viewer.id not in keys:
+                    keys[viewer.id] = self._key(viewer)
+                new = keys[viewer.id]
+                if new != key:
+                    told = self._fanout.move(id, new, self._view(new, viewer), now)
+                    self._watching[id] = (channel, new)
+                    self._send(told)
+            except Exception:
+                logger.exception("%s/%s: the view raised", self.room.kind, self.room.id)
+
+
+def timers(pending: Iterable[Timer]) -> dict[str, int]:
+    """Name → due (ms) of the pending timers: an `after` by its delay's name and, where that is a
+    number, by its state; a delayed event by its id; a child's below the child's address.
+    """
+    named: dict[str, int] = {}
+    for timer in pending:
+        name = timer.id
+        if name.startswith("xstate.after."):
+            delay, _, state = name.removeprefix("xstate.after.").partition(".")
+            name = state if delay.replace(".", "").isdigit() else delay
+        if timer.target:
+            name = f"{timer.target}/{name}"
+        named[name] = min(timer.due, named.get(name, timer.due))
+    return named
+
+
+def _codec(channel: Channel) -> Any:
+    return channel.attach.codec

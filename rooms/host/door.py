@@ -1,0 +1,89 @@
+"""The door of a room: whether an event may be handled at all. It decides, and changes nothing.
+
+In: an event, who sends it, and the newest snapshot. Out: the outcome that refuses it, or None. What
+a well-formed message is was decided at the router's door (`rooms/sync/messages.py`). Next:
+`rooms/host/room.py` stamps and steps.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from rooms.errors import CloseCode, Closing
+from rooms.host.marks import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rooms.definition import Room
+    from rooms.host.seats import Seats
+    from rooms.sync.views import Seen, Viewer
+
+logger = logging.getLogger(__name__)
+
+FORBIDDEN: Final = "forbidden"
+SCHEMA: Final = "schema"
+FAILED: Final = "failed"
+ENDED: Final = "ended"
+
+_ENDED: Final = {
+    "done": Outcome("rejected", ENDED, "this room is done"),
+    "error": Outcome("rejected", ENDED, "this room has failed"),
+    "stopped": Outcome("rejected", ENDED, "this room is stopped"),
+}
+
+
+def judge(
+    room: Room,
+    viewer: Viewer,
+    event: Mapping[str, Any],
+    child: str | None,
+    snapshot: Seen,
+    validate: Callable[[Mapping[str, Any]], str | None],
+) -> Outcome | None:
+    """Why this event isn't handled, or None. `validate` gives what is wrong with its shape.
+
+    The shape comes first, so that the author's `allow_…` can rely on it.
+    """
+    if snapshot.status != "active":
+        return _ENDED[snapshot.status]
+    wrong = validate(event) if child is None else None
+    if wrong is not None:
+        return Outcome("rejected", SCHEMA, wrong)
+    try:
+        if child is None:
+            allowed = room.allow_send(viewer, event, snapshot)
+        else:
+            allowed = room.allow_send_to(viewer, child, event, snapshot)
+    except Exception:
+        logger.exception("%s/%s: allow_send raised", room.kind, room.id)
+        return Outcome("rejected", FAILED, "whether this is allowed can't be told")
+    if allowed is True:
+        return None
+    return Outcome("rejected", FORBIDDEN, allowed or "you may not send this now")
+
+
+def admit(
+    room: Room, viewer: Viewer, seats: Seats, snapshot: Seen, *, exists: bool, create: bool
+) -> None:
+    """Let a viewer watch, or raise.
+
+    Raises:
+        Closing: 4404 nothing was ever accepted under this name, and it isn't to be made; 4403 the
+            author says no, or the room is full.
+    """
+    if not exists and not create:
+        raise Closing(CloseCode.NOT_FOUND, "there is no such room")
+    limit = room.max_viewers
+    if limit is not None and viewer.id not in seats and len(seats) >= limit:
+        raise Closing(CloseCode.FORBIDDEN, "this room is full")
+    try:
+        allowed = exists or room.allow_create(viewer)
+        if allowed is True:
+            allowed = room.allow_join(viewer, snapshot)
+    except Exception as error:
+        logger.exception("%s/%s: allow_create or allow_join raised", room.kind, room.id)
+        raise Closing(CloseCode.FORBIDDEN, "whether you may join can't be told") from error
+    if allowed is not True:
+        raise Closing(CloseCode.FORBIDDEN, allowed or "you may not join this room")

@@ -1,0 +1,138 @@
+"""The host's lease: it says that this incarnation lives, and notices when it can't be sure.
+
+Heartbeats go to the store every 2.5 s and are good for 10 s. The lease is counted from the moment a
+heartbeat was *sent*, by a clock that goes on while the machine is suspended; at 0.9 of it the host
+stops, before another may take its sessions. An expired incarnation is dead for ever: the host goes
+on as a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from rooms.errors import StoreError
+from rooms.store.port import HostInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rooms.host.clock import Clock
+    from rooms.store.port import Store
+
+logger = logging.getLogger(__name__)
+
+TTL: Final = 10_000
+EVERY: Final = 2_500
+SAFE: Final = 0.9
+
+
+class Lease:
+    """One lease after the other, each a new incarnation's.
+
+    `lost` is called when an incarnation ended against its will, after which `incarnation` is the
+    next one; `beaten` after each heartbeat that was good.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        address: str,
+        versions: Mapping[str, str],
+        name: Callable[[], str],
+        lost: Callable[[], None],
+        beaten: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._address = address
+        self._versions = versions
+        self._name = name
+        self._lost = lost
+        self._beaten = beaten
+        self.incarnation = name()
+        self._sent = clock.elapsed()
+        self._beat: asyncio.Task[None] | None = None
+        self._next: asyncio.TimerHandle | None = None
+        self._end: asyncio.TimerHandle | None = None
+        self._stands = asyncio.Event()
+
+    async def standing(self) -> None:
+        """Wait until the store has this incarnation. Raises StoreError after one lease's time."""
+        if not self._stands.is_set():
+            try:
+                await asyncio.wait_for(self._stands.wait(), TTL / 1000)
+            except TimeoutError:
+                raise StoreError("the store gave this host no lease in 10 s") from None
+
+    async def begin(self) -> None:
+        """The first heartbeat. Raises StoreError."""
+        await self._heartbeat()
+        self._again()
+
+    async def finish(self) -> None:
+        """No more heartbeats; the incarnation is dead, its sessions may be taken at once."""
+        for handle in (self._next, self._end):
+            if handle is not None:
+                handle.cancel()
+        if self._beat is not None:
+            await asyncio.wait([self._beat])
+        try:
+            await self._store.retire(self.incarnation)
+        except StoreError as error:
+            logger.warning("the incarnation can't be retired, and expires: %s", error)
+
+    def valid(self) -> bool:
+        """Whether nobody else can be the owner of what this incarnation owns."""
+        return self._clock.elapsed() - self._sent < TTL * SAFE
+
+    async def _heartbeat(self) -> None:
+        info = HostInfo(self.incarnation, self._address, self._versions, 0)
+        sent = self._clock.elapsed()
+        alive = await self._store.heartbeat(info, TTL)
+        answered = self._clock.elapsed()
+        if info.incarnation != self.incarnation:
+            return  # it was lost meanwhile
+        if not alive:
+            self._lose("its lease has expired")
+            return
+        self._sent = sent
+        self._stands.set()
+        self._clock.measured(await self._store.now(), answered, self._clock.elapsed())
+        if self._end is not None:
+            self._end.cancel()
+        left = (sent + TTL * SAFE - self._clock.elapsed()) / 1000
+        self._end = asyncio.get_running_loop().call_later(max(left, 0), self._expire)
+        self._beaten()
+
+    def _again(self) -> None:
+        self._next = asyncio.get_running_loop().call_later(EVERY / 1000, self._start)
+
+    def _start(self) -> None:
+        if not self.valid():  # woken late: the machine was suspended
+            self._expire()
+        if self._beat is None or self._beat.done():
+            self._beat = asyncio.get_running_loop().create_task(self._run())
+        self._again()
+
+    async def _run(self) -> None:
+        try:
+            await self._heartbeat()
+        except StoreError as error:
+            logger.warning("a heartbeat failed: %s", error)
+
+    def _expire(self) -> None:
+        if not self.valid():
+            self._lose("the store hasn't answered its heartbeats in time")
+
+    def _lose(self, why: str) -> None:
+        logger.error("incarnation %s is over: %s; going on as a new one", self.incarnation, why)
+        self.incarnation = self._name()
+        self._sent = self._clock.elapsed()
+        self._stands.clear()
+        self._lost()
+        if self._beat is None or self._beat.done() or asyncio.current_task() is self._beat:
+            self._beat = asyncio.get_running_loop().create_task(self._run())

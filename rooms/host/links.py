@@ -1,0 +1,137 @@
+"""Links: the routers' ends, whose channels are whose, and where a lane's bytes go.
+
+A router numbers its channels for itself; here each has one number for the whole host. Rooms hand
+over messages by these numbers, and each is sent to the ends that it concerns: a fan-out once to
+each router that has somebody in the lane. Next outward: `rooms/link/`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING
+
+from rooms.link.protocol import Attach, Close, Fanout, Joined, Keep, Tell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rooms.host.clients import Client
+    from rooms.host.turn import Heard, Wanted
+    from rooms.link.memory import End
+    from rooms.link.protocol import Message
+    from rooms.store.port import SessionId
+    from rooms.sync.views import Viewer
+
+
+@dataclass(slots=True, eq=False)
+class Channel:
+    """A connection as this host knows it, through sleep and wake of its room.
+
+    `viewer` is None until it is known who is there; `client` is set by the room that lets it in.
+    `entering`: it stands before a room; `inside`: it was let in. Until then `held` keeps what it
+    said, so that it isn't lost with an incarnation.
+    """
+
+    id: int
+    end: End
+    number: int
+    at: SessionId
+    attach: Attach
+    viewer: Viewer | None = None
+    client: Client | None = None
+    seated: bool = False
+    entering: bool = False
+    inside: bool = False
+    gone: bool = False
+    lane: int | None = None
+    held: list[Heard | Wanted] = field(default_factory=list)
+
+
+class Links:
+    """Every router's end, its channels, and which lanes lead to it."""
+
+    def __init__(self) -> None:
+        self._channels: dict[int, Channel] = {}
+        self._ends: dict[End, dict[int, Channel]] = {}
+        self._lanes: dict[int, dict[End, int]] = {}
+        self._numbers = count(1)
+
+    def add(self, end: End) -> None:
+        """A router is there."""
+        self._ends[end] = {}
+
+    def remove(self, end: End) -> list[Channel]:
+        """A router is lost; these were its channels."""
+        channels = list(self._ends.get(end, {}).values())
+        for channel in channels:
+            self.forget(channel)
+        self._ends.pop(end, None)
+        return channels
+
+    def open(self, end: End, attach: Attach, at: SessionId) -> Channel:
+        """A channel for this attach: the one that had its number, or a new one."""
+        known = self._ends[end].get(attach.channel)
+        if known is not None:
+            known.attach = attach
+            return known
+        channel = Channel(next(self._numbers), end, attach.channel, at, attach)
+        self._channels[channel.id] = self._ends[end][attach.channel] = channel
+        return channel
+
+    def find(self, end: End, number: int) -> Channel | None:
+        """The channel that this router calls by this number."""
+        return self._ends.get(end, {}).get(number)
+
+    def forget(self, channel: Channel) -> None:
+        """The connection is no more."""
+        channel.gone = True
+        self.leave_lane(channel)
+        self._channels.pop(channel.id, None)
+        self._ends.get(channel.end, {}).pop(channel.number, None)
+
+    def outside(self, channel: Channel) -> None:
+        """The incarnation that it was inside of has ended; the connection is kept."""
+        self.leave_lane(channel)
+        channel.client = None
+        channel.seated = channel.entering = channel.inside = False
+
+    def of(self, at: SessionId) -> list[Channel]:
+        """The channels of one session."""
+        return [channel for channel in self._channels.values() if channel.at == at]
+
+    def leave_lane(self, channel: Channel) -> None:
+        """Nothing that goes to its lane goes to this channel any more."""
+        if channel.lane is None:
+            return
+        ends = self._lanes[channel.lane]
+        ends[channel.end] -= 1
+        if not ends[channel.end]:
+            del ends[channel.end]
+            if not ends:
+                del self._lanes[channel.lane]
+        channel.lane = None
+
+    def send(self, messages: Iterable[Message]) -> None:
+        """Send each message to whom it concerns, in order; to nobody when the channel is gone."""
+        for message in messages:
+            if isinstance(message, Fanout):
+                for end in self._lanes.get(message.lane, ()):
+                    end.send(message)
+                continue
+            assert isinstance(message, (Tell, Joined, Keep, Close))
+            channel = self._channels.get(message.channel)
+            if channel is None:
+                continue
+            message.channel = channel.number
+            if isinstance(message, Joined):
+                self.leave_lane(channel)
+                channel.lane = message.lane
+                ends = self._lanes.setdefault(message.lane, {})
+                ends[channel.end] = ends.get(channel.end, 0) + 1
+            channel.end.send(message)
+
+    def everybody(self, message: Message) -> None:
+        """Send this to every router."""
+        for end in self._ends:
+            end.send(message)

@@ -1,0 +1,111 @@
+"""Plain HTTP requests on a room: read here, answered by the room (SPEC, HTTP).
+
+In: `Request` from the link, and who asks. Out: an `Ask` for the room's mailbox, or a refusal at
+once. Size, content type and Origin were the router's to judge. Next: `rooms/host/session.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+
+from rooms.errors import BadMessage, Closing
+from rooms.host.ask import Ask, Visit
+from rooms.sync import messages
+from rooms.sync.codec import decode
+
+if TYPE_CHECKING:
+    from rooms.host.kinds import Kind
+    from rooms.link.memory import End
+    from rooms.link.protocol import Request
+    from rooms.sync.views import Viewer
+
+MAX_KEY: Final = 200
+
+
+def read(end: End, request: Request, kind: Kind, viewer: Viewer) -> Ask | None:
+    """What the room is asked; None when the request was answered here."""
+    plain = Ask(end, request.request, viewer, create=request.create)
+    if request.path in ("", "/"):
+        if request.method == "GET":
+            return _look(plain, request)
+        if request.method == "POST":
+            return _event(plain, request)
+    if not kind.answers_requests:
+        plain.reply(404, {"reason": "there is nothing here"})
+        return None
+
+    async def call(room: Any) -> tuple[int, dict[str, str], bytes] | None:
+        return await _on_request(room, request)
+
+    return Visit(end, request.request, viewer, call, create=request.create)
+
+
+def _look(ask: Ask, request: Request) -> Ask | None:
+    if "text/event-stream" in request.headers.get("accept", ""):
+        ask.reply(406, {"reason": "this server has no event streams; open a WebSocket"})
+        return None
+    ask.known = request.headers.get("if-none-match", "").removeprefix("W/").strip('"')
+    return ask
+
+
+def _event(ask: Ask, request: Request) -> Ask | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= MAX_KEY:
+        ask.reply(400, {"reason": f"an Idempotency-Key has 1 to {MAX_KEY} characters"})
+        return None
+    try:
+        event = decode(request.body, "json")
+        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+            raise BadMessage("bad_event", "an event is an object with a string `type`")
+        messages.check_event(event)
+    except Closing as unparseable:
+        ask.reply(400, {"reason": unparseable.reason})
+        return None
+    except BadMessage as bad:
+        ask.reply(422, {"outcome": "rejected", "code": bad.code, "reason": bad.reason})
+        return None
+    ask.event = event
+    if key is not None:
+        ask.key = "http " + hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+    return ask
+
+
+async def _on_request(room: Any, request: Request) -> tuple[int, dict[str, str], bytes] | None:
+    """Give the author a Starlette request, and take the response apart for the link."""
+    from urllib.parse import urlencode
+
+    from starlette.requests import Request as StarletteRequest
+
+    path = f"/rooms/{request.kind}/{request.session}{request.path}"
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": request.method,
+        "path": path,
+        "root_path": "",
+        "scheme": "http",
+        "query_string": urlencode(request.params).encode(),
+        "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in request.headers.items()],
+    }
+    status, headers, body = 200, dict[str, str](), bytearray()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": request.body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            headers.update(
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in message["headers"]
+            )
+        else:
+            body.extend(message.get("body", b""))
+
+    response = await room.on_request(StarletteRequest(scope, receive))
+    if response is None:
+        return None
+    await response(scope, receive, send)
+    headers.pop("content-length", None)
+    return status, headers, bytes(body)

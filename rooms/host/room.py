@@ -1,0 +1,409 @@
+"""A live room: one session's incarnation in memory, and the order of its turns.
+
+In: items of the mailbox (`turn.py`), timers, what outside actors send. A turn handles up to 64 of
+them in memory, one after the other (`session.py`); then its commit goes through the gate, and the
+next turn may run meanwhile. When the gate opens: effects, each with the snapshot of its place; the
+newest view; emitted events; outcomes and answers. Nobody is told anything before.
+
+Next inward: `rooms/host/session.py`; next outward: `rooms/host/gate.py`, `rooms/host/teller.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from rooms.errors import CloseCode, Closing, StoreError
+from rooms.host import record
+from rooms.host.ask import Ask
+from rooms.host.teller import Teller
+from rooms.host.turn import Answered, Delivered, Denied, Heard, Leave, Turn
+from rooms.store.port import Commit
+from rooms.sync import messages
+from runtime import Performer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rooms.host.audience import Audience
+    from rooms.host.clock import Clock
+    from rooms.host.gate import Gate
+    from rooms.host.links import Channel
+    from rooms.host.session import Session
+    from rooms.host.turn import Item
+    from rooms.link.protocol import Message
+    from rooms.store.port import SessionId
+    from runtime import Effect, Event, System, SystemSnapshot
+
+logger = logging.getLogger(__name__)
+
+MAX_EVENTS: Final = 64
+"""How many items one turn handles."""
+MAX_WORK: Final = 2.0
+"""How long one turn may work before the loop has its turn (ms)."""
+MAX_AHEAD: Final = 4
+"""How many turns may wait for the gate."""
+MAX_WAITING: Final = 1024
+"""How many items may wait before events sent plainly are refused as `busy`."""
+
+
+class Keeper(Protocol):
+    """What a room needs of the host that keeps it."""
+
+    @property
+    def incarnation(self) -> str: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def gate(self) -> Gate: ...
+
+    def send(self, messages: Iterable[Message]) -> None:
+        """Send link messages, by the host's channel numbers."""
+
+    def idle(self, room: LiveRoom) -> None:
+        """The room has nothing to do: let it sleep."""
+
+    def dropped(self, room: LiveRoom, error: Exception) -> None:
+        """The room is no more: what it did since its last written commit never happened."""
+
+
+class Claim(NamedTuple):
+    """The right to write a session, as the store gave it to an incarnation of this host."""
+
+    id: SessionId
+    incarnation: str
+    epoch: int
+    generation: str
+
+
+class _Flight(NamedTuple):
+    """A commit that isn't answered yet, and what may be seen once it is written."""
+
+    turns: list[Turn]
+    snapshot: SystemSnapshot
+
+
+class LiveRoom:
+    """One session, live. `begin` performs the effects it starts with.
+
+    `rewrite`: the stored bytes are another machine version's, and go with the next commit.
+    """
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        claim: Claim,
+        system: System,
+        session: Session,
+        audience: Audience,
+        *,
+        rewrite: bool,
+    ) -> None:
+        self.claim = claim
+        self.session = session
+        self.audience = audience
+        self.closed = False
+        self._keeper = keeper
+        self._system = system
+        self._room = session.room
+        self._keeps_seats = bool(session.seats.heard) or self._room.max_viewers is not None
+        self._mailbox: deque[Item | Ask] = deque()
+        self._scheduled = False
+        self._pending: list[Turn] = []
+        self._flights: deque[_Flight] = deque()
+        self._handed = session.revision
+        self._rewrite = rewrite
+        self._shown = session.snapshot
+        self._emitted: list[Event] = []
+        self._alarm: tuple[int, asyncio.TimerHandle] | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._touched = keeper.clock.elapsed()
+        self._rested: asyncio.Future[None] | None = None
+        self._teller = Teller(session, audience, keeper.send)
+        self._performer = Performer(
+            self._delivered, report=self._report, logger=self._log, emit=self._emit
+        )
+
+    def begin(self, effects: Iterable[Effect]) -> None:
+        """Start what runs outside of turns. What is emitted meanwhile is heard by nobody."""
+        for effect in effects:
+            self._performer.perform(effect, self.session.snapshot)
+        self._emitted.clear()
+        self._set_alarm()
+        self._watch_idle()
+
+    # ------------------------------------------------------------------ in
+
+    def put(self, item: Item | Ask) -> None:
+        """Something for the next turn. Numbered events are always taken: their bound is the
+        router's, which stops reading the socket.
+        """
+        if self.closed or self._rested is not None:
+            return
+        if len(self._mailbox) >= MAX_WAITING and type(item) is Heard and _plain(item):
+            busy = messages.error("busy", "too much is waiting in this room; send it again later")
+            self.audience.tell(item.channel, busy)
+            return
+        self._mailbox.append(item)
+        self._schedule()
+
+    def gone(self, channel: Channel) -> None:
+        """A connection is no more: nothing is sent to it, and its seat hears of it."""
+        self.audience.leave(channel)
+        self.put(Leave(channel))
+
+    # ------------------------------------------------------------------ a turn
+
+    def _schedule(self) -> None:
+        if not self._scheduled and not self.closed:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """One turn: due timers and seats, then the mailbox, within bounds; then its commit."""
+        self._scheduled = False
+        ahead = len(self._pending) + sum(len(flight.turns) for flight in self._flights)
+        if self.closed or ahead >= MAX_AHEAD:
+            return  # goes on when the gate opens
+        clock = self._keeper.clock
+        now, begun = clock.now(), clock.elapsed()
+        turn = Turn()
+        session, mailbox = self.session, self._mailbox
+        try:
+            session.expire(turn, now)
+            for _ in range(MAX_EVENTS):
+                if not mailbox:
+                    break
+                session.handle(mailbox.popleft(), turn, now)
+                if clock.elapsed() - begun > MAX_WORK:
+                    break
+            self._touched = begun
+            if turn.told or turn.deeds:
+                self._pending.append(turn)
+            self._proceed()
+        except Exception as error:
+            logger.exception("%s: a turn failed", self.claim.id)
+            self.drop(error)
+            return
+        if mailbox:
+            self._schedule()
+        self._set_alarm()
+        self._watch_idle()
+
+    def _set_alarm(self) -> None:
+        """One timer of the loop for whatever is due first."""
+        due = _earliest(self.session.next_due(), self.session.seats.next_due)
+        if self._alarm is not None:
+            if self._alarm[0] == due:
+                return
+            self._alarm[1].cancel()
+        self._alarm = None
+        if due is not None and not self.closed:
+            self._alarm = (due, self._keeper.clock.call_at(due, self._ring))
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._schedule()
+
+    def due(self) -> int | None:
+        """When this session has to be awake: its machine's timers, and seats that it hears of."""
+        return _earliest(self.session.next_due(), self.session.seats.wakes_at)
+
+    # ------------------------------------------------------------------ commit
+
+    def _unstored(self) -> bool:
+        """Whether something must be written before what follows from it may be seen."""
+        if self._room.durability == "memory" and self._rested is None:
+            return False
+        session = self.session
+        return session.revision > self._handed or (
+            session.revision > 0
+            and (session.marks.changed() or (self._keeps_seats and session.seats.changed))
+        )
+
+    def _proceed(self) -> None:
+        """Ask for a commit, or open at once what depends on none."""
+        if self._unstored():
+            self._keeper.gate.wait(self)
+        elif not self._flights:
+            turns, self._pending = self._pending, []
+            self._open(_Flight(turns, self.session.snapshot))
+
+    def take(self) -> Commit | None:
+        """The commit of everything since the last one, for the gate."""
+        if self.closed:
+            return None
+        session = self.session
+        changed = session.revision > self._handed or self._rewrite
+        try:
+            snapshot = record.dump(self._system, session.snapshot) if changed else None
+        except Exception as error:
+            logger.exception("%s: its state can't be stored; going back", self.claim.id)
+            self.drop(error)
+            return None
+        id, incarnation, epoch, generation = self.claim
+        seats = session.seats
+        commit = Commit(
+            id=id,
+            incarnation=incarnation,
+            epoch=epoch,
+            generation=generation,
+            prev=self._handed,
+            new=session.revision,
+            version=self._room.version(),
+            due=self.due(),
+            snapshot=snapshot,
+            seats=seats.dump() if self._keeps_seats and seats.changed else None,
+            marks=session.marks.changes(),
+            durable=self._room.durability == "fsync",
+        )
+        self._handed = session.revision
+        self._rewrite = False
+        self._flights.append(_Flight(self._pending, session.snapshot))
+        self._pending = []
+        return commit
+
+    def written(self, error: StoreError | None) -> None:
+        """The gate's answer to the oldest commit: open, or drop the room."""
+        if self.closed:
+            return
+        flight = self._flights.popleft()
+        if error is not None:
+            self.drop(error)
+            return
+        try:
+            self._open(flight)
+            if not self._flights:
+                self._proceed()
+        except Exception as bug:
+            logger.exception("%s: opening failed", self.claim.id)
+            self.drop(bug)
+            return
+        if self._mailbox:
+            self._schedule()
+
+    # ------------------------------------------------------------------ the gate is open
+
+    def _open(self, flight: _Flight) -> None:
+        """What these turns did is durable: do it, show it, tell it."""
+        now = self._keeper.clock.now()
+        perform = self._performer.perform
+        for turn in flight.turns:
+            for effects, place in turn.deeds:
+                for effect in effects:
+                    perform(effect, place)
+        if flight.snapshot is not self._shown:
+            self._shown = flight.snapshot
+            self.audience.show(flight.snapshot, now)
+        if self._emitted:
+            emitted, self._emitted = self._emitted, []
+            for event in emitted:
+                self.audience.emit(event)
+        for turn in flight.turns:
+            for told in turn.told:
+                self._teller.tell(told, now)
+        if self._rested is not None and self._at_rest() and not self._rested.done():
+            self._rested.set_result(None)
+
+    # ------------------------------------------------------------------ outside actors
+
+    def _delivered(self, address: str, event: Event) -> None:
+        self.put(Delivered(address, event))
+
+    def _emit(self, address: str, event: Event) -> None:
+        if not address:  # what a child emits is for who listens to the child
+            self._emitted.append(event)
+
+    def _report(self, address: str, error: BaseException) -> None:
+        logger.error("%s: actor %r: an action failed: %r", self.claim.id, address, error)
+
+    def _log(self, *what: object) -> None:
+        logger.info("%s: %s", self.claim.id, " ".join(map(str, what)))
+
+    # ------------------------------------------------------------------ the end
+
+    def _patience(self) -> int:
+        """How long nothing has to happen (ms): at once where nobody is and nothing was stored."""
+        return self._room.sleep_after if self.session.revision or len(self.audience) else 0
+
+    def _watch_idle(self) -> None:
+        """Look whether there is nothing to do, once that could be so."""
+        if self._idle is None and not self.closed:
+            left = self._touched + self._patience() - self._keeper.clock.elapsed()
+            wait = left if left > 0 else self._patience()
+            self._idle = asyncio.get_running_loop().call_later(wait / 1000, self._look_idle)
+
+    def _look_idle(self) -> None:
+        self._idle = None
+        if self.closed or self._rested is not None:
+            return
+        clock, patience, due = self._keeper.clock, self._patience(), self.due()
+        if (
+            self._at_rest()
+            and clock.elapsed() - self._touched >= patience
+            and not len(self._performer)  # a running coroutine keeps its room awake
+            and self.session.seats.settled
+            and (due is None or due - clock.now() > patience)
+        ):
+            self._keeper.idle(self)
+        else:
+            self._watch_idle()
+
+    def _at_rest(self) -> bool:
+        return not (self._mailbox or self._pending or self._flights or self._unstored())
+
+    async def rest(self) -> None:
+        """Take nothing in any more, finish what is there, and store all of it.
+
+        Raises:
+            StoreError: it couldn't be stored; the room was dropped.
+        """
+        session = self.session
+        if not session.revision and len(self.audience) and session.next_due() is not None:
+            session.revision = 1  # somebody waits for this timer: the session has to exist then
+        self._rested = asyncio.get_running_loop().create_future()
+        self._schedule()
+        if not self._at_rest():
+            await self._rested
+        self._end()
+
+    def drop(self, error: Exception) -> None:
+        """Forget all that isn't written, stop all that was started, and say so."""
+        if self.closed:
+            return
+        self._end()
+        if self._rested is not None and not self._rested.done():
+            self._rested.set_exception(
+                error if isinstance(error, StoreError) else StoreError(repr(error))
+            )
+        refused = Closing(CloseCode.OVERLOADED, "this room is starting again")
+        for ask in self._asks():
+            ask.refuse(refused)
+        self._keeper.dropped(self, error)
+
+    def _asks(self) -> Iterable[Ask]:
+        """The requests that wait for an answer."""
+        yield from [item for item in self._mailbox if isinstance(item, Ask)]
+        for turns in (*(flight.turns for flight in self._flights), self._pending):
+            for turn in turns:
+                yield from [told.ask for told in turn.told if isinstance(told, Answered | Denied)]
+        for client in self.session.clients.all():
+            yield from client.asks
+
+    def _end(self) -> None:
+        self.closed = True
+        self._performer.stop_all()
+        if self._alarm is not None:
+            self._alarm[1].cancel()
+        if self._idle is not None:
+            self._idle.cancel()
+
+
+def _plain(item: Heard) -> bool:
+    return not item.message["type"].startswith("room.")
+
+
+def _earliest(one: int | None, other: int | None) -> int | None:
+    return min((due for due in (one, other) if due is not None), default=None)

@@ -1,0 +1,316 @@
+"""A session while it is live: its machine, seats and marks, and what each item of a turn does.
+
+In: items of the mailbox and the time. Out: the next state in memory, and in the turn what is to be
+done and told once that is durable. No input or output, no clock: `rooms/host/room.py` calls it, and
+decides when. Next inward: `runtime/system.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from rooms.errors import CloseCode, Closing
+from rooms.host import door, record
+from rooms.host.ask import Ask
+from rooms.host.clients import Client, Clients, client_key
+from rooms.host.marks import ACCEPTED, IGNORED, MAX_MARKS, Outcome
+from rooms.host.turn import (
+    Again,
+    Answered,
+    Delivered,
+    Denied,
+    Enter,
+    Entered,
+    Heard,
+    Leave,
+    Newest,
+    Say,
+    Settled,
+    Shut,
+    Wanted,
+)
+from rooms.sync import conversation as talk
+from rooms.sync import messages
+from runtime import Declared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rooms.definition import Room
+    from rooms.host.links import Channel
+    from rooms.host.marks import Marks
+    from rooms.host.seats import Seats
+    from rooms.host.turn import Item, Turn
+    from rooms.sync.messages import Json
+    from rooms.sync.views import Viewer
+    from runtime import Event, Step, System, SystemSnapshot, Timer
+
+logger = logging.getLogger(__name__)
+
+MAX_TIMERS: Final = 64
+"""How many due timers one turn fires."""
+RETRY_TIMER: Final = 1_000
+"""When a timer whose event failed is tried again (ms); doubled each time."""
+LONGEST_RETRY: Final = 300_000
+REPLY: Final = "rooms.reply"
+
+
+class Session:
+    """One session's newest state, durable or not.
+
+    `revision` is 0 while nothing was ever accepted. `validate` gives what is wrong with an event's
+    shape. `careful`: see that a state can be stored after each event, not only when it is.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        system: System,
+        snapshot: SystemSnapshot,
+        *,
+        revision: int,
+        seats: Seats,
+        marks: Marks,
+        validate: Callable[[Mapping[str, Json]], str | None],
+        careful: bool,
+    ) -> None:
+        self.room = room
+        self.name = f"{room.kind}/{room.id}"
+        self.snapshot = snapshot
+        self.revision = revision
+        self.seats = seats
+        self.marks = marks
+        self.clients = Clients(marks)
+        self._system = system
+        self._validate = validate
+        self._careful = careful
+        self._retries: dict[tuple[str, str, int], tuple[int, int]] = {}
+
+    def handle(self, item: Item | Ask, turn: Turn, now: int) -> None:
+        """What one item does."""
+        match item:
+            case Heard(channel, message):
+                self._hear(channel, message, turn, now)
+            case Wanted(channel, cursor, settled):
+                turn.told.append(Newest(channel, cursor, settled))
+            case Delivered(address, event):
+                self._step(event, turn, now, target=address)
+            case Enter(channel):
+                self._enter(channel, turn, now)
+            case Leave(channel):
+                self._leave(channel, turn, now)
+            case Ask():
+                self._ask(item, turn, now)
+
+    def _hear(self, channel: Channel, message: dict[str, Json], turn: Turn, now: int) -> None:
+        client, viewer = channel.client, channel.viewer
+        if client is None or viewer is None:
+            return  # taken over by a newer connection
+        acked = message.get("acked", 0) if message["type"].startswith("room.send") else 0
+        if acked and (mark := self.marks.get(client.key)) is not None:
+            mark.ack(acked)
+        match client.conversation.receive(message):
+            case talk.Accept(seq, event, child):
+                outcome = self._event(viewer, event, child, turn, now)
+                if seq is not None:
+                    self._settle(client, seq, outcome, turn, now)
+                if outcome.word == "rejected" and (seq is None or outcome.code == door.SCHEMA):
+                    error = messages.error(outcome.code or "", outcome.reason or "", seq)
+                    turn.told.insert(len(turn.told) - (seq is not None), Say(channel, error))
+            case talk.Refuse(seq, code, reason):
+                self._settle(client, seq, Outcome("rejected", code, reason), turn, now)
+            case talk.Repeat(seq):
+                turn.told.append(Again(client, seq))
+            case talk.Resend(first):
+                turn.told.append(Say(channel, messages.resend(first)))
+            case talk.Get():
+                turn.told.append(Newest(channel, None, None))
+            case talk.TooOld():
+                turn.told.append(too_old(channel))
+            case talk.Presence() | talk.Token() | talk.Pending():
+                pass
+
+    def _event(
+        self, viewer: Viewer, event: Event, child: str | None, turn: Turn, now: int
+    ) -> Outcome:
+        """One event of a viewer: judge it, stamp it, run it to the end."""
+        before = self.snapshot
+        refused = door.judge(self.room, viewer, event, child, before.root, self._validate)
+        if refused is not None:
+            return refused
+        stamped = {**event, "sender": viewer.id}
+        step = self._checked(self._system.step(before, stamped, now=now, target=child))
+        if step.error is not None:
+            logger.warning("%s: %r failed: %r", self.name, event["type"], step.error)
+            return Outcome("rejected", door.FAILED, f"{event['type']!r} failed in this room")
+        if not step.taken:
+            return IGNORED
+        result = self._advance(step, turn)
+        return ACCEPTED if result is None else Outcome("accepted", result=result)
+
+    def _settle(self, client: Client, seq: int, outcome: Outcome, turn: Turn, now: int) -> None:
+        self.marks.settle(client.key, seq, outcome, now)
+        if len(self.marks) > MAX_MARKS:
+            self.marks.forget(now, self.clients)
+        turn.told.append(Settled(client, seq, outcome))
+
+    def _step(self, event: Event, turn: Turn, now: int, target: str | None = None) -> None:
+        """One event of the room's own: of a seat, or of an outside actor."""
+        before = self.snapshot
+        step = self._checked(self._system.step(before, event, now=now, target=target))
+        if step.error is not None:
+            logger.warning("%s: %r failed: %r", self.name, event["type"], step.error)
+        elif step.taken or step.effects or step.snapshot.root is not before.root:
+            self._advance(step, turn)
+
+    def _checked(self, step: Step) -> Step:
+        """In a careful room, a step to a state that can't be stored is an error."""
+        if self._careful and step.error is None:
+            try:
+                record.dump(self._system, step.snapshot)
+            except TypeError as error:
+                return step._replace(error=error)
+        return step
+
+    def _advance(self, step: Step, turn: Turn) -> Json:
+        """Something changed: that is a revision. The answer is what the machine replied."""
+        self.snapshot = step.snapshot
+        self.revision += 1
+        effects, result = step.effects, None
+        if effects:
+            for effect in effects:
+                if type(effect) is Declared and effect.name == REPLY:
+                    result = effect.params
+            turn.deeds.append((effects, step.snapshot))
+        return result
+
+    # ------------------------------------------------------------------ who comes and goes
+
+    def _enter(self, channel: Channel, turn: Turn, now: int) -> None:
+        viewer, attach = channel.viewer, channel.attach
+        if channel.gone or viewer is None:
+            return
+        if channel.client is not None:  # attached twice: what it lacks is all it needs
+            turn.told.append(Newest(channel, attach.cursor, attach.settled))
+            return
+        try:
+            if not attach.greeted or not self.revision:
+                self._admit(viewer, create=attach.create)
+        except Closing as refused:
+            turn.told.append(Shut(channel, refused.code, refused.reason, refused.retry_after))
+            return
+        key = client_key(viewer, attach.client or f"channel {channel.id}")
+        client = self.clients.get(key, attach.since)
+        client.conversation.resume(attach.settled)
+        older, client.channel, channel.client = client.channel, channel, client
+        events = self.seats.connect(viewer)
+        channel.seated = True
+        if older is not None:
+            self._take_over(older, turn, now)
+        turn.told.append(Entered(channel))
+        for event in events:
+            self._step(event, turn, now)
+
+    def _admit(self, viewer: Viewer, *, create: bool) -> None:
+        root, exists = self.snapshot.root, self.revision > 0
+        door.admit(self.room, viewer, self.seats, root, exists=exists, create=create)
+
+    def _take_over(self, older: Channel, turn: Turn, now: int) -> None:
+        """A newer connection of the same client is here: the older one's end is no leave."""
+        assert older.viewer is not None
+        older.client = None
+        if older.seated:
+            older.seated = False
+            self.seats.disconnect(older.viewer.id, now)
+        reason = "a newer connection of yours took over"
+        turn.told.append(Shut(older, CloseCode.TAKEN_OVER, reason, None))
+
+    def _leave(self, channel: Channel, turn: Turn, now: int) -> None:
+        client = channel.client
+        if client is not None and client.channel is channel:
+            client.channel = None
+            self.clients.forget(client)
+        if channel.seated and channel.viewer is not None:
+            channel.seated = False
+            for event in self.seats.disconnect(channel.viewer.id, now):
+                self._step(event, turn, now)
+
+    def _ask(self, ask: Ask, turn: Turn, now: int) -> None:
+        """A plain request: a look, or one event."""
+        try:
+            self._admit(ask.viewer, create=ask.create)
+        except Closing as refused:
+            turn.told.append(Denied(ask, refused))
+            return
+        if ask.event is None:
+            turn.told.append(Answered(ask, None))
+        elif ask.key is None:
+            outcome = self._event(ask.viewer, ask.event, None, turn, now)
+            turn.told.append(Answered(ask, outcome))
+        else:
+            client = self.clients.get(client_key(ask.viewer, ask.key))
+            client.asks.append(ask)
+            numbered = {"type": "room.send", "seq": 1, "event": ask.event}
+            match client.conversation.receive(numbered):
+                case talk.Accept(_, event, _):
+                    outcome = self._event(ask.viewer, event, None, turn, now)
+                    self._settle(client, 1, outcome, turn, now)
+                case talk.Repeat():
+                    turn.told.append(Again(client, 1))
+                case _:
+                    pass  # it is being handled: one answer for both
+
+    # ------------------------------------------------------------------ time
+
+    def expire(self, turn: Turn, now: int) -> None:
+        """Timers that are due, the earliest first; then seats."""
+        for _ in range(MAX_TIMERS):
+            timer = self._due_timer(now)
+            if timer is None:
+                break
+            step = self._checked(self._system.fire(self.snapshot, timer, now=now))
+            if step.error is None:
+                self._advance(step, turn)
+                self._retries.pop(_name(timer), None)
+                continue
+            attempts = self._retries.get(_name(timer), (0, 0))[0] + 1
+            wait = min(RETRY_TIMER << attempts - 1, LONGEST_RETRY)
+            self._retries[_name(timer)] = (attempts, now + wait)
+            logger.warning(
+                "%s: timer %r failed, attempt %d: %r", self.name, timer.id, attempts, step.error
+            )
+        for event in self.seats.expire(now):
+            self._step(event, turn, now)
+
+    def _due_timer(self, now: int) -> Timer | None:
+        due = self.snapshot.next_due
+        if due is None or due > now:
+            return None
+        ready = [timer for timer in self.snapshot.timers if self._when(timer) <= now]
+        return min(ready, key=lambda timer: timer.due, default=None)
+
+    def _when(self, timer: Timer) -> int:
+        """When a timer is to fire: later than due only when it failed before."""
+        return max(timer.due, self._retries[_name(timer)][1]) if self._retries else timer.due
+
+    def next_due(self) -> int | None:
+        """The earliest timer of the machine (ms)."""
+        if not self._retries:
+            return self.snapshot.next_due
+        self._retries = {
+            name: self._retries[name]
+            for timer in self.snapshot.timers
+            if (name := _name(timer)) in self._retries
+        }
+        return min((self._when(timer) for timer in self.snapshot.timers), default=None)
+
+
+def too_old(channel: Channel) -> Shut:
+    """A client whose numbers may have been settled and forgotten can't go on."""
+    reason = "what you sent is too old to be safe: it may have been handled before"
+    return Shut(channel, CloseCode.UNRESTORABLE, reason, None)
+
+
+def _name(timer: Timer) -> tuple[str, str, int]:
+    return timer.target, timer.id, timer.due

@@ -1,0 +1,136 @@
+"""What goes into a room's turn, and what comes out of it, as values.
+
+In: what stands in the mailbox. Out: deeds (effects with the snapshot of their place) and what is to
+be told, both kept until everything before them is durable. `rooms/host/room.py` makes turns,
+`rooms/host/gate.py` opens them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from rooms.errors import Closing
+    from rooms.host.ask import Ask
+    from rooms.host.clients import Client
+    from rooms.host.links import Channel
+    from rooms.host.marks import Outcome
+    from rooms.sync.messages import Json
+    from runtime import Effect, Event, SystemSnapshot
+
+# ------------------------------------------------------------------ in
+
+
+class Enter(NamedTuple):
+    """A channel wants to be let in."""
+
+    channel: Channel
+
+
+class Leave(NamedTuple):
+    """A channel is gone."""
+
+    channel: Channel
+
+
+class Heard(NamedTuple):
+    """A channel said something."""
+
+    channel: Channel
+    message: dict[str, Json]
+
+
+class Wanted(NamedTuple):
+    """A channel missed frames: it asks for the view after `cursor`, outcomes after `settled`."""
+
+    channel: Channel
+    cursor: str | None
+    settled: int
+
+
+class Delivered(NamedTuple):
+    """An outside actor (a coroutine, a callback, a stream) sent something to the system."""
+
+    address: str
+    event: Event
+
+
+Item = Enter | Leave | Heard | Wanted | Delivered
+"""What waits in a mailbox; `Ask` (plain HTTP) waits there too."""
+
+
+# ------------------------------------------------------------------ out
+
+
+class Settled(NamedTuple):
+    """The outcome of a client's numbered event."""
+
+    client: Client
+    seq: int
+    outcome: Outcome
+
+
+class Again(NamedTuple):
+    """An outcome of before is asked for again."""
+
+    client: Client
+    seq: int
+
+
+class Entered(NamedTuple):
+    """A channel is let in."""
+
+    channel: Channel
+
+
+class Say(NamedTuple):
+    """A message for one channel."""
+
+    channel: Channel
+    message: dict[str, Json]
+
+
+class Newest(NamedTuple):
+    """A channel is to be told the newest view after `cursor`, whole when that is None; then the
+    outcomes after `settled`, none when that is None.
+    """
+
+    channel: Channel
+    cursor: str | None
+    settled: int | None
+
+
+class Shut(NamedTuple):
+    """A channel is to be closed."""
+
+    channel: Channel
+    code: int
+    reason: str
+    retry_after: int | None
+
+
+class Answered(NamedTuple):
+    """A plain request has its answer: a view, with an outcome where it brought an event."""
+
+    ask: Ask
+    outcome: Outcome | None
+
+
+class Denied(NamedTuple):
+    """A plain request is refused."""
+
+    ask: Ask
+    refused: Closing
+
+
+Told = Settled | Again | Entered | Say | Newest | Shut | Answered | Denied
+
+
+class Turn:
+    """What one turn did: nobody sees any of it before it is durable."""
+
+    __slots__ = ("deeds", "told")
+
+    def __init__(self) -> None:
+        self.deeds: list[tuple[tuple[Effect, ...], SystemSnapshot]] = []
+        self.told: list[Told] = []

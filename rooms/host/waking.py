@@ -1,0 +1,106 @@
+"""Waking: from what the store has of a session to a live room.
+
+In: the right to write the session, with its record if there is one. Out: a room, not yet begun; or
+`Closing`, and nothing was touched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgpack
+
+from rooms.errors import CloseCode, Closing
+from rooms.host import record as stored
+from rooms.host.audience import Audience
+from rooms.host.marks import Marks
+from rooms.host.room import Claim, LiveRoom
+from rooms.host.seats import Seats
+from rooms.host.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rooms.definition import Room
+    from rooms.host.kinds import Kind
+    from rooms.host.room import Keeper
+    from rooms.store.port import Record
+    from runtime import Effect, Step
+
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def awaken(
+    keeper: Keeper,
+    kind: Kind,
+    claim: Claim,
+    record: Record | None,
+    *,
+    chance: Callable[[int], bytes],
+    lanes: Iterator[int],
+    careful: bool,
+) -> tuple[LiveRoom, tuple[Effect, ...]]:
+    """A live room, and the effects to `begin` it with. `chance(n)` gives n random bytes.
+
+    Raises:
+        Closing: 4409, the stored session doesn't fit this machine and can't be migrated, or the
+            machine can't be started.
+    """
+    now = keeper.clock.now()
+    room = kind.room(claim.id.kind, claim.id.session)
+    seats = Seats(room.grace, kind.heard)
+    activation = None
+    if record is not None and record.snapshot is not None:
+        restored = stored.restore(room, kind.system, record, record.snapshot, now)
+        step, rewrite, revision = restored.step, restored.rewrite, record.revision
+        if record.activation is not None:
+            activation = msgpack.unpackb(record.activation)
+        seats.restore(record.seats, now, slept=activation is not None)
+        marks = Marks(record.marks)
+    else:
+        step, rewrite, revision = _first(kind, room, now, chance), False, 0
+        marks = Marks({})
+    session = Session(
+        room,
+        kind.system,
+        step.snapshot,
+        revision=revision,
+        seats=seats,
+        marks=marks,
+        validate=kind.validate,
+        careful=careful,
+    )
+    audience = Audience(
+        room,
+        step.snapshot,
+        nonce=_nonce(chance),
+        saved=activation,
+        lanes=lanes,
+        send=keeper.send,
+    )
+    live = LiveRoom(keeper, claim, kind.system, session, audience, rewrite=rewrite)
+    return live, step.effects
+
+
+def _first(kind: Kind, room: Room, now: int, chance: Callable[[int], bytes]) -> Step:
+    """The first state of a session that nobody has sent anything to."""
+    try:
+        seed = int.from_bytes(chance(6), "big")
+        step = kind.system.initial(input=room.input(), now=now, seed=seed)
+    except Exception as error:
+        raise _cannot_start(error) from error
+    if step.error is not None:
+        raise _cannot_start(step.error) from step.error
+    return step
+
+
+def _cannot_start(error: Exception) -> Closing:
+    return Closing(CloseCode.UNRESTORABLE, f"this room can't be started: {error}")
+
+
+def _nonce(chance: Callable[[int], bytes]) -> str:
+    number, text = int.from_bytes(chance(8), "big"), ""
+    for _ in range(8):
+        number, digit = divmod(number, 62)
+        text += _DIGITS[digit]
+    return text
