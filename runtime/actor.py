@@ -19,6 +19,7 @@ from .statechart.events import INIT, STOP, done_actor_event, error_actor_event, 
 from .statechart.scope import Scope
 from .statechart.snapshot import Snapshot
 from .statechart.step import with_error
+from .timers import address_under
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,11 +104,15 @@ class Actor(Scope):
         sync_snapshot: bool = False,
         persisted: Mapping[str, Any] | None = None,
         session_id: str | None = None,
+        at_rest: bool = False,
     ) -> None:
         self.logic = logic
         self._transition = logic.transition
         self.system = system
         self.parent = parent
+        if session_id is None and persisted is not None:
+            # restored: not counted again, so that what comes next is called as it would have been
+            session_id = "x:0" if parent is None else f"x:/{address_under(parent.address, str(id))}"
         self.session_id = session_id or system.book_id()
         self.id = id if id is not None else self.session_id
         self.src = logic if src is None else src
@@ -134,7 +139,7 @@ class Actor(Scope):
         if system_id is not None:
             system.set(system_id, self)
         self._snapshot: Any = None
-        if session_id is not None:
+        if at_rest:
             return  # the system knows the snapshot, and that the actor has been started
         try:
             if persisted is None:
@@ -173,7 +178,9 @@ class Actor(Scope):
             event["type"]
         except (TypeError, KeyError):
             hint = f"; use send({{'type': '{event}'}})" if isinstance(event, str) else ""
-            raise EventError(f"Only event dicts may be sent to actors, not {event!r}{hint}") from None
+            raise EventError(
+                f"Only event dicts may be sent to actors, not {event!r}{hint}"
+            ) from None
         if system.inspector is not None:
             system.inspector.event(None, self, event)
         self.deliver(event)
@@ -188,7 +195,6 @@ class Actor(Scope):
             return self
         system = self.system
         if self.parent is None:
-            self.logic_is_complete()
             system.started(self)
         system.register(self)
         self._processing_status = RUNNING
@@ -213,8 +219,7 @@ class Actor(Scope):
                 except NoEventLoopError:
                     raise
                 except Exception as error:
-                    self._set_error(error)
-                    self._fail(error)
+                    self.fail(error)
                     return self
             self._update(self._snapshot, event)
             self._drain()
@@ -308,7 +313,7 @@ class Actor(Scope):
         return child
 
     def restore_child(self, id: str, src: str, data: Mapping[str, Any]) -> Actor:
-        return Actor(
+        child = Actor(
             self.logic.actor_logic(src),  # type: ignore[attr-defined]
             self.system,
             parent=self,
@@ -318,6 +323,8 @@ class Actor(Scope):
             sync_snapshot=bool(data.get("syncSnapshot")),
             persisted=data["snapshot"],
         )
+        child.number = data.get("start", 0)
+        return child
 
     def release(self, child: Any) -> None:
         child = self.system.resolve(child)
@@ -327,7 +334,9 @@ class Actor(Scope):
         else:
             child.stop_soon()
 
-    def act(self, type: str, params: Any, run: Callable[[Any, Any], Any] | None, args: Args) -> None:
+    def act(
+        self, type: str, params: Any, run: Callable[[Any, Any], Any] | None, args: Args
+    ) -> None:
         if self._processing_status == RUNNING:
             self.system.act(self, type, params, run, args)
         else:
@@ -418,8 +427,7 @@ class Actor(Scope):
             self.deferred.clear()
             if self.system.strict:
                 raise
-            self._set_error(error)
-            self._fail(error)
+            self.fail(error)
             return
         self._update(snapshot, event)
         if event is _STOP_EVENT:
@@ -552,11 +560,23 @@ class Actor(Scope):
         else:
             self._snapshot = ActorSnapshot("error", error=error)
 
-    def logic_is_complete(self) -> None:
-        """Raise if the machine still lacks implementations."""
-        require = getattr(self.logic, "require_complete", None)
-        if require is not None:
-            require()
+    # What a host of systems asks.
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has been started and hasn't ended."""
+        return self._processing_status == RUNNING
+
+    def fail(self, error: BaseException) -> None:
+        """What runs beside the logic has failed: so has the actor."""
+        self._set_error(error)
+        self._fail(error)
+
+    def resume(self, snapshot: Any) -> bool:
+        """Go on with a snapshot as if never interrupted; whether it still runs."""
+        self._snapshot = snapshot
+        self._processing_status = RUNNING if _field(snapshot, "status") == "active" else STOPPED
+        return self.runs
 
 
 def _restored(logic: Any, persisted: Mapping[str, Any], scope: Actor) -> Any:

@@ -9,6 +9,7 @@ RuntimeFault
 ├── UnknownActorError    an event was sent to an actor that isn't there
 ├── SystemIdError        a system id is already taken
 ├── MutationError        development only: a function changed the context instead of returning a new one
+├── EndedError           what was waited for can't come any more: the actor has ended
 ├── EventError           what was sent is no event, or not the event expected
 ├── NoEventLoopError     a coroutine or a real timer needs a running event loop
 └── ThreadError          an actor was used from another thread than its own: use `send_threadsafe`
@@ -126,6 +127,13 @@ class MutationError(RuntimeFault):
         )
         self.path = path
         self.name = name
+
+
+class EndedError(RuntimeFault):
+    """The actor ended before what was waited for."""
+
+    def __init__(self, actor_id: str) -> None:
+        super().__init__(f"Actor '{actor_id}' terminated without satisfying predicate")
 
 
 class EventError(RuntimeFault, TypeError):

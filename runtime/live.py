@@ -113,7 +113,7 @@ class LiveSystem:
         self._latest: dict[tuple[str, str], _Pending] | None = None
         self._restored: list[Timer] | None = None
         if persisted is not None:
-            self._count = persisted.get("counter", 0)
+            self._count = persisted.get("counter", 1)
             if seed is None:
                 self._seed = persisted.get("seed")
             if persisted.get("timers"):
@@ -346,5 +346,3 @@ def _log_value(*values: Any) -> None:
 
 def _traceback(error: Any) -> Any:
     return error if isinstance(error, BaseException) else None
-
-

@@ -123,6 +123,7 @@ class PromiseLogic(_OutsideLogic):
     """A coroutine function: done with what it returns, failed with what it raises, cancelled when stopped."""
 
     __slots__ = ()
+    settles = True
 
     def transition(self, snapshot: ActorSnapshot, event: Event, scope: Any) -> ActorSnapshot:
         if snapshot.status != "active":
@@ -247,7 +248,7 @@ class TransitionLogic(_Logic):
 
     def transition(self, snapshot: ActorSnapshot, event: Event, scope: Any) -> ActorSnapshot:
         if event["type"] == STOP:
-            return snapshot.replace(status="stopped")
+            return snapshot
         context = self.config(snapshot.context, event, scope)
         return snapshot if context is snapshot.context else snapshot.replace(context=context)
 

@@ -1,6 +1,8 @@
 """The actor system as a value: one outside event in, the next system snapshot and effects out.
 
-Pure in effect: time is `now` (ms), chance is `seed`. A room drives it, commits the snapshot, then performs the effects.
+Pure in effect: time is `now` (ms), chance is `seed`. A room drives it, commits the snapshot, then performs the
+effects. The actors of the snapshot that was made last are kept at hand; a step from any other snapshot makes its
+actors again first.
 Next: runtime/perform.py
 """
 
@@ -8,17 +10,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from .actor import Actor
+from .errors import RestoreError
+from .logic import REJECT
+from .recording import Recording
+from .statechart.snapshot import Snapshot
+from .timers import Timer, ids_of
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .recording import ChildRef
     from .statechart.effects import Effect
+    from .statechart.nodes import Transition
     from .statechart.scope import ActorLogic, Event
-    from .statechart.snapshot import Snapshot
-    from .timers import Timer
+
+#: How `Performer` wraps what an outside actor has to say: `number` tells what comes too late, `to` is self or parent.
+OUTSIDE = "xstate.outside"
+#: Its event when the outside actor has failed without an event of its own.
+FAILED = "xstate.outside.failed"
 
 
 class Taken(NamedTuple):
-    """A transition that was taken: by which actor, for which event, from which node to which (full ids)."""
+    """A transition that was taken: by which actor, for which event, from which node to which (full ids).
+
+    `source` is empty where no transition of a machine was: a child's error that nobody handled, another logic's step.
+    """
 
     actor: str
     event: str
@@ -27,17 +44,46 @@ class Taken(NamedTuple):
 
 
 class SystemSnapshot:
-    """Every actor of one system at one moment: immutable, sharing structure with its predecessor."""
+    """Every actor of one system at one moment: immutable, sharing structure with its predecessor.
 
-    __slots__ = ("next_due", "root", "timers")
+    `root` is the root's snapshot, `timers` the delayed events in the order in which they were sent, `next_due` the
+    absolute ms of the earliest of them.
+    """
 
-    root: Snapshot
-    timers: tuple[Timer, ...]
-    next_due: int | None
+    __slots__ = ("_count", "_ref", "_seed", "_starts", "next_due", "root", "timers")
 
-    def actor(self, address: str) -> Snapshot | None:
+    def __init__(
+        self, ref: ChildRef, timers: tuple[Timer, ...], count: int, starts: int, seed: int
+    ) -> None:
+        self._ref = ref
+        self._count = count
+        self._starts = starts
+        self._seed = seed
+        self.root: Any = ref.get_snapshot()
+        self.timers = timers
+        self.next_due = min(timer.due for timer in timers) if timers else None
+
+    @property
+    def seed(self) -> int:
+        """The state of the system's generator."""
+        return self._seed
+
+    def refs(self) -> Iterator[ChildRef]:
+        """Every actor of the system, the root first."""
+        pending = [self._ref]
+        for ref in pending:
+            yield ref
+            pending += getattr(ref.get_snapshot(), "children", {}).values()
+
+    def actor(self, address: str) -> Any:
         """The snapshot of the actor at `address`, or None."""
-        raise NotImplementedError
+        snapshot = self.root
+        for id in ids_of(address):
+            child = getattr(snapshot, "children", {}).get(id)
+            if child is None:
+                return None
+            snapshot = child.get_snapshot()
+        return snapshot
 
 
 class Step(NamedTuple):
@@ -50,7 +96,14 @@ class Step(NamedTuple):
 
 
 class System:
-    """Runs one actor system for a host that keeps its snapshots."""
+    """Runs one actor system for a host that keeps its snapshots.
+
+    Args:
+        logic: of the root. Raises DefinitionError if it lacks implementations.
+        id: of the root actor.
+        on_error: what an exception in a guard, an assign or the like does: `reject` drops the whole step, `stop` puts
+            the actor into status `error`, as in XState.
+    """
 
     def __init__(
         self,
@@ -59,25 +112,68 @@ class System:
         id: str | None = None,
         on_error: Literal["reject", "stop"] = "reject",
     ) -> None:
-        raise NotImplementedError
+        complete = getattr(logic, "require_complete", None)
+        if complete is not None:
+            complete()
+        self._logic = logic
+        self._id = id
+        self._strict = on_error == "reject"
+        self._recording: Recording | None = None
+        self._latest: SystemSnapshot | None = None
 
     def initial(self, *, input: Any = None, now: int, seed: int) -> Step:
-        """The system's first snapshot, its initial macrostep done."""
-        raise NotImplementedError
+        """The system's first snapshot, its initial macrostep done.
+
+        There is no earlier snapshot to keep: what an initial action raises is raised here.
+        """
+        recording = Recording(strict=self._strict, seed=seed)
+        recording.begin(now)
+        recording.root = Actor(self._logic, recording, id=self._id, input=input)
+        recording.root.start()
+        return self._finish(None, recording, None)
 
     def step(
         self, snapshot: SystemSnapshot, event: Event, *, now: int, target: str | None = None
     ) -> Step:
-        """One outside event, to the root or to the actor at the address `target`, run to quiescence."""
-        raise NotImplementedError
+        """One outside event, to the root or to the actor at the address `target`, run to quiescence.
+
+        Never raises for the machine's fault: see `Step.error`.
+        """
+        recording = self._load(snapshot)
+        actor = recording.find(target or "")
+        if actor is not None and event["type"] == OUTSIDE:
+            if actor.number != event["number"] or not actor.runs:
+                return Step(snapshot, (), (), None)  # from a start that is over
+            if event["to"] == "parent":
+                actor = actor.parent
+            event = event["event"]
+        if actor is None:
+            return Step(snapshot, (), (), None)
+        return self._turn(snapshot, recording, actor, event, now, target is not None)
 
     def fire(self, snapshot: SystemSnapshot, timer: Timer, *, now: int) -> Step:
-        """A due timer: takes it from the list and delivers its event."""
-        raise NotImplementedError
+        """A due timer: takes it from the list and delivers its event. One that isn't in the list does nothing."""
+        if timer not in snapshot.timers:
+            return Step(snapshot, (), (), None)
+        recording = self._load(snapshot)
+        remaining = list(snapshot.timers)
+        remaining.remove(timer)
+        recording.timers = tuple(remaining)
+        actor = recording.find(timer.target)
+        if actor is None:
+            recording.begin(now)
+            return self._finish(snapshot, recording, None)
+        return self._turn(snapshot, recording, actor, timer.event, now, False)
 
     def persist(self, snapshot: SystemSnapshot) -> dict[str, Any]:
         """The system as plain JSON in XState's shape, aliasing nothing."""
-        raise NotImplementedError
+        persisted = dict(self._logic.get_persisted_snapshot(snapshot.root))
+        if snapshot.timers:
+            persisted["timers"] = [timer.to_json() for timer in snapshot.timers]
+        persisted["counter"] = snapshot._count
+        persisted["starts"] = snapshot._starts
+        persisted["seed"] = snapshot._seed
+        return persisted
 
     def restore(
         self,
@@ -85,7 +181,115 @@ class System:
         *,
         now: int,
         invoked: Literal["restart", "fail", "resume"] = "restart",
-        timers: Literal["deadline", "remaining"] = "deadline",
+        asleep_since: int | None = None,
     ) -> Step:
-        """The system from its persisted form; the effects start its outside actors again."""
-        raise NotImplementedError
+        """The system from its persisted form; the effects start its outside actors again.
+
+        Args:
+            invoked: what becomes of coroutines that were running: started anew, failed, or started under their old
+                number, which serves as an idempotency key.
+            asleep_since: given when timers keep what was left of them: the clock stood still from then until now.
+
+        Raises:
+            RestoreError: with what differs, before anything is touched.
+        """
+        recording = Recording(
+            strict=self._strict,
+            seed=persisted.get("seed", 0),
+            count=persisted.get("counter", 1),
+            starts=persisted.get("starts", 0),
+        )
+        recording.begin(now)
+        shift = 0 if asleep_since is None else now - asleep_since
+        recording.timers = tuple(
+            Timer.from_json(timer, shift) for timer in persisted.get("timers") or ()
+        )
+        restored = getattr(self._logic, "restore_snapshot", None)
+        if restored is None:
+            raise RestoreError("", f"{self._logic!r} can't restore snapshots")
+        recording.root = Actor(self._logic, recording, id=self._id, persisted=persisted)
+        recording.restoring = invoked
+        recording.root.start()
+        recording.restoring = None
+        for actor in recording.interrupted:
+            error = RestoreError(actor.address, "it was interrupted while it ran")
+            recording.relay(actor, actor, {"type": REJECT, "data": error})
+        return self._finish(None, recording, None)
+
+    def _load(self, snapshot: SystemSnapshot) -> Recording:
+        recording = self._recording
+        if recording is None or self._latest is not snapshot:
+            recording = Recording(
+                strict=self._strict,
+                seed=snapshot._seed,
+                count=snapshot._count,
+                starts=snapshot._starts,
+            )
+            recording.timers = snapshot.timers
+            recording.thaw(snapshot._ref)
+            self._recording, self._latest = recording, snapshot
+        return recording
+
+    def _turn(
+        self,
+        snapshot: SystemSnapshot,
+        recording: Recording,
+        actor: Actor,
+        event: Event,
+        now: int,
+        addressed: bool,
+    ) -> Step:
+        recording.begin(now)
+        try:
+            if event["type"] == FAILED:
+                actor.fail(event["error"])
+            else:
+                recording.relay(None, actor, event)
+        except Exception as error:
+            self._recording = None  # its actors are halfway
+            return Step(snapshot, (), (), error)
+        return self._finish(snapshot, recording, actor if addressed else None, event["type"])
+
+    def _finish(
+        self,
+        before: SystemSnapshot | None,
+        recording: Recording,
+        addressed: Actor | None,
+        event_type: str = "",
+    ) -> Step:
+        recording.end()
+        others = {
+            actor: recording.frozen.get(actor)
+            for actor in recording.touched
+            if not isinstance(actor.get_snapshot(), Snapshot)
+        }
+        ref = recording.freeze_root()
+        taken = [
+            Taken(scope.address, event["type"], *_ends(transition))
+            for scope, event, transitions in recording.taken
+            for transition in transitions or (None,)
+            if transition is None or not transition.forbidden
+        ]
+        for actor, known in others.items():
+            if actor is addressed or recording.frozen.get(actor) is not known:
+                taken.append(Taken(actor.address, event_type, "", ()))
+        if (
+            before is not None
+            and before._ref is ref
+            and before.timers is recording.timers
+            and before._seed == recording.seed
+            and before._count == recording.count
+        ):
+            after = before
+        else:
+            after = SystemSnapshot(
+                ref, recording.timers, recording.count, recording.starts, recording.seed
+            )
+        self._recording, self._latest = recording, after
+        return Step(after, tuple(recording.effects), tuple(taken), None)
+
+
+def _ends(transition: Transition | None) -> tuple[str, tuple[str, ...]]:
+    if transition is None:
+        return "", ()
+    return transition.source.id, tuple(node.id for node in transition.targets or ())

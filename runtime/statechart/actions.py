@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .args import StepArgs
     from .library import Library
-    from .scope import ActorRef, Event
+    from .scope import ActorRef
 
     Run = Callable[[StepArgs, Any], Any]
 

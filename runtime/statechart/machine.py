@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DefinitionError, RestoreError
+from ..errors import DefinitionError, RestoreError, RuntimeFault
 from .actions import BuiltinAction
 from .guards import BuiltinGuard
 from .library import Library
@@ -203,12 +203,19 @@ def create_machine(
 
 
 def _persist_child(child: Any) -> dict[str, Any]:
-    return {
+    if not isinstance(child.src, str):
+        raise RuntimeFault(
+            f"An inline child actor cannot be persisted: give the logic of '{child.id}' a name in actors"
+        )
+    data = {
         "snapshot": child.get_persisted_snapshot(),
         "src": child.src,
         "systemId": child.system_id,
         "syncSnapshot": child.sync_snapshot,
     }
+    if child.number:
+        data["start"] = child.number
+    return data
 
 
 def _known_kinds(implementations: Mapping[str, Any]) -> None:

@@ -26,12 +26,9 @@ if TYPE_CHECKING:
     from .nodes import NodeType
 
 _NODE_TYPES = ("atomic", "compound", "parallel", "final", "history")
-_STATE_KEYS = (
-    "after always context description entry exit history id initial invoke key meta on onDone options order output"
-    " route schemas states tags target type types version"
-).split()
-_TRANSITION_KEYS = "actions description guard meta reenter target".split()
-_INVOKE_KEYS = "description id input meta onDone onError onSnapshot src systemId".split()
+_STATE_KEYS = ["after", "always", "context", "description", "entry", "exit", "history", "id", "initial", "invoke", "key", "meta", "on", "onDone", "options", "order", "output", "route", "schemas", "states", "tags", "target", "type", "types", "version"]
+_TRANSITION_KEYS = ["actions", "description", "guard", "meta", "reenter", "target"]
+_INVOKE_KEYS = ["description", "id", "input", "meta", "onDone", "onError", "onSnapshot", "src", "systemId"]
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 
@@ -265,7 +262,7 @@ class _Parser:
 
     def initial(self, node: StateNode, config: Any, path: str) -> Transition:
         """The transition into the initial child."""
-        key = config.get("target") if isinstance(config, dict) else config
+        key: Any = config.get("target") if isinstance(config, dict) else config
         child = node.states.get(key)
         if child is None:
             raise DefinitionError(

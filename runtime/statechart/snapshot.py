@@ -187,7 +187,7 @@ def configuration_of(chart: Chart, value: StateValue) -> Configuration:
     key = _value_key(value)
     found = chart.by_value.get(key)
     if found is None:
-        nodes = complete_nodes(_value_nodes(chart.root, value))
+        nodes = complete_nodes(value_nodes(chart.root, value))
         found = chart.by_value[key] = chart.configuration(nodes)
     return found
 
@@ -291,7 +291,7 @@ def _value_key(value: Any) -> Any:
     return tuple([(key, _value_key(inner)) for key, inner in value.items()])
 
 
-def _value_nodes(node: StateNode, value: StateValue) -> list[StateNode]:
+def value_nodes(node: StateNode, value: StateValue) -> list[StateNode]:
     """The nodes a value names, in XState's order: a level at a time, then what lies deeper."""
     if isinstance(value, str):
         return [node, _child(node, value)]
@@ -299,7 +299,7 @@ def _value_nodes(node: StateNode, value: StateValue) -> list[StateNode]:
     root = node.ancestors[-1] if node.ancestors else node
     found = [root, node, *(child for child, _ in children)]
     for child, inner in children:
-        found += _value_nodes(child, inner)
+        found += value_nodes(child, inner)
     return found
 
 

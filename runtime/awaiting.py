@@ -1,0 +1,73 @@
+"""Waiting for actors, in coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from .errors import EndedError
+from .live import create_actor
+from .logic import from_transition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .actor import Actor
+
+
+async def wait_for(  # noqa: ASYNC109 - XState's own option
+    actor: Actor, predicate: Callable[[Any], bool], *, timeout: float | None = None
+) -> Any:
+    """The first snapshot, from now on, that satisfies the predicate.
+
+    Args:
+        timeout: in ms.
+
+    Raises:
+        TimeoutError: it took longer.
+        EndedError: the actor ended without; an actor's own error is raised as it is.
+    """
+    snapshot = actor.get_snapshot()
+    if predicate(snapshot):
+        return snapshot
+    found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def look(snapshot: Any) -> None:
+        try:
+            if not found.done() and predicate(snapshot):
+                found.set_result(snapshot)
+        except Exception as error:
+            found.set_exception(error)
+
+    def fail(error: Any) -> None:
+        if not found.done():
+            found.set_exception(error)
+
+    subscription = actor.subscribe(
+        next=look, error=fail, complete=lambda: fail(EndedError(actor.id))
+    )
+    try:
+        async with asyncio.timeout(None if timeout is None else timeout / 1000):  # noqa: TID251 - the caller's bound
+            return await found
+    except TimeoutError:
+        raise TimeoutError(f"actor '{actor.id}' didn't get there within {timeout} ms") from None
+    finally:
+        subscription.unsubscribe()
+
+
+async def to_promise(actor: Actor) -> Any:
+    """The actor's output once it is done; raises its error."""
+    done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    subscription = actor.subscribe(
+        complete=lambda: done.set_result(actor.get_snapshot().output),
+        error=lambda error: done.set_exception(error),
+    )
+    try:
+        return await done
+    finally:
+        subscription.unsubscribe()
+
+
+def create_empty_actor() -> Actor:
+    """An actor that does nothing."""
+    return create_actor(from_transition(lambda state, event, scope: None, None))
