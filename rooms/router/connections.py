@@ -1,0 +1,282 @@
+"""Connections: what a socket says becomes messages, or is refused at the door.
+
+In: frames from `rooms/router/sockets.py`. Decoded, checked and within the limits they go on to
+routing; pings are answered here. Refused is said so, logged as one line, and nobody else notices.
+Out: `room.closing`, `room.error`, `room.pong`; everything else is written by routing.
+
+Next inward: `rooms/router/routing.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from starlette.websockets import WebSocketDisconnect
+
+from rooms.errors import BadMessage, CloseCode, Closing
+from rooms.link.protocol import Attach
+from rooms.router.frames import framed
+from rooms.router.limits import Addresses, Bucket, Limits
+from rooms.router.sockets import EXTENSION, Socket
+from rooms.sync import messages
+from rooms.sync.codec import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.websockets import WebSocket
+
+    from rooms.link.protocol import Json
+    from rooms.router.admission import Admission, Admissions
+    from rooms.router.routing import Channel, Routing
+    from rooms.router.tokens import Identity
+    from rooms.sync.codec import Codec
+
+logger = logging.getLogger(__name__)
+
+_PROTOCOLS: Final[dict[str, Codec]] = {"rooms.v1.json": "json", "rooms.v1.msgpack": "msgpack"}
+
+
+class Connections:
+    """The WebSocket side of the door: opens connections, and keeps their common rules."""
+
+    def __init__(
+        self,
+        routing: Routing,
+        admissions: Admissions,
+        limits: Limits,
+        now: Callable[[], int],
+    ) -> None:
+        self.routing = routing
+        self.admissions = admissions
+        self.now = now
+        self._limits = limits
+        self._addresses = Addresses(limits.connections)
+        self._open: set[Connection] = set()
+        self._empty = asyncio.Event()
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """Accept a WebSocket, and let it in or tell it why not. Returns as soon as that is done."""
+        socket: Socket = websocket.scope["extensions"][EXTENSION]
+        offered = [name for name in websocket.scope["subprotocols"] if name in _PROTOCOLS]
+        subprotocol = offered[0] if offered else None
+        try:
+            await websocket.accept(subprotocol=subprotocol)
+        except WebSocketDisconnect:
+            return
+        codec = _PROTOCOLS[subprotocol] if subprotocol else "json"
+        connection = Connection(self, socket, codec, self._bucket())
+        self._open.add(connection)
+        try:
+            self._let_in(connection, websocket)
+        except Closing as closing:
+            logger.info("refused %.200r: %s", websocket.url.path, closing)
+            socket.adopt(connection)
+            connection.close(closing)
+        else:
+            socket.adopt(connection)
+
+    def gone(self, connection: Connection, address: str | None) -> None:
+        """A connection is no more; `address` is where it was counted."""
+        self._open.discard(connection)
+        if not self._open:
+            self._empty.set()
+        if address is not None:
+            self._addresses.leave(address)
+
+    async def close(self, closing: Callable[[], Closing], within: float) -> None:
+        """Close every connection, each with a `closing` of its own; wait so many seconds for them
+        to go.
+        """
+        self.routing.end_all(closing)
+        self._empty.clear()
+        if self._open:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), within)
+
+    def _let_in(self, connection: Connection, websocket: WebSocket) -> None:
+        path, headers = websocket.path_params, websocket.headers
+        self.admissions.check_origin(headers)
+        if path.get("rest"):
+            raise Closing(CloseCode.NOT_FOUND, "there is no socket at this path")
+        admission = self.admissions.admit(
+            path.get("kind", ""), path.get("session", ""), websocket.query_params, headers,
+            socket=True,
+        )  # fmt: skip
+        address = websocket.client.host if websocket.client else ""
+        if not self._addresses.enter(address):
+            raise Closing(CloseCode.TOO_MANY, "too many connections from your address")
+        connection.enter(address, admission)
+
+    def _bucket(self) -> Bucket | None:
+        rate = self._limits.rate
+        now = asyncio.get_running_loop().time()
+        return None if rate is None else Bucket(rate, self._limits.burst, now)
+
+
+class Connection:
+    """One open socket and its channel: a `Listener` of the one, the `Peer` of the other."""
+
+    __slots__ = (
+        "_address",
+        "_bucket",
+        "_channel",
+        "_codec",
+        "_expiry",
+        "_loop",
+        "_others",
+        "_socket",
+        "_text",
+        "write",
+    )
+
+    def __init__(
+        self, others: Connections, socket: Socket, codec: Codec, bucket: Bucket | None
+    ) -> None:
+        self._others = others
+        self._socket = socket
+        self._codec = codec
+        self._text = codec == "json"
+        self._bucket = bucket
+        self._loop = socket.loop
+        self._address: str | None = None
+        self._channel: Channel | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self.write = socket.write
+
+    def enter(self, address: str, admission: Admission) -> None:
+        """It is let in: ask the host for its session."""
+        self._address = address
+        routing = self._others.routing
+        attach = Attach(
+            channel=routing.number(),
+            kind=admission.kind,
+            session=admission.session,
+            viewer=admission.identity.viewer(),
+            client=admission.client,
+            since=admission.since,
+            cursor=admission.cursor,
+            codec=self._codec,
+            create=admission.create,
+            token=admission.token,
+            renewed=admission.renewed,
+            params=admission.params,
+            headers=admission.headers,
+            attachment=None,
+            greeted=False,
+            settled=0,
+        )
+        self._channel = routing.open(attach, self)
+        self._expire_with(admission.identity)
+
+    # ------------------------------------------------------------------ what the socket says
+
+    def on_frame(self, data: bytes, text: bool) -> None:
+        channel = self._channel
+        if channel is None:
+            return
+        try:
+            if text is not self._text:
+                expected = "text" if self._text else "binary"
+                raise Closing(CloseCode.BAD_MESSAGE, f"messages come in {expected} frames here")
+            if self._bucket is not None and not self._bucket.take(self._loop.time()):
+                raise Closing(CloseCode.TOO_MANY, "too many messages")
+            message = messages.read(decode(data, self._codec))
+            match message["type"]:
+                case "room.ping":
+                    self._answer(channel, messages.pong(message["t"], self._others.now()))
+                    return
+                case "room.token":
+                    self._renew(channel, message)
+                case "room.presence" if len(data) > messages.MAX_PRESENCE_BYTES:
+                    most = messages.MAX_PRESENCE_BYTES
+                    raise BadMessage("too_big", f"presence has at most {most} bytes")
+            refused = message.get("refused") if "seq" in message else None
+            if refused is not None:
+                self._refuse(channel, BadMessage(**refused), message["seq"])
+            self._others.routing.say(channel, message, len(data))
+        except BadMessage as refused:
+            self._refuse(channel, refused)
+        except Closing as closing:
+            self._log(closing)
+            self._others.routing.end(channel, closing)
+
+    def on_slow(self) -> None:
+        if self._channel is not None:
+            self._others.routing.slow(self._channel)
+
+    def on_drained(self) -> None:
+        if self._channel is not None:
+            self._others.routing.drained(self._channel)
+
+    def on_gone(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+        if self._channel is not None:
+            self._others.routing.close(self._channel)
+        self._others.gone(self, self._address)
+
+    def last_words(self, code: int, reason: str) -> bytes:
+        if self._channel is not None:
+            self._others.routing.close(self._channel)
+        closing = messages.closing(code, reason, None)
+        logger.info("closed %s: %d: %s", self._name(), code, reason)
+        return framed(closing, self._codec)
+
+    # ------------------------------------------------------------------ what routing asks
+
+    def close(self, closing: Closing) -> None:
+        code, reason = closing.code, closing.reason
+        told = framed(messages.closing(code, reason, closing.retry_after), self._codec)
+        self._channel = None
+        self._socket.close(code, reason, told)
+
+    def pause(self) -> None:
+        self._socket.pause()
+
+    def resume(self) -> None:
+        self._socket.resume()
+
+    # ------------------------------------------------------------------
+
+    def _answer(self, channel: Channel, message: dict[str, Json]) -> None:
+        self._others.routing.tell(channel, framed(message, self._codec))
+
+    def _refuse(self, channel: Channel, refused: BadMessage, seq: int | None = None) -> None:
+        self._log(refused)
+        self._answer(channel, messages.error(refused.code, refused.reason, seq))
+
+    def _log(self, refused: Exception) -> None:
+        logger.info("refused of %s: %s", self._name(), refused)
+
+    def _renew(self, channel: Channel, message: dict[str, Json]) -> None:
+        """A fresh token: of the same viewer, whose role and claims may have changed."""
+        attach, token = channel.attach, message["token"]
+        identity = self._others.admissions.again(attach.kind, token, attach.viewer["id"])
+        if identity is not None:
+            message["viewer"] = identity.viewer()
+            self._expire_with(identity)
+        viewer = message.get("viewer", attach.viewer)
+        channel.attach = replace(attach, token=token, viewer=viewer)
+
+    def _expire_with(self, identity: Identity) -> None:
+        """Close when a token that isn't ours to renew expires, and no fresh one came."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        if identity.expires is not None and not identity.own:
+            left = (identity.expires - self._others.now()) / 1000
+            self._expiry = self._loop.call_later(max(left, 0), self._expired)
+
+    def _expired(self) -> None:
+        if self._channel is not None:
+            closing = Closing(CloseCode.UNAUTHENTICATED, "the token has expired")
+            self._others.routing.end(self._channel, closing)
+
+    def _name(self) -> str:
+        return str(self._channel) if self._channel else "a connection"
+

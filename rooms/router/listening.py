@@ -1,0 +1,83 @@
+"""Listening: uvicorn set up for this door, started and stopped by its parts.
+
+In: a bound socket and the router's application. Out: a server that accepts once `start` returned,
+and stops in steps, so that what is said at the end is said in the right order. Signals and process
+exit are `rooms/server.py`'s affair, never uvicorn's.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from rooms.errors import UsageError
+from rooms.router.sockets import Socket
+from rooms.sync.messages import MAX_BYTES
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+_PING_EVERY: Final = 20.0
+_PONG_WITHIN: Final = 20.0
+_REQUESTS_END_WITHIN: Final = 1
+_BACKLOG: Final = 2048
+
+
+def bind(address: str, port: int) -> socket.socket:
+    """A bound TCP socket that nothing can connect to yet; port 0 takes a free one.
+
+    Raises:
+        UsageError: the address isn't ours, or the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((address, port))
+    except OSError as error:
+        bound.close()
+        raise UsageError(
+            f"can't listen on {address} port {port}: {error.strerror}; choose another with --port"
+        ) from error
+    return bound
+
+
+class Listening:
+    """One listening socket and its connections."""
+
+    def __init__(self, app: ASGIApp, bound: socket.socket) -> None:
+        self._bound = bound
+        self._config = uvicorn.Config(
+            app,
+            ws=Socket,
+            ws_max_size=MAX_BYTES,
+            ws_ping_interval=_PING_EVERY,
+            ws_ping_timeout=_PONG_WITHIN,
+            ws_per_message_deflate=False,  # it forbids frames that are shared
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            log_level="warning",  # its info lines have query strings, and these have tokens
+            server_header=False,
+            date_header=False,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=_REQUESTS_END_WITHIN,
+        )
+        self._server = uvicorn.Server(self._config)
+
+    async def start(self) -> None:
+        """Accept connections from now on."""
+        self._config.load()
+        self._server.lifespan = self._config.lifespan_class(self._config)
+        await self._server.startup(sockets=[self._bound])
+
+    def close(self) -> None:
+        """Accept no more; what is connected stays."""
+        for server in self._server.servers:
+            server.close()
+
+    async def stop(self) -> None:
+        """Let requests end for a second, then hang up on everybody."""
+        await self._server.shutdown(sockets=[self._bound])

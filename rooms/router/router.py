@@ -1,0 +1,121 @@
+"""The process at the door: one ASGI application before all rooms.
+
+In: sockets and requests. Here the parts are put together: admission, connections, plain HTTP,
+pages; behind them routing and its link to the host. It imports no application code: what it must
+know of it (names of kinds, the pages' folder) it is given by `rooms/server.py`.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Final
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from rooms.errors import CloseCode, Closing
+from rooms.router.admission import Admissions
+from rooms.router.codes import Codes
+from rooms.router.connections import Connections
+from rooms.router.http import Http
+from rooms.router.pages import Pages
+from rooms.router.routing import Routing
+from rooms.router.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path, PurePosixPath
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from rooms.link.memory import End
+    from rooms.router.limits import Limits
+
+_METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_SECURITY: Final = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "content-security-policy": "frame-ancestors 'self'",
+}
+_RETRY: Final = (200, 1500)  # ms between which clients of a closing server come back
+_GONE_WITHIN: Final = 1.0
+
+
+class Router:
+    """All that stands between the network and a link to a host.
+
+    `kinds` says of each kind whether it has an `authenticate` of its own; `secret` signs tokens;
+    `now` is the store's time in ms; `pages` and `facade` are folders of files.
+    """
+
+    def __init__(
+        self,
+        link: End,
+        *,
+        kinds: Mapping[str, bool],
+        secret: bytes,
+        now: Callable[[], int],
+        limits: Limits,
+        pages: Path | None,
+        facade: Path,
+        origins: frozenset[str] = frozenset(),
+    ) -> None:
+        tokens = Tokens(secret)
+        admissions = Admissions(kinds, tokens, now, origins)
+        self._routing = Routing(link.send)
+        self._connections = Connections(self._routing, admissions, limits, now)
+        self._http = Http(self._routing, admissions, tokens, Codes(random.SystemRandom()), now)
+        self.app: ASGIApp = _with_headers(self._application(pages, facade))
+        link.listen(self._routing.receive, self._routing.lost)
+
+    async def close(self) -> None:
+        """Tell every connection that the server is going, and when to come back; give them a second
+        to hang up.
+        """
+        self._http.draining = True
+        await self._connections.close(
+            lambda: Closing(CloseCode.GOING_AWAY, "the server restarts", random.randint(*_RETRY)),
+            _GONE_WITHIN,
+        )
+
+    def _application(self, pages: Path | None, facade: Path) -> Starlette:
+        http, connections = self._http, self._connections
+        room = "/rooms/{kind}/{session}{rest:path}"
+        routes = [
+            Route("/health", http.health),
+            Route("/rooms/-/codes", http.make_code, methods=["POST"]),
+            Route("/rooms/-/codes/{code}", http.take_code, methods=["POST"]),
+            Route(room, http.room, methods=_METHODS),
+            WebSocketRoute(room, connections.serve),
+            WebSocketRoute("/{path:path}", connections.serve),
+            Route("/rooms{rest:path}", http.not_found),
+            Route("/parties{rest:path}", http.not_found),
+            Mount("/client", Pages(facade, allowed=_is_facade, fallback=False)),
+        ]
+        if pages is not None:
+            routes.append(Mount("/", Pages(pages)))
+        application = Starlette(routes=routes)
+        application.router.redirect_slashes = False
+        return application
+
+
+def _is_facade(path: PurePosixPath) -> bool:
+    """Modules of the façade itself: neither its tests nor what these are made with."""
+    return path.suffix == ".js" and not {"node_modules", "test", "tests"} & set(path.parts)
+
+
+def _with_headers(app: ASGIApp) -> ASGIApp:
+    """Put the security headers on every plain response."""
+
+    async def with_headers(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _SECURITY.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await app(scope, receive, send_with if scope["type"] == "http" else send)
+
+    return with_headers

@@ -1,0 +1,146 @@
+"""A router on a real port, with a host that a test speaks for."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rooms.link import memory
+from rooms.link.protocol import (
+    Answer,
+    Attach,
+    Detach,
+    Fanout,
+    Joined,
+    Message,
+    Request,
+    Said,
+    Tell,
+    encode,
+)
+from rooms.router.limits import Limits
+from rooms.router.listening import Listening, bind
+from rooms.router.router import Router
+from rooms.sync import codec, messages
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+M = TypeVar("M", bound=Message)
+SECRET = b"s" * 32
+NOW = 1_700_000_000_000
+WITHIN = 5.0
+
+
+class Host:
+    """The other end of the link: lets everybody in, and writes down what it is told."""
+
+    def __init__(self, end: memory.End) -> None:
+        self.end = end
+        self.heard: list[Message] = []
+        self.answers: dict[str, Any] = {}
+        self._arrived = asyncio.Event()
+        end.listen(self._on_message)
+
+    def _on_message(self, message: Message) -> None:
+        encode(message)
+        self.heard.append(message)
+        self._arrived.set()
+        if isinstance(message, Attach):
+            self.let_in(message)
+        elif isinstance(message, Request):
+            body = codec.encode({"method": message.method, "path": message.path}, "json")
+            self.end.send(Answer(message.request, 200, {"etag": '"n.1"'}, body))
+
+    def let_in(self, attach: Attach) -> None:
+        viewer = attach.viewer
+        name: codec.Codec = "json" if attach.codec == "json" else "msgpack"
+        if not attach.greeted:
+            you = messages.you(
+                id=viewer["id"],
+                role=viewer["role"],
+                connection=str(attach.channel),
+                token=attach.renewed,
+                seq=0,
+                now=NOW,
+            )
+            self.end.send(Tell(attach.channel, codec.encode(you, name)))
+        self.end.send(Joined(attach.channel, 1 if name == "json" else 2))
+        view = messages.view("n.1", NOW, {"value": "on"})
+        self.end.send(Tell(attach.channel, codec.encode(view, name), cursor="n.1"))
+
+    async def until(self, what: Callable[[list[Message]], bool]) -> None:
+        """Wait until this is true of what was heard."""
+
+        async def arrived() -> None:
+            while not what(self.heard):
+                self._arrived.clear()
+                await self._arrived.wait()
+
+        try:
+            await asyncio.wait_for(arrived(), WITHIN)
+        except TimeoutError:
+            raise AssertionError(f"not within {WITHIN} s; heard {self.heard}") from None
+
+    async def gone(self, connections: int = 1) -> None:
+        """Wait until so many connections have left."""
+        await self.until(lambda heard: len(self.all(Detach)) >= connections)
+
+    def all(self, kind: type[M]) -> list[M]:
+        return [message for message in self.heard if isinstance(message, kind)]
+
+    @property
+    def said(self) -> list[dict[str, Any]]:
+        return [message.message for message in self.all(Said)]
+
+    def emit(self, size: int) -> None:
+        """An event of so many bytes for everybody."""
+        data = codec.encode(messages.emitted({"type": "e", "pad": "x" * size}), "json")
+        self.end.send(Fanout(1, None, None, data))
+
+
+class Door:
+    """A running router."""
+
+    def __init__(self, router: Router, host: Host, port: int) -> None:
+        self.router = router
+        self.host = host
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.now = NOW
+
+    def room(self, path: str = "counter/x") -> str:
+        return f"{self.url}/rooms/{path}"
+
+
+@asynccontextmanager
+async def open_door(
+    pages: Path | None = None,
+    limits: Limits | None = None,
+    kinds: dict[str, bool] | None = None,
+    facade: Path = Path(__file__).parents[3] / "client/js",
+) -> AsyncIterator[Door]:
+    """Run a router on a free port; the test is its host."""
+    ours, theirs = memory.pair()
+    opened: Door
+    router = Router(
+        ours,
+        kinds=kinds or {"counter": False, "club": True},
+        secret=SECRET,
+        now=lambda: opened.now,
+        limits=limits or Limits(),
+        pages=pages,
+        facade=facade,
+    )
+    bound = bind("127.0.0.1", 0)
+    opened = Door(router, Host(theirs), bound.getsockname()[1])
+    listening = Listening(router.app, bound)
+    await listening.start()
+    try:
+        yield opened
+    finally:
+        listening.close()
+        await router.close()
+        await listening.stop()
