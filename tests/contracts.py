@@ -309,6 +309,15 @@ class StoreContract:
         await refused(store, following(following(one, b"a gap")))
         assert (await stored(store, TABLE)).snapshot == b"one"
 
+    async def test_a_commit_that_leaves_a_gap_after_its_neighbour_is_refused(
+        self, store: Store
+    ) -> None:  # [STORE2]
+        await announce(store, "one")
+        one = first(TABLE, "one", await own(store, TABLE, "one"))
+        answers = await store.commit_many([one, following(following(one, b"a gap"))])
+        assert [answer is None for answer in answers] == [True, False]
+        assert (await stored(store, TABLE)).revision == 1
+
     async def test_a_former_owner_is_fenced(self, store: Store) -> None:  # [STORE2]
         await announce(store, "one", "two")
         one = first(TABLE, "one", await own(store, TABLE, "one"))

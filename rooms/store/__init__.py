@@ -17,7 +17,7 @@ async def open_store(
     url: str,
     *,
     now: Callable[[], int],
-    elapsed: Callable[[], int],
+    elapsed: Callable[[], float],
     lock_wait: int | None = None,
 ) -> Store:
     """Open the store that a URL names: `sqlite:///rooms.db` (relative to the current folder),

@@ -28,7 +28,7 @@ class LockFile:
         self._file: int | None = None
 
     def acquire(
-        self, wait: int, elapsed: Callable[[], int], pause: Callable[[float], None]
+        self, wait: int, elapsed: Callable[[], float], pause: Callable[[float], None]
     ) -> None:
         """Wait up to `wait` ms (by `elapsed`, looking again after each `pause` of seconds).
 
@@ -46,7 +46,7 @@ class LockFile:
                 waited = elapsed() - start
                 if waited >= wait:
                     os.close(file)
-                    raise StoreLocked(str(self._path), waited) from None
+                    raise StoreLocked(str(self._path), round(waited)) from None
                 pause(POLL / 1000)
             else:
                 self._file = file

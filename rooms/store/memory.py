@@ -60,7 +60,7 @@ class MemoryStore:
         self,
         now: Callable[[], int],
         *,
-        elapsed: Callable[[], int] | None = None,
+        elapsed: Callable[[], float] | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._now = now

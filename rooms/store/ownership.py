@@ -26,11 +26,11 @@ class Leases:
     keeps them ends, every incarnation that could have used them ends with it.
     """
 
-    def __init__(self, now: Callable[[], int], elapsed: Callable[[], int]) -> None:
+    def __init__(self, now: Callable[[], int], elapsed: Callable[[], float]) -> None:
         self._now = now
         self._elapsed = elapsed
         self._hosts: dict[str, HostInfo] = {}
-        self._ends: dict[str, int] = {}
+        self._ends: dict[str, float] = {}
         self._dead: set[str] = set()
 
     def renew(self, host: HostInfo, ttl: int) -> bool:

@@ -164,15 +164,13 @@ class Writer:
                 answers = self._apart(db, jobs)
         except Exception as error:
             _roll_back(db)
-            failed = StoreError(f"{self._name}: {error}; nothing was written")
-            return [(job.answer, failed) for job in jobs]
+            return _failed(jobs, StoreError, f"{self._name}: {error}; nothing was written")
         try:
             db.execute("COMMIT")
         except sqlite3.Error as error:
             # The log may hold the whole transaction without the disk having said so.
             _roll_back(db)
-            unknown = UnknownOutcome(f"{self._name}: {error}; drop the rooms and load them again")
-            return [(job.answer, unknown) for job in jobs]
+            return _failed(jobs, UnknownOutcome, f"{self._name}: {error}; load it again")
         return answers
 
     def _together(self, db: sqlite3.Connection, jobs: list[_Job]) -> list[_Answer]:
@@ -265,6 +263,18 @@ def _settle(answers: list[_Answer]) -> None:
             future.set_exception(answer)
         else:
             future.set_result(answer)
+
+
+def _failed(jobs: list[_Job], kind: type[StoreError], reason: str) -> list[_Answer]:
+    return [
+        (
+            job.answer,
+            [kind(reason)] * len(job.ask.commits)
+            if isinstance(job.ask, _Commits)
+            else kind(reason),
+        )
+        for job in jobs
+    ]
 
 
 def _merged(first: Commit, second: Commit) -> Commit:
