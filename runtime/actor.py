@@ -1,9 +1,9 @@
 """Actors: a mailbox and a snapshot around some logic, one event at a time.
 
-An event comes in through `send`; it is processed to rest, deferred effects are performed, observers hear of it, and the
-parent of a finished or failed one. An event that arrives meanwhile waits in the mailbox: nothing is ever nested.
-What actors can't do by themselves (time, timers, logging, running actions) they ask of their system: `live.py` does it
-at once, `system.py` records it for a host.
+An event comes in through `send`; it is processed to rest, deferred effects are performed, observers
+hear of it, and the parent of a finished or failed one. An event that arrives meanwhile waits in the
+mailbox: nothing is ever nested. What actors can't do by themselves (time, timers, logging, running
+actions) they ask of their system: `live.py` does it at once, `system.py` records it for a host.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class ActorSnapshot:
 class Actor(Scope):
     """A running instance of logic. Made by `create_actor`, by `invoke` and by spawning.
 
-    `running` belongs to logic that waits for the world: what it started. `number` tells one start from the next.
+    `running` belongs to logic that waits for the world: what it started. `number` tells one start
+    from the next.
     """
 
     __slots__ = (
@@ -165,12 +166,14 @@ class Actor(Scope):
         return self._snapshot
 
     def get_persisted_snapshot(self) -> dict[str, Any]:
-        """The actor as plain JSON data; of a root, with the timers and the counters of its system."""
+        """The actor as plain JSON data; a root's with the timers and counters of its system."""
         persisted = dict(self.logic.get_persisted_snapshot(self._snapshot))
         return self.system.persisted(persisted) if self.parent is None else persisted
 
     def send(self, event: Event) -> None:
-        """Send an event. When the outermost `send` returns, everything that follows from it has been done."""
+        """Send an event. When the outermost `send` returns, everything that follows from it has
+        been done.
+        """
         system = self.system
         if system.thread != get_ident():
             system.refuse(self)
@@ -186,7 +189,9 @@ class Actor(Scope):
         self.deliver(event)
 
     def send_threadsafe(self, event: Event) -> None:
-        """Send an event from any thread; it is processed by the event loop in which the actor was started."""
+        """Send an event from any thread; it is processed by the event loop in which the actor was
+        started.
+        """
         self.system.call_threadsafe(self.send, event)
 
     def start(self) -> Actor:
@@ -228,7 +233,7 @@ class Actor(Scope):
         return self
 
     def stop(self) -> Actor:
-        """Stop a root actor and with it the system. Exit actions don't run; children are stopped."""
+        """Stop a root and with it the system. Exit actions don't run; children are stopped."""
         if self.parent is not None:
             raise EventError("A non-root actor cannot be stopped directly.")
         self.stop_soon()
@@ -242,7 +247,9 @@ class Actor(Scope):
         *,
         next: Callable[[Any], Any] | None = None,
     ) -> Subscription:
-        """Hear of every processed event: a function, a mapping or object with `next error complete`, or keywords."""
+        """Hear of every processed event: a function, a mapping or object with `next error
+        complete`, or keywords.
+        """
         entry = to_observer(observer, error, complete, next=next)
         if self._processing_status != STOPPED:
             if self._observers is None:
@@ -462,7 +469,9 @@ class Actor(Scope):
             self.system.inspector.snapshot(self, event, snapshot)
 
     def _perform(self) -> None:
-        """Carry out what the macrostep left: initial actions first, then deferred effects, in order."""
+        """Carry out what the macrostep left: initial actions first, then deferred effects, in
+        order.
+        """
         system = self.system
         try:
             if self._prelude is not None:

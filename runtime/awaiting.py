@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from .actor import Actor
 
 
-async def wait_for(  # noqa: ASYNC109 - XState's own option
-    actor: Actor, predicate: Callable[[Any], bool], *, timeout: float | None = None
+async def wait_for(
+    actor: Actor,
+    predicate: Callable[[Any], bool],
+    *,
+    timeout: float | None = None,  # noqa: ASYNC109 - XState has it
 ) -> Any:
     """The first snapshot, from now on, that satisfies the predicate.
 
@@ -46,8 +49,9 @@ async def wait_for(  # noqa: ASYNC109 - XState's own option
     subscription = actor.subscribe(
         next=look, error=fail, complete=lambda: fail(EndedError(actor.id))
     )
+    bound = None if timeout is None else timeout / 1000
     try:
-        async with asyncio.timeout(None if timeout is None else timeout / 1000):  # noqa: TID251 - the caller's bound
+        async with asyncio.timeout(bound):  # noqa: TID251 - the caller's own bound
             return await found
     except TimeoutError:
         raise TimeoutError(f"actor '{actor.id}' didn't get there within {timeout} ms") from None

@@ -1,6 +1,7 @@
 """Chance: a generator whose whole state is one number, so that it can be persisted with a machine.
 
-`args.random` is one of these: everything of `random.Random` works on it, and a run can be repeated from its seed.
+`args.random` is one of these: everything of `random.Random` works on it, and a run can be repeated
+from its seed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ _MASK = (1 << 64) - 1
 
 
 class SeededRandom(Random):
-    """SplitMix64 (Steele, Lea and Flood 2014) behind Python's interface: `state` is all there is to it."""
+    """SplitMix64 (Steele, Lea and Flood 2014) behind Python's interface: `state` is all there is to
+    it.
+    """
 
     def __init__(self, state: int) -> None:
         self.state = state & _MASK

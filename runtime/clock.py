@@ -1,6 +1,7 @@
 """Clocks: the only place where the runtime learns what time it is.
 
-A clock has `now()` (ms since the epoch), `set_timeout(function, ms)` → handle, `clear_timeout(handle)`.
+A clock has `now()` (ms since the epoch), `set_timeout(function, ms)` → handle,
+`clear_timeout(handle)`.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class LoopClock:
 class SimulatedClock:
     """A clock that stands still until it is told to move.
 
-    Like XState's, it jumps: timers that were due in between fire in order of their due time, all of them seeing the
-    new time, so `increment(100)` doesn't chain one `after 10` into the next.
+    Like XState's, it jumps: timers that were due in between fire in order of their due time, all of
+    them seeing the new time, so `increment(100)` doesn't chain one `after 10` into the next.
     """
 
     def __init__(self, start: float = 0) -> None:
@@ -103,7 +104,7 @@ class SimulatedClock:
             self._flushing = False
 
     def _pass(self) -> bool:
-        """Fire what is due; whether the timers changed meanwhile, so that another look is needed."""
+        """Fire what is due; whether timers changed meanwhile, so that another look is needed."""
         for handle, (due, function) in sorted(self._timeouts.items(), key=lambda item: item[1][0]):
             if self._changed:
                 self._changed = False

@@ -2,13 +2,16 @@
 
 RuntimeFault
 ├── DefinitionError      the chart is wrong: mend it where `path` points
-├── RestoreError         stored state doesn't fit this machine: migrate it, or use the machine that wrote it
-├── PersistedError       an error read back from a persisted snapshot: only its name and message are left
+├── RestoreError         stored state doesn't fit this machine: migrate it, or use the machine that
+wrote it
+├── PersistedError       an error read back from a persisted snapshot: only its name and message are
+left
 ├── GuardError           a guard raised: its own exception is the cause
 ├── UnboundedStepError   the chart went round in circles without coming to rest
 ├── UnknownActorError    an event was sent to an actor that isn't there
 ├── SystemIdError        a system id is already taken
-├── MutationError        development only: a function changed the context instead of returning a new one
+├── MutationError        development only: a function changed the context instead of returning a new
+one
 ├── EndedError           what was waited for can't come any more: the actor has ended
 ├── EventError           what was sent is no event, or not the event expected
 ├── NoEventLoopError     a coroutine or a real timer needs a running event loop
@@ -118,7 +121,9 @@ class SystemIdError(RuntimeFault):
 
 
 class MutationError(RuntimeFault):
-    """A function of the chart changed the context it was given. Only machines made by `checked()` look."""
+    """A function of the chart changed the context it was given. Only machines made by `checked()`
+    look.
+    """
 
     def __init__(self, path: str, name: str) -> None:
         super().__init__(

@@ -1,6 +1,7 @@
 """Inspection: what a system tells those who watch it, as XState's `@xstate.…` events.
 
-A system has no inspector until somebody inspects; until then every place that reports here costs one `is None`.
+A system has no inspector until somebody inspects; until then every place that reports here costs
+one `is None`.
 """
 
 from __future__ import annotations

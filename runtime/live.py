@@ -1,6 +1,8 @@
-"""The live surroundings of a standalone actor system: everything is done at once, in XState's order.
+"""The live surroundings of a standalone actor system: everything is done at once, in XState's
+order.
 
-Owns the clock, the timers, the system ids, the inspector and the generator of one system, and runs its custom actions.
+Owns the clock, the timers, the system ids, the inspector and the generator of one system, and runs
+its custom actions.
 """
 
 from __future__ import annotations
@@ -86,7 +88,9 @@ class _Pending:
 
 
 class LiveSystem:
-    """One system of live actors. `args.system` is this; `get`, `get_all` and `inspect` are for everybody."""
+    """One system of live actors. `args.system` is this; `get`, `get_all` and `inspect` are for
+    everybody.
+    """
 
     strict = False
     taken = None
@@ -182,7 +186,9 @@ class LiveSystem:
         return self._random
 
     def started(self, root: Actor) -> None:
-        """The root starts: this thread, and its event loop if it has one, own the system from now on."""
+        """The root starts: this thread, and its event loop if it has one, own the system from now
+        on.
+        """
         self.thread = get_ident()
         try:
             self._loop = asyncio.get_running_loop()
@@ -293,7 +299,7 @@ class LiveSystem:
         _LOG.warning("event '%s' was sent to stopped actor '%s'", event["type"], actor.id)
 
     def report(self, actor: Actor, error: Any) -> None:
-        """An error nobody handles: to standard logging, and to the event loop's exception handler."""
+        """An error nobody handles: to logging and to the event loop's exception handler."""
         _LOG.error("unhandled error in actor '%s': %s", actor.id, error, exc_info=_traceback(error))
         if self._loop is not None and not self._loop.is_closed():
             context = {"message": f"unhandled error in actor '{actor.id}'", "exception": error}

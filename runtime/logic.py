@@ -1,8 +1,8 @@
 """Logic of actors that aren't machines: coroutines, callbacks, streams, reducers.
 
-Their transitions are pure, like a machine's. Those that wait for the world (`outside`) besides `start`, `receive` and
-`stop` what runs beside them; they tell their actor with events of their own, through the scope: the live actor in a
-standalone system, `perform.py`'s in a room.
+Their transitions are pure, like a machine's. Those that wait for the world (`outside`) besides
+`start`, `receive` and `stop` what runs beside them; they tell their actor with events of their own,
+through the scope: the live actor in a standalone system, `perform.py`'s in a room.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ COMPLETE = "xstate.observable.complete"
 
 
 class LogicArgs:
-    """What a logic's function is given: `input self system emit`; for callbacks `send_back` and `receive` besides."""
+    """What a logic's function is given: `input self system emit`; for callbacks `send_back` and
+    `receive` besides.
+    """
 
     __slots__ = ("_scope", "input")
 
@@ -120,7 +122,9 @@ class _OutsideLogic(_Logic):
 
 
 class PromiseLogic(_OutsideLogic):
-    """A coroutine function: done with what it returns, failed with what it raises, cancelled when stopped."""
+    """A coroutine function: done with what it returns, failed with what it raises, cancelled when
+    stopped.
+    """
 
     __slots__ = ()
     settles = True
@@ -154,7 +158,9 @@ class PromiseLogic(_OutsideLogic):
 
 
 class CallbackLogic(_OutsideLogic):
-    """A function that sends back and receives events; what it returns, if anything, cleans up after it."""
+    """A function that sends back and receives events; what it returns, if anything, cleans up after
+    it.
+    """
 
     __slots__ = ()
 
@@ -184,7 +190,8 @@ class CallbackLogic(_OutsideLogic):
 
 
 class ObservableLogic(_OutsideLogic):
-    """A stream: an async iterator or an object with `subscribe(observer)`. Its last value is the context.
+    """A stream: an async iterator or an object with `subscribe(observer)`. Its last value is the
+    context.
 
     With `events` its values are events for the parent instead.
     """
@@ -260,12 +267,16 @@ class TransitionLogic(_Logic):
 
 
 def from_promise(function: Callable[..., Any]) -> PromiseLogic:
-    """Logic from `async fn(args)`: `args.input self system emit`. It runs as a task of the running event loop."""
+    """Logic from `async fn(args)`: `args.input self system emit`. It runs as a task of the running
+    event loop.
+    """
     return PromiseLogic(function)
 
 
 def from_callback(function: Callable[..., Any]) -> CallbackLogic:
-    """Logic from `fn(args)`: `args.send_back(event)`, `args.receive(listener)`; it may return a clean-up."""
+    """Logic from `fn(args)`: `args.send_back(event)`, `args.receive(listener)`; it may return a
+    clean-up.
+    """
     return CallbackLogic(function)
 
 
@@ -280,7 +291,9 @@ def from_event_observable(function: Callable[..., Any]) -> ObservableLogic:
 
 
 def from_transition(function: Callable[[Any, Event, Any], Any], initial: Any) -> TransitionLogic:
-    """Logic from a reducer `fn(state, event, scope)` and its first state, or a function of (args) that makes it."""
+    """Logic from a reducer `fn(state, event, scope)` and its first state, or a function of (args)
+    that makes it.
+    """
     return TransitionLogic(function, initial)
 
 

@@ -1,6 +1,7 @@
 """Performing effects: coroutines, callbacks and streams run here, in the event loop of a host.
 
-In come effects whose snapshot is durable; out go events for the system, through `deliver`, never nested in `perform`.
+In come effects whose snapshot is durable; out go events for the system, through `deliver`, never
+nested in `perform`.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ class Performer:
     """Performs the effects of one system and owns what they started.
 
     Args:
-        deliver: gets (address, event) when an outside actor finishes, fails, emits a value or sends back, and when a
+        deliver: gets (address, event) when an outside actor finishes, fails, emits a value or sends
+            back, and when a
             custom action sends; give both to `System.step`.
-        report: gets (address, exception) when an action or a clean-up raised; nothing else comes of it.
+        report: gets (address, exception) when an action or a clean-up raised; nothing else comes of
+            it.
         logger: gets what `log` logs, `(value)` or `(label, value)`; standard logging unless given.
         emit: gets (address, event) for each emitted event.
         declared: gets each declared effect; without it they are logged.
@@ -126,7 +129,9 @@ class Performer:
 
 
 class _Outside:
-    """The scope of one start of outside logic: what `logic.py` asks for, answered through the performer."""
+    """The scope of one start of outside logic: what `logic.py` asks for, answered through the
+    performer.
+    """
 
     def __init__(self, performer: Performer, effect: Start, system: SystemSnapshot) -> None:
         self.address = effect.actor

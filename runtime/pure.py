@@ -1,6 +1,8 @@
-"""The pure face: one machine, a snapshot and an event in, the next snapshot and effects out. Nothing is done.
+"""The pure face: one machine, a snapshot and an event in, the next snapshot and effects out.
+Nothing is done.
 
-Delayed effects carry their relative delay; children are made but receive nothing, and what is kept of them is inert.
+Delayed effects carry their relative delay; children are made but receive nothing, and what is kept
+of them is inert.
 """
 
 from __future__ import annotations
@@ -76,7 +78,9 @@ def get_microsteps(
 
 
 def get_next_transitions(snapshot: Snapshot) -> list[Transition]:
-    """All transitions that could come next, whatever their guards say: leaves first, each before its ancestors."""
+    """All transitions that could come next, whatever their guards say: leaves first, each before
+    its ancestors.
+    """
     return candidates_of(snapshot.configuration)
 
 

@@ -1,7 +1,8 @@
-"""The surroundings of actors in a room: within a turn everything is recorded as effects, nothing is done.
+"""The surroundings of actors in a room: within a turn everything is recorded as effects, nothing is
+done.
 
-The same actors as in a standalone system run here; between turns they rest. `freeze` makes a value of them all that
-shares what didn't change, `thaw` makes them again from such a value.
+The same actors as in a standalone system run here; between turns they rest. `freeze` makes a value
+of them all that shares what didn't change, `thaw` makes them again from such a value.
 Next: runtime/system.py
 """
 
@@ -76,7 +77,8 @@ class ChildRef:
 class Recording:
     """One system, at rest or within a turn. `args.system` in a room.
 
-    `count` numbers session ids, `starts` the starts of outside actors; both are part of the system's state.
+    `count` numbers session ids, `starts` the starts of outside actors; both are part of the
+    system's state.
     """
 
     inspector = None
@@ -127,7 +129,9 @@ class Recording:
     # Values.
 
     def freeze(self, actor: Actor) -> Any:
-        """The actor's snapshot with its children as they are now; the same object if nothing changed."""
+        """The actor's snapshot with its children as they are now; the same object if nothing
+        changed.
+        """
         snapshot = actor.get_snapshot()
         children = getattr(snapshot, "children", None)
         if not children:
@@ -274,7 +278,8 @@ class Recording:
     def refuse(self, actor: Actor) -> NoReturn:
         """Somebody sends outside of a turn."""
         raise EventError(
-            f"'{actor.id}' is part of a room and at rest: send through the room, or from a custom action's args.self"
+            f"'{actor.id}' is part of a room and at rest: send through the room, "
+            "or from a custom action's args.self"
         )
 
     def call_threadsafe(self, function: Callable[[Any], None], value: Any) -> NoReturn:

@@ -1,8 +1,8 @@
 """The actor system as a value: one outside event in, the next system snapshot and effects out.
 
-Pure in effect: time is `now` (ms), chance is `seed`. A room drives it, commits the snapshot, then performs the
-effects. The actors of the snapshot that was made last are kept at hand; a step from any other snapshot makes its
-actors again first.
+Pure in effect: time is `now` (ms), chance is `seed`. A room drives it, commits the snapshot, then
+performs the effects. The actors of the snapshot that was made last are kept at hand; a step from
+any other snapshot makes its actors again first.
 Next: runtime/perform.py
 """
 
@@ -25,16 +25,19 @@ if TYPE_CHECKING:
     from .statechart.nodes import Transition
     from .statechart.scope import ActorLogic, Event
 
-#: How `Performer` wraps what an outside actor has to say: `number` tells what comes too late, `to` is self or parent.
+#: How `Performer` wraps what an outside actor has to say: `number` tells what comes too late, `to`
+#: is self or parent.
 OUTSIDE = "xstate.outside"
 #: Its event when the outside actor has failed without an event of its own.
 FAILED = "xstate.outside.failed"
 
 
 class Taken(NamedTuple):
-    """A transition that was taken: by which actor, for which event, from which node to which (full ids).
+    """A transition that was taken: by which actor, for which event, from which node to which (full
+    ids).
 
-    `source` is empty where no transition of a machine was: a child's error that nobody handled, another logic's step.
+    `source` is empty where no transition of a machine was: a child's error that nobody handled,
+    another logic's step.
     """
 
     actor: str
@@ -46,8 +49,8 @@ class Taken(NamedTuple):
 class SystemSnapshot:
     """Every actor of one system at one moment: immutable, sharing structure with its predecessor.
 
-    `root` is the root's snapshot, `timers` the delayed events in the order in which they were sent, `next_due` the
-    absolute ms of the earliest of them.
+    `root` is the root's snapshot, `timers` the delayed events in the order in which they were sent,
+    `next_due` the absolute ms of the earliest of them.
     """
 
     __slots__ = ("_count", "_ref", "_seed", "_starts", "next_due", "root", "timers")
@@ -87,7 +90,9 @@ class SystemSnapshot:
 
 
 class Step(NamedTuple):
-    """What one outside event did. With an `error`, `snapshot` is the one given in and nothing else happened."""
+    """What one outside event did. With an `error`, `snapshot` is the one given in and nothing else
+    happened.
+    """
 
     snapshot: SystemSnapshot
     effects: tuple[Effect, ...]
@@ -101,7 +106,8 @@ class System:
     Args:
         logic: of the root. Raises DefinitionError if it lacks implementations.
         id: of the root actor.
-        on_error: what an exception in a guard, an assign or the like does: `reject` drops the whole step, `stop` puts
+        on_error: what an exception in a guard, an assign or the like does: `reject` drops the whole
+            step, `stop` puts
             the actor into status `error`, as in XState.
     """
 
@@ -135,7 +141,8 @@ class System:
     def step(
         self, snapshot: SystemSnapshot, event: Event, *, now: int, target: str | None = None
     ) -> Step:
-        """One outside event, to the root or to the actor at the address `target`, run to quiescence.
+        """One outside event, to the root or to the actor at the address `target`, run to
+        quiescence.
 
         Never raises for the machine's fault: see `Step.error`.
         """
@@ -152,7 +159,9 @@ class System:
         return self._turn(snapshot, recording, actor, event, now, target is not None)
 
     def fire(self, snapshot: SystemSnapshot, timer: Timer, *, now: int) -> Step:
-        """A due timer: takes it from the list and delivers its event. One that isn't in the list does nothing."""
+        """A due timer: takes it from the list and delivers its event. One that isn't in the list
+        does nothing.
+        """
         if timer not in snapshot.timers:
             return Step(snapshot, (), (), None)
         recording = self._load(snapshot)
@@ -186,9 +195,11 @@ class System:
         """The system from its persisted form; the effects start its outside actors again.
 
         Args:
-            invoked: what becomes of coroutines that were running: started anew, failed, or started under their old
+            invoked: what becomes of coroutines that were running: started anew, failed, or started
+                under their old
                 number, which serves as an idempotency key.
-            asleep_since: given when timers keep what was left of them: the clock stood still from then until now.
+            asleep_since: given when timers keep what was left of them: the clock stood still from
+                then until now.
 
         Raises:
             RestoreError: with what differs, before anything is touched.

@@ -1,4 +1,5 @@
-"""Timers: the delayed events of one actor system, as data; and the addresses by which they find their actors.
+"""Timers: the delayed events of one actor system, as data; and the addresses by which they find
+their actors.
 
 A list, not a table: XState lets one id stand twice, and `cancel` takes the newest of them.
 """
@@ -61,7 +62,9 @@ class Timer:
 
 
 def address_under(parent: str, id: str) -> str:
-    """The address of the child `id` of the actor at `parent`; "/" and "~" in ids are escaped as in RFC 6901."""
+    """The address of the child `id` of the actor at `parent`; "/" and "~" in ids are escaped as in
+    RFC 6901.
+    """
     if "/" in id or "~" in id:
         id = id.replace("~", "~0").replace("/", "~1")
     return f"{parent}/{id}" if parent else id

@@ -1,7 +1,9 @@
-"""XState's own actions: made in a config or by `enqueue_actions`, compiled once into functions of the step.
+"""XState's own actions: made in a config or by `enqueue_actions`, compiled once into functions of
+the step.
 
-Each `compile` gives `run(args, params)`. `assign` moves `args.context` on; all others leave effects with the scope: what
-happens in place (`log`, declared effects) at once, what concerns other actors in `scope.deferred`.
+Each `compile` gives `run(args, params)`. `assign` moves `args.context` on; all others leave effects
+with the scope: what happens in place (`log`, declared effects) at once, what concerns other actors
+in `scope.deferred`.
 Next: runtime/statechart/step.py
 """
 
@@ -9,7 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import DefinitionError, EventError, UnknownActorError
+from runtime.errors import DefinitionError, EventError, UnknownActorError
+
 from .effects import Cancel, Emit, Raise, SendTo
 from .events import ERROR, error_actor_event
 
@@ -295,7 +298,9 @@ class DeclaredAction(BuiltinAction):
 
 
 def assign(assignment: Mapping[str, Expr] | Callable[..., Mapping[str, Any]]) -> Any:
-    """Set parts of the context: `{key: value or fn(args, params)}`, or a function that returns such a dict."""
+    """Set parts of the context: `{key: value or fn(args, params)}`, or a function that returns such
+    a dict.
+    """
     return Assign(assignment)
 
 
@@ -361,9 +366,11 @@ def stop_child(child: Expr) -> Any:
 
 
 def declare(name: str) -> Callable[..., Any]:
-    """An effect that a host understands by name: `reply = declare("rooms.reply")`, then `reply({"ok": True})`.
+    """An effect that a host understands by name: `reply = declare("rooms.reply")`, then
+    `reply({"ok": True})`.
 
-    The params, a value or a function of (args, params), are resolved within the turn and committed with it.
+    The params, a value or a function of (args, params), are resolved within the turn and committed
+    with it.
     """
 
     def declared(params: Expr = None) -> Any:

@@ -25,7 +25,7 @@ class Args:
         self._scope = scope
 
     def keep(self) -> Args:
-        """A copy that later actions of the microstep don't touch: for those who may hold on to it."""
+        """A copy that later actions of the microstep don't touch, for those who may keep it."""
         kept = Args(self.context, self.event, self._scope)
         kept._now = self._scope.now()
         return kept

@@ -1,7 +1,9 @@
-"""Configurations: the sets of states a machine can be in, interned, each with what follows from it alone.
+"""Configurations: the sets of states a machine can be in, interned, each with what follows from it
+alone.
 
-A configuration owns its `value`, its `tags`, and two memos: event type → reaction, and transitions → plan. Both are
-bounded, and so is a chart's table of configurations: a large parallel chart forgets some and works them out again.
+A configuration owns its `value`, its `tags`, and two memos: event type → reaction, and transitions
+→ plan. Both are bounded, and so is a chart's table of configurations: a large parallel chart
+forgets some and works them out again.
 """
 
 from __future__ import annotations
@@ -68,7 +70,9 @@ class Chart:
 
 
 class Configuration:
-    """One set of active nodes. `nodes` is in the order in which they were entered; it decides the order of regions."""
+    """One set of active nodes. `nodes` is in the order in which they were entered; it decides the
+    order of regions.
+    """
 
     __slots__ = (
         "_plans",
@@ -139,7 +143,7 @@ def children_of(nodes: Iterable[StateNode]) -> dict[StateNode, list[StateNode]]:
 
 
 def complete_nodes(nodes: Iterable[StateNode]) -> tuple[StateNode, ...]:
-    """The nodes, and the default descendants and the ancestors they lack for a legal configuration."""
+    """The nodes with the default descendants and the ancestors that make them legal."""
     found = dict.fromkeys(nodes)
     given = children_of(found)
     pending = list(found)

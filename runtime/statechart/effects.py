@@ -1,11 +1,12 @@
 """Effects: what a transition asks the world to do, as data.
 
-Made by the step, in the order in which they are to be performed; `runtime/perform.py` performs them in a room,
-`runtime/actor.py` at once in a standalone actor. `actor` is an address: empty for the root, otherwise the path
-of ids joined by "/".
+Made by the step, in the order in which they are to be performed; `runtime/perform.py` performs them
+in a room, `runtime/actor.py` at once in a standalone actor. `actor` is an address: empty for the
+root, otherwise the path of ids joined by "/".
 
-A room sees `Act Start Stop Mail Emit Log Declared`. The pure `transition` shows, besides `Act Emit Log Declared`, what
-one machine asks of its own surroundings: `Raise SendTo Cancel SpawnChild StopChild`.
+A room sees `Act Start Stop Mail Emit Log Declared`. The pure `transition` shows, besides `Act Emit
+Log Declared`, what one machine asks of its own surroundings: `Raise SendTo Cancel SpawnChild
+StopChild`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """`enqueue_actions`: a function decides which actions run, by asking guards and enqueueing.
 
-Its callback runs inside the turn; what it enqueues runs right after it, in order, each seeing the context of its place.
+Its callback runs inside the turn; what it enqueues runs right after it, in order, each seeing the
+context of its place.
 """
 
 from __future__ import annotations
@@ -109,5 +110,7 @@ class EnqueueActions(builtin.BuiltinAction):
 
 
 def enqueue_actions(collect: Callable[..., Any]) -> Any:
-    """Run the actions that `collect(args, params)` enqueues with `args.enqueue`; `args.check(guard)` asks a guard."""
+    """Run the actions that `collect(args, params)` enqueues with `args.enqueue`;
+    `args.check(guard)` asks a guard.
+    """
     return EnqueueActions(collect)

@@ -1,6 +1,8 @@
-"""Which nodes a transition enters: its domain, its effective targets, their ancestors and default descendants.
+"""Which nodes a transition enters: its domain, its effective targets, their ancestors and default
+descendants.
 
-Used by `plan.py`, once per plan. `by_default` collects the nodes whose initial transition's actions run.
+Used by `plan.py`, once per plan. `by_default` collects the nodes whose initial transition's actions
+run.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ def entry_set(transitions: Iterable[Transition], history: HistoryReader) -> tupl
 
 
 def transition_domain(transition: Transition, history: HistoryReader) -> StateNode | None:
-    """The node within which everything is left and entered; None when the root itself is re-entered."""
+    """The node within which everything is left and entered; None when the root itself is re-
+    entered.
+    """
     source = transition.source
     targets = effective_targets(transition, history)
     if not transition.reenter and all(node is source or node.within(source) for node in targets):

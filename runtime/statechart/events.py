@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EventError
+from runtime.errors import EventError
 
 if TYPE_CHECKING:
     from .scope import Event
@@ -54,7 +54,7 @@ def matches_descriptor(event_type: str, descriptor: str) -> bool:
 
 
 def assert_event(event: Event, types: str | list[str]) -> None:
-    """Raise `EventError` unless the event has one of these types (descriptors with wildcards work)."""
+    """Raise `EventError` unless the event has one of these types; wildcards work."""
     descriptors = [types] if isinstance(types, str) else types
     if not any(matches_descriptor(event["type"], descriptor) for descriptor in descriptors):
         expected = '", "'.join(descriptors)

@@ -1,7 +1,8 @@
-"""The library of a machine: its actions, guards, delays and actors by name, turned into functions once.
+"""The library of a machine: its actions, guards, delays and actors by name, turned into functions
+once.
 
-`parse.py` asks it for everything a config refers to. Unknown names and functions that can't be called with
-(args, params) are refused, with the path in the chart and the nearest known name.
+`parse.py` asks it for everything a config refers to. Unknown names and functions that can't be
+called with (args, params) are refused, with the path in the chart and the nearest known name.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DefinitionError, MutationError, nearest
+from runtime.errors import DefinitionError, MutationError, nearest
+
 from .actions import BuiltinAction
 from .guards import BuiltinGuard
 from .nodes import Action, Guard
@@ -140,7 +142,9 @@ class Library:
         return self.function(value, path) if callable(value) else value
 
     def function(self, function: Callable[..., Any], path: str, *, arity: int = 2) -> Any:
-        """A function of the user's that can be called with `arity` arguments. Raises DefinitionError."""
+        """A function of the user's that can be called with `arity` arguments. Raises
+        DefinitionError.
+        """
         if inspect.iscoroutinefunction(function):
             raise DefinitionError(
                 path, f"{_function_name(function)} is a coroutine function", "use from_promise"

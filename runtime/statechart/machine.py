@@ -1,13 +1,15 @@
 """A machine: a chart with its implementations; the pure logic of an actor.
 
-`create_machine` and `setup(...).create_machine` build it; the config is XState's JSON, kept as it was given.
+`create_machine` and `setup(...).create_machine` build it; the config is XState's JSON, kept as
+it was given.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DefinitionError, RestoreError, RuntimeFault
+from runtime.errors import DefinitionError, RestoreError, RuntimeFault
+
 from .actions import BuiltinAction
 from .guards import BuiltinGuard
 from .library import Library
@@ -26,7 +28,9 @@ _KINDS = ("actions", "guards", "delays", "actors")
 
 
 class StateMachine:
-    """The logic of a machine actor. Nothing in it changes once it is made; `provide` makes another one."""
+    """The logic of a machine actor. Nothing in it changes once it is made; `provide` makes another
+    one.
+    """
 
     def __init__(
         self,
@@ -55,7 +59,8 @@ class StateMachine:
         self._chart = parse(config, self, library)
         options = config.get("options") or {}
         self._chart.max_iterations = options.get("maxIterations", self._chart.max_iterations)
-        #: What `incomplete=True` postponed: an actor of this machine can't be made while there is any.
+        #: What `incomplete=True` postponed: an actor of this machine can't be made while there is
+        #: any.
         self.missing: tuple[DefinitionError, ...] = tuple(library.missing)
         self._incomplete = incomplete
         self._checked = checked
@@ -96,7 +101,9 @@ class StateMachine:
         )
 
     def checked(self) -> StateMachine:
-        """For development: the same machine, in which a function that changes its context raises MutationError."""
+        """For development: the same machine, in which a function that changes its context raises
+        MutationError.
+        """
         actors = {
             name: logic.checked() if isinstance(logic, StateMachine) else logic
             for name, logic in self.implementations["actors"].items()
@@ -137,7 +144,9 @@ class StateMachine:
         error: Any = None,
         history_value: Mapping[str, tuple[StateNode, ...]] | None = None,
     ) -> Snapshot:
-        """A snapshot from a state value, which may be partial. Raises RestoreError for an unknown state."""
+        """A snapshot from a state value, which may be partial. Raises RestoreError for an unknown
+        state.
+        """
         from .plan import in_final_state
 
         configuration = configuration_of(self._chart, value)
@@ -196,8 +205,8 @@ def create_machine(
 ) -> StateMachine:
     """A machine from XState JSON.
 
-    Unknown names raise DefinitionError, with the path and the nearest known name; `incomplete=True` postpones that to
-    `create_actor`, for a config that `provide` completes.
+    Unknown names raise DefinitionError, with the path and the nearest known name; `incomplete=True`
+    postpones that to `create_actor`, for a config that `provide` completes.
     """
     return StateMachine(config, implementations, incomplete=incomplete)
 
@@ -205,7 +214,8 @@ def create_machine(
 def _persist_child(child: Any) -> dict[str, Any]:
     if not isinstance(child.src, str):
         raise RuntimeFault(
-            f"An inline child actor cannot be persisted: give the logic of '{child.id}' a name in actors"
+            "An inline child actor cannot be persisted: "
+            f"give the logic of '{child.id}' a name in actors"
         )
     data = {
         "snapshot": child.get_persisted_snapshot(),

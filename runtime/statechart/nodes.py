@@ -1,6 +1,7 @@
 """The chart as compiled once: state nodes, their transitions, what they invoke.
 
-Made by `parse.py`; read by `plan.py` and `selection.py`. Nothing here changes after the machine is built, except memos.
+Made by `parse.py`; read by `plan.py` and `selection.py`. Nothing here changes after the machine is
+built, except memos.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 NodeType = Literal["atomic", "compound", "parallel", "final", "history"]
 
-#: Descriptors come from configs, event types from anybody: memos by event type are emptied at this size.
+#: Descriptors come from configs, event types from anybody: memos by event type are emptied at this
+#: size.
 MEMO_LIMIT = 256
 
 
@@ -49,7 +51,9 @@ class Guard:
 
 
 class Transition:
-    """A candidate: `targets` is None when it has none; `event_type` is the descriptor, "" for eventless ones."""
+    """A candidate: `targets` is None when it has none; `event_type` is the descriptor, "" for
+    eventless ones.
+    """
 
     __slots__ = (
         "actions",
@@ -113,7 +117,9 @@ class Invoke:
 
 
 class StateNode:
-    """One state of the chart. `order` is its place in the document, `ancestors` go from its parent up to the root."""
+    """One state of the chart. `order` is its place in the document, `ancestors` go from its parent
+    up to the root.
+    """
 
     __slots__ = (
         "_candidates",
@@ -175,7 +181,7 @@ class StateNode:
         self._candidates: dict[str, tuple[Transition, ...]] = {}
 
     def candidates(self, event_type: str) -> tuple[Transition, ...]:
-        """This node's own candidates: the exact ones, then wildcards, the longest descriptor first."""
+        """This node's own candidates: exact ones, then wildcards, the longest first."""
         found = self._candidates.get(event_type)
         if found is None:
             wildcards = sorted(
@@ -222,7 +228,9 @@ class StateNode:
         return [node for node in self.states.values() if node.type != "history"]
 
     def within(self, ancestor: StateNode | None) -> bool:
-        """Whether it is a proper descendant; of None, which stands for what is above the root, everything is."""
+        """Whether it is a proper descendant; of None, which stands for what is above the root,
+        everything is.
+        """
         return ancestor is None or ancestor in self.ancestors
 
     def ancestors_below(self, limit: StateNode | None) -> tuple[StateNode, ...]:

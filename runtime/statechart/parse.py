@@ -1,7 +1,8 @@
 """Parsing: a config, as XState has it, into a chart of compiled nodes.
 
-Everything a config refers to is looked up here, so that a machine that was built has no loose ends: targets, initial
-states, and through the library every action, guard, delay and actor. Errors carry the path in the config.
+Everything a config refers to is looked up here, so that a machine that was built has no loose ends:
+targets, initial states, and through the library every action, guard, delay and actor. Errors carry
+the path in the config.
 Next: runtime/statechart/configuration.py
 """
 
@@ -11,7 +12,8 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import DefinitionError, nearest
+from runtime.errors import DefinitionError, nearest
+
 from .actions import CancelAction, RaiseAction
 from .configuration import Chart
 from .events import after_event_type
@@ -26,9 +28,45 @@ if TYPE_CHECKING:
     from .nodes import NodeType
 
 _NODE_TYPES = ("atomic", "compound", "parallel", "final", "history")
-_STATE_KEYS = ["after", "always", "context", "description", "entry", "exit", "history", "id", "initial", "invoke", "key", "meta", "on", "onDone", "options", "order", "output", "route", "schemas", "states", "tags", "target", "type", "types", "version"]
+_STATE_KEYS = [
+    "after",
+    "always",
+    "context",
+    "description",
+    "entry",
+    "exit",
+    "history",
+    "id",
+    "initial",
+    "invoke",
+    "key",
+    "meta",
+    "on",
+    "onDone",
+    "options",
+    "order",
+    "output",
+    "route",
+    "schemas",
+    "states",
+    "tags",
+    "target",
+    "type",
+    "types",
+    "version",
+]
 _TRANSITION_KEYS = ["actions", "description", "guard", "meta", "reenter", "target"]
-_INVOKE_KEYS = ["description", "id", "input", "meta", "onDone", "onError", "onSnapshot", "src", "systemId"]
+_INVOKE_KEYS = [
+    "description",
+    "id",
+    "input",
+    "meta",
+    "onDone",
+    "onError",
+    "onSnapshot",
+    "src",
+    "systemId",
+]
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 
@@ -330,7 +368,9 @@ class _Parser:
             ) from None
 
     def routes(self) -> None:
-        """States with an id and a `route` can be gone to from anywhere with `xstate.route`, `to: "#id"`."""
+        """States with an id and a `route` can be gone to from anywhere with `xstate.route`, `to:
+        "#id"`.
+        """
         found = []
         for node in self.ids.values():
             route, node_id = node.config.get("route"), node.config.get("id")
@@ -357,7 +397,9 @@ def _routed_to(reference: str) -> Callable[[Any, Any], bool]:
 
 
 def _known_keys(config: Mapping[str, Any], known: list[str], path: str) -> None:
-    """A misspelt key would be ignored in silence; one that resembles nothing may belong to other tools."""
+    """A misspelt key would be ignored in silence; one that resembles nothing may belong to other
+    tools.
+    """
     for key in config:
         if key not in known:
             near = get_close_matches(str(key), known, n=1, cutoff=0.8)

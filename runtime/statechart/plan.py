@@ -1,8 +1,10 @@
 """Plans: everything about a microstep that doesn't depend on data, worked out once.
 
-In come a configuration and the transitions that were selected in it; out comes a `Plan`: the actions in their order and the
-configuration afterwards. The rules are SCXML's (https://www.w3.org/TR/scxml/#AlgorithmforSCXMLInterpretation) with XState's
-departures: sets keep the order of insertion, and that order carries over into the next configuration.
+In come a configuration and the transitions that were selected in it; out comes a `Plan`: the
+actions in their order and the configuration afterwards. The rules are SCXML's
+(https://www.w3.org/TR/scxml/#AlgorithmforSCXMLInterpretation) with XState's departures: sets keep
+the order of insertion, and that order carries over into the next
+    configuration.
 Next: runtime/statechart/step.py
 """
 
@@ -29,7 +31,9 @@ Op = tuple["Callable[[StepArgs, Any], Any]", Any]
 
 
 class Plan:
-    """One microstep: `ops` to run, then `target`. `history` is what it records, `completes` whether the root is then done."""
+    """One microstep: `ops` to run, then `target`. `history` is what it records, `completes` whether
+    the root is then done.
+    """
 
     __slots__ = ("completes", "history", "history_read", "ops", "target", "transitions")
 
@@ -100,7 +104,9 @@ def make_plan(
 def without_conflicts(
     transitions: Iterable[Transition], active: Iterable[StateNode], history: HistoryReader
 ) -> tuple[Transition, ...]:
-    """Of transitions that would leave the same node, the first wins, unless a later one's source is deeper."""
+    """Of transitions that would leave the same node, the first wins, unless a later one's source is
+    deeper.
+    """
     kept: dict[Transition, None] = {}
     several = tuple(transitions)
     if len(several) == 1:
@@ -198,7 +204,9 @@ def _enter(
 def _finish(
     node: StateNode, active: dict[StateNode, None], completed: set[StateNode], ops: list[Op]
 ) -> bool:
-    """A final node was entered: raise the done events of what is done by it; whether that is the root."""
+    """A final node was entered: raise the done events of what is done by it; whether that is the
+    root.
+    """
     parent = node.parent
     if parent is None:
         ops.append((complete, node))

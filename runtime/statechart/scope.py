@@ -52,10 +52,10 @@ class ActorLogic(Protocol):
 class Scope:
     """The working state of a macrostep, and the machine's way to its surroundings.
 
-    `base` is the snapshot the microstep started from, `children` those it will have, `queue` the raised events,
-    `deferred` the effects to perform when the macrostep is done, `awaited` the ids of children about to be invoked,
-    `output` the machine's once it is done, `taken` the transitions taken so far, where somebody
-    asks.
+    `base` is the snapshot the microstep started from, `children` those it will have, `queue` the
+    raised events, `deferred` the effects to perform when the macrostep is done, `awaited` the ids
+    of children about to be invoked, `output` the machine's once it is done, `taken` the transitions
+    taken so far, where somebody asks.
     """
 
     __slots__ = ("awaited", "base", "children", "deferred", "output", "queue", "system", "taken")
@@ -81,7 +81,9 @@ class Scope:
         system_id: str | None,
         sync_snapshot: bool,
     ) -> ActorRef:
-        """Make a child from logic or from the name of some, put it into `children`, and defer its start."""
+        """Make a child from logic or from the name of some, put it into `children`, and defer its
+        start.
+        """
         raise NotImplementedError
 
     def restore_child(self, id: str, src: str, data: Mapping[str, Any]) -> ActorRef:

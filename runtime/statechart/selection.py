@@ -1,6 +1,8 @@
-"""Selection: which transitions an event takes. What can be known from the configuration alone is worked out once.
+"""Selection: which transitions an event takes. What can be known from the configuration alone is
+worked out once.
 
-Usually there is one active leaf, and the candidates from it up to the root stand in one line; parallel regions make a fork.
+Usually there is one active leaf, and the candidates from it up to the root stand in one line;
+parallel regions make a fork.
 Next: runtime/statechart/step.py
 """
 
@@ -8,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import GuardError
+from runtime.errors import GuardError
+
 from .events import STOP, WILDCARD
 
 if TYPE_CHECKING:
@@ -34,8 +37,8 @@ class Fork:
 class Reaction:
     """What one configuration may do about one event type.
 
-    `plan` is set when neither guards nor history have a say; `line` or `fork` otherwise; none of them when no state
-    has a candidate.
+    `plan` is set when neither guards nor history have a say; `line` or `fork` otherwise; none of
+    them when no state has a candidate.
     """
 
     __slots__ = ("configuration", "event_type", "fork", "line", "plan")
@@ -112,7 +115,9 @@ def eventless_candidates(configuration: Configuration) -> Eventless | None:
 
 
 def candidates_of(configuration: Configuration) -> list[Transition]:
-    """Every transition that could be taken now, whatever its guard says: leaves first, each before its ancestors."""
+    """Every transition that could be taken now, whatever its guard says: leaves first, each before
+    its ancestors.
+    """
     found: list[Transition] = []
     seen: set[StateNode] = set()
     for leaf in configuration.nodes:

@@ -21,7 +21,9 @@ else:
 
 
 class Setup(Generic[ContextT, EventT]):
-    """Declared actions, guards, delays, actors and schemas. `setup[Context, Event](...)` gives them types."""
+    """Declared actions, guards, delays, actors and schemas. `setup[Context, Event](...)` gives them
+    types.
+    """
 
     def __init__(
         self,

@@ -1,14 +1,16 @@
-"""The snapshot of a machine: immutable, slotted, cheap to make; and its persisted form, XState's own JSON.
+"""The snapshot of a machine: immutable, slotted, cheap to make; and its persisted form, XState's
+own JSON.
 
-Persisted: `status value historyValue context children`, `output` and `error` where there are any; `machine` and
-`version` are ours, so that a snapshot isn't restored into another machine.
+Persisted: `status value historyValue context children`, `output` and `error` where there are any;
+`machine` and `version` are ours, so that a snapshot isn't restored into another machine.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import PersistedError, RestoreError, RuntimeFault
+from runtime.errors import PersistedError, RestoreError, RuntimeFault
+
 from .args import Args
 from .configuration import complete_nodes
 from .scope import Scope
@@ -34,7 +36,8 @@ _PLAIN = (str, int, bool, type(None))
 class Snapshot:
     """The value of a machine actor at one moment. Never changed: a transition makes another one.
 
-    `context` is plain data, `children` maps ids to actor refs, `output` and `error` are None until there is one.
+    `context` is plain data, `children` maps ids to actor refs, `output` and `error` are None until
+    there is one.
     """
 
     __slots__ = (
@@ -94,7 +97,9 @@ class Snapshot:
         return tag in self.configuration.tags
 
     def can(self, event: Event, *, now: float = 0) -> bool:
-        """Whether the event would take a transition that isn't forbidden. Guards are asked, with `now` as the time."""
+        """Whether the event would take a transition that isn't forbidden. Guards are asked, with
+        `now` as the time.
+        """
         reaction = self.configuration.reaction(event["type"])
         plan = reaction.plan
         if plan is None and (reaction.line or reaction.fork):
@@ -132,7 +137,9 @@ def is_machine_snapshot(value: object) -> bool:
 def persist(
     snapshot: Snapshot, persist_child: Callable[[Any], Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """The persisted form; `persist_child(ref)` gives `{snapshot, src, systemId, syncSnapshot}` of a child."""
+    """The persisted form; `persist_child(ref)` gives `{snapshot, src, systemId, syncSnapshot}` of a
+    child.
+    """
     machine = snapshot.configuration.chart.machine
     persisted: dict[str, Any] = {
         "status": snapshot.status,
@@ -156,7 +163,9 @@ def restore(
     persisted: Mapping[str, Any],
     restore_child: Callable[[str, Mapping[str, Any]], Any],
 ) -> Snapshot:
-    """The snapshot that was persisted; `restore_child(id, data)` makes the ref of a child. Raises RestoreError."""
+    """The snapshot that was persisted; `restore_child(id, data)` makes the ref of a child. Raises
+    RestoreError.
+    """
     _same_machine(chart.machine, persisted)
     status = persisted.get("status", "active")
     if status not in _STATUSES:
@@ -183,7 +192,9 @@ def restore(
 
 
 def configuration_of(chart: Chart, value: StateValue) -> Configuration:
-    """The configuration with this value, which may be partial. Raises RestoreError naming an unknown state."""
+    """The configuration with this value, which may be partial. Raises RestoreError naming an
+    unknown state.
+    """
     key = _value_key(value)
     found = chart.by_value.get(key)
     if found is None:
@@ -217,7 +228,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, Snapshot):
         return value.to_json()
     raise RuntimeFault(
-        f"{value!r} is not plain JSON data: keep only dicts with text keys, lists, text, numbers, booleans and None"
+        f"{value!r} is not plain JSON data: "
+        "keep only dicts with text keys, lists, text, numbers, booleans and None"
     )
 
 
@@ -272,7 +284,7 @@ def _same_machine(machine: Any, persisted: Mapping[str, Any]) -> None:
     if written_by is not None and persisted.get("version") != machine.version:
         raise RestoreError(
             "version",
-            f"'{machine.id}' was at version {persisted.get('version')!r}, this is {machine.version!r}",
+            f"'{machine.id}' was at {persisted.get('version')!r}, this is {machine.version!r}",
         )
 
 

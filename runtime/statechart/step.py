@@ -1,7 +1,8 @@
 """The step: one event in, the snapshot at rest out. SCXML's macrostep, as XState takes it.
 
-In come a snapshot, an event and the scope of an actor; raised events and eventless transitions are followed until
-nothing is left to do. Custom actions go to the scope in place; what concerns other actors is left in `scope.deferred`.
+In come a snapshot, an event and the scope of an actor; raised events and eventless transitions are
+followed until nothing is left to do. Custom actions go to the scope in place; what concerns other
+actors is left in `scope.deferred`.
 Next: runtime/actor.py
 """
 
@@ -9,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EventError, UnboundedStepError
+from runtime.errors import EventError, UnboundedStepError
+
 from .args import ContextArgs, StepArgs
 from .events import INIT, STOP, WILDCARD
 from .snapshot import Snapshot
@@ -46,7 +48,9 @@ def macrostep(snapshot: Snapshot, event: Event, scope: Scope) -> Snapshot:
 
 
 def initial_macrostep(chart: Chart, context: Any, input: Any, scope: Scope) -> Snapshot:
-    """Enter the root and come to rest. What is raised on the way is the snapshot's `error`, unless the scope is strict."""
+    """Enter the root and come to rest. What is raised on the way is the snapshot's `error`, unless
+    the scope is strict.
+    """
     event = {"type": INIT, "input": input}
     snapshot = Snapshot(
         chart.before_start,

@@ -51,7 +51,7 @@ def path_to_state_value(path: Sequence[str]) -> StateValue:
 
 
 def javascript_order(keys: Iterable[str]) -> list[str]:
-    """Keys in the order JavaScript enumerates them: integer-like ones ascending, then as declared."""
+    """Keys as JavaScript enumerates them: integer-like ones ascending, then as declared."""
     declared = list(keys)
     indexes = [key for key in declared if is_index(key)]
     if not indexes:
