@@ -1,7 +1,7 @@
 """Kinds: what is worked out once for each kind of room an application has.
 
-In: the author's `Room` classes. Out: their actor system, the seat events their machine names, how
-events are validated, who is let to the door.
+In: the author's `Room` classes. Out: the seat events their machine names, how events are validated,
+who is let to the door.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from rooms.definition import Door, Room
 from rooms.errors import CloseCode, Closing
 from rooms.host.seats import SEAT_EVENTS
 from rooms.sync.views import Viewer
-from runtime import System
 from runtime.statechart.events import matches_descriptor
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ class Kind:
 
     name: str
     room: type[Room]
-    system: System
     heard: frozenset[str]
     validate: Callable[[Mapping[str, Any]], str | None]
     authenticates: bool
@@ -77,7 +75,6 @@ def kind(name: str, room: type[Room]) -> Kind:
     return Kind(
         name=name,
         room=room,
-        system=System(machine, on_error=room.on_error),
         heard=frozenset(
             event for event in SEAT_EVENTS if any(matches_descriptor(event, d) for d in named)
         ),

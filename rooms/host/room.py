@@ -19,7 +19,7 @@ from rooms.errors import CloseCode, Closing, StoreError
 from rooms.host import record
 from rooms.host.ask import Ask
 from rooms.host.teller import Teller
-from rooms.host.turn import Answered, Delivered, Denied, Heard, Leave, Turn
+from rooms.host.turn import Answered, Delivered, Denied, Enter, Heard, Leave, Turn
 from rooms.store.port import Commit
 from rooms.sync import messages
 from runtime import Performer
@@ -173,9 +173,14 @@ class LiveRoom:
         session, mailbox = self.session, self._mailbox
         try:
             session.expire(turn, now)
+            entered = False
             for _ in range(MAX_EVENTS):
                 if not mailbox:
                     break
+                enters = type(mailbox[0]) is Enter
+                if entered and not enters:
+                    break  # who was let in sees the room as it is, and then what happens
+                entered = entered or enters
                 session.handle(mailbox.popleft(), turn, now)
                 if clock.elapsed() - begun > MAX_WORK:
                     break

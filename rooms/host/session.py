@@ -161,7 +161,7 @@ class Session:
         step = self._checked(self._system.step(before, event, now=now, target=target))
         if step.error is not None:
             logger.warning("%s: %r failed: %r", self.name, event["type"], step.error)
-        elif step.taken or step.effects or step.snapshot.root is not before.root:
+        elif step.taken or step.effects or step.snapshot is not before:
             self._advance(step, turn)
 
     def _checked(self, step: Step) -> Step:

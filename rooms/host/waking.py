@@ -17,6 +17,7 @@ from rooms.host.marks import Marks
 from rooms.host.room import Claim, LiveRoom
 from rooms.host.seats import Seats
 from rooms.host.session import Session
+from runtime import System
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,21 +49,22 @@ def awaken(
     """
     now = keeper.clock.now()
     room = kind.room(claim.id.kind, claim.id.session)
+    system = System(room.machine, on_error=room.on_error)
     seats = Seats(room.grace, kind.heard)
     activation = None
     if record is not None and record.snapshot is not None:
-        restored = stored.restore(room, kind.system, record, record.snapshot, now)
+        restored = stored.restore(room, system, record, record.snapshot, now)
         step, rewrite, revision = restored.step, restored.rewrite, record.revision
         if record.activation is not None:
             activation = msgpack.unpackb(record.activation)
         seats.restore(record.seats, now, slept=activation is not None)
         marks = Marks(record.marks)
     else:
-        step, rewrite, revision = _first(kind, room, now, chance), False, 0
+        step, rewrite, revision = _first(system, room, now, chance), False, 0
         marks = Marks({})
     session = Session(
         room,
-        kind.system,
+        system,
         step.snapshot,
         revision=revision,
         seats=seats,
@@ -78,15 +80,15 @@ def awaken(
         lanes=lanes,
         send=keeper.send,
     )
-    live = LiveRoom(keeper, claim, kind.system, session, audience, rewrite=rewrite)
+    live = LiveRoom(keeper, claim, system, session, audience, rewrite=rewrite)
     return live, step.effects
 
 
-def _first(kind: Kind, room: Room, now: int, chance: Callable[[int], bytes]) -> Step:
+def _first(system: System, room: Room, now: int, chance: Callable[[int], bytes]) -> Step:
     """The first state of a session that nobody has sent anything to."""
     try:
         seed = int.from_bytes(chance(6), "big")
-        step = kind.system.initial(input=room.input(), now=now, seed=seed)
+        step = system.initial(input=room.input(), now=now, seed=seed)
     except Exception as error:
         raise _cannot_start(error) from error
     if step.error is not None:

@@ -1,0 +1,70 @@
+"""Faults as verbs: a store that waits, fails, lies about what it wrote, or dies with its host."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rooms.errors import StoreError, UnknownOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rooms.store.port import Commit, Store
+
+
+class FaultyStore:
+    """A host's way to a real store, which a test can get in. All that isn't hindered is the
+    store's own."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.commits: list[Commit] = []
+        self._open = asyncio.Event()
+        self._open.set()
+        self._dead = False
+        self._failing: list[tuple[StoreError, bool]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.store, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            await self._alive()
+            return await method(*args, **kwargs)
+
+        return call
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Commits wait, unwritten, until the end of the block."""
+        self._open.clear()
+        try:
+            yield
+        finally:
+            self._open.set()
+
+    def fail_next(self, *, written: bool, error: StoreError | None = None) -> None:
+        """The next group of commits has an error for an answer, though it may be written."""
+        self._failing.append((error or UnknownOutcome("the connection was lost"), written))
+
+    def die(self) -> None:
+        """The host's process is gone: nothing of it reaches the store any more, ever."""
+        self._dead = True
+
+    async def commit_many(self, commits: Sequence[Commit]) -> Sequence[StoreError | None]:
+        """As the store's, with what the test has in store for it."""
+        await self._alive()
+        await self._open.wait()
+        await self._alive()
+        if self._failing:
+            error, written = self._failing.pop(0)
+            if written:
+                await self.store.commit_many(commits)
+            raise error
+        self.commits += commits
+        return await self.store.commit_many(commits)
+
+    async def _alive(self) -> None:
+        if self._dead:
+            await asyncio.get_running_loop().create_future()

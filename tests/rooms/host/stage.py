@@ -1,0 +1,297 @@
+"""A host on a stage: the real host and the real routing on one link, with tabs for sockets.
+
+Time is the loop's own (`tests/clock.py`), the store is real, and every message between the two is
+encoded on its way. Verbs say what people do: `connect`, `say`, `send`, `leave`, `get`, `post`; what
+happens to machines: `sleep`, `crash`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+from rooms.host.clock import Clock
+from rooms.host.host import Host
+from rooms.link import protocol
+from rooms.link.memory import pair
+from rooms.link.protocol import Answer, Attach, Fanout, Request
+from rooms.router.routing import Routing
+from rooms.store.memory import MemoryStore
+from rooms.store.port import SessionId
+from rooms.sync import messages
+from rooms.sync.codec import decode
+from rooms.sync.diff import apply
+from tests.clock import virtual
+from tests.faults import FaultyStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rooms.definition import Room
+    from rooms.errors import Closing
+    from rooms.link.protocol import Message
+    from rooms.router.routing import Channel
+    from rooms.store.port import Record
+
+Json = Any
+
+
+class Stage:
+    """One store; one host at a time; one router."""
+
+    def __init__(self, **kinds: type[Room]) -> None:
+        self.loop = virtual()
+        self.kinds = kinds
+        self.chance = random.Random(1)
+        self.inner = MemoryStore(
+            self.loop.now,
+            elapsed=lambda: self.loop.ms,
+            random_bytes=self.chance.randbytes,
+        )
+        self.told: list[Message] = []
+        self._requests: dict[int, Answer] = {}
+
+    async def start(self) -> Stage:
+        """Start a host, and a router that knows it."""
+        self.store = FaultyStore(self.inner)
+        self.host = Host(
+            self.kinds,
+            self.store,
+            clock=Clock(self.loop.elapsed),
+            chance=self.chance.randbytes,
+        )
+        await self.host.start()
+        self.link, hosts_end = pair()
+        self.routing = Routing(self._to_host)
+        self.link.listen(self._from_host, lambda: None)
+        self.host.serve(hosts_end)
+        return self
+
+    async def crash(self) -> None:
+        """`kill -9` of the host, noticed at once; then another one starts."""
+        self.store.die()
+        await self.inner.retire(self.host.incarnation)
+        self.link.close()
+        self.routing.lost()
+        await self.settle()
+        await self.start()
+
+    async def restart(self) -> None:
+        """Drain the host, then start another one on the same store."""
+        await self.host.drain()
+        await self.settle()
+        self.link.close()
+        self.routing.lost()
+        await self.start()
+
+    async def settle(self) -> None:
+        await self.loop.settle()
+
+    async def advance(self, ms: int) -> None:
+        await self.loop.advance(ms)
+
+    def _to_host(self, message: Message) -> None:
+        self.link.send(protocol.decode(protocol.encode(message)))
+
+    def _from_host(self, message: Message) -> None:
+        self.told.append(message)
+        self.routing.receive(protocol.decode(protocol.encode(message)))
+
+    # ------------------------------------------------------------------ people
+
+    async def connect(
+        self,
+        who: str = "ann",
+        room: str = "counter/x",
+        *,
+        client: str | None = None,
+        role: str = "player",
+        cursor: str | None = None,
+        since: int | None = None,
+        create: bool = True,
+        codec: str = "json",
+        token: str | None = None,
+        params: dict[str, str] | None = None,
+    ) -> Tab:
+        """A browser tab opens a room. `client` is the façade object, a new one unless given."""
+        tab = Tab(self, client or f"client-{self.chance.getrandbits(64):x}", codec)
+        kind, session = room.split("/")
+        tab.channel = self.routing.open(
+            Attach(
+                channel=self.routing.number(),
+                kind=kind,
+                session=session,
+                viewer={"id": who, "role": role, "claims": {}},
+                client=tab.client,
+                since=since,
+                cursor=cursor,
+                codec=codec,
+                create=create,
+                token=token,
+                renewed=None,
+                params=params or {},
+                headers={},
+                attachment=None,
+                greeted=False,
+                settled=0,
+            ),
+            tab,
+        )
+        await self.settle()
+        return tab
+
+    async def request(
+        self,
+        method: str,
+        room: str = "counter/x",
+        body: Json = None,
+        *,
+        who: str = "ann",
+        path: str = "",
+        create: bool = True,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """A plain HTTP request, answered at this moment."""
+        asked = self.ask(method, room, body, who=who, path=path, create=create, headers=headers)
+        await self.settle()
+        answer = asked()
+        assert answer is not None, "the request wasn't answered"
+        return answer
+
+    def ask(
+        self,
+        method: str,
+        room: str = "counter/x",
+        body: Json = None,
+        *,
+        who: str = "ann",
+        path: str = "",
+        create: bool = True,
+        headers: dict[str, str] | None = None,
+    ) -> Callable[[], Answer | None]:
+        """Send a request; call what is returned to see whether it was answered."""
+        kind, session = room.split("/")
+        answers: list[Answer] = []
+        request = Request(
+            request=self.routing.number(),
+            kind=kind,
+            session=session,
+            method=method,
+            path=path,
+            params={},
+            headers=headers or {},
+            body=body if isinstance(body, bytes) else json.dumps(body).encode(),
+            viewer={"id": who, "role": "player", "claims": {}},
+            token=None,
+            create=create,
+        )
+        self.routing.request(request, answers.append)
+        return lambda: answers[0] if answers else None
+
+    # ------------------------------------------------------------------ looks
+
+    def awake(self, room: str = "counter/x") -> bool:
+        """Whether the session has a live room."""
+        return SessionId(*room.split("/")) in self.host.live()
+
+    async def record(self, room: str = "counter/x") -> Record | None:
+        """What the store has of a session."""
+        return await self.inner.load(SessionId(*room.split("/")))
+
+    async def stored(self, room: str = "counter/x") -> Json:
+        """The stored snapshot."""
+        record = await self.record(room)
+        assert record is not None
+        assert record.snapshot is not None
+        return json.loads(record.snapshot)
+
+    def fanouts(self) -> list[Fanout]:
+        """The fan-outs that crossed the link so far."""
+        return [message for message in self.told if isinstance(message, Fanout)]
+
+
+class Tab:
+    """One connection: what it was told, and the view it holds."""
+
+    def __init__(self, stage: Stage, client: str, codec: str) -> None:
+        self.stage = stage
+        self.client = client
+        self.codec = codec
+        self.channel: Channel
+        self.inbox: list[Json] = []
+        self.view: Json = None
+        self.cursor: str | None = None
+        self.closing: Closing | None = None
+        self.paused = False
+        self._seqs = itertools.count(1)
+
+    # the socket, for the router
+
+    def write(self, data: bytes) -> None:
+        size = data[1]
+        payload = data[{126: 4, 127: 10}.get(size, 2) :]
+        message = decode(payload, self.codec, max_claim=1 << 20)  # type: ignore[arg-type]
+        match message["type"]:
+            case "room.view":
+                self.view, self.cursor = message["view"], message["cursor"]
+            case "room.patch":
+                assert message["base"] == self.cursor, "a patch for a view it doesn't hold"
+                self.view = apply(self.view, message["ops"])
+                self.cursor = message["cursor"]
+            case "room.unchanged":
+                self.cursor = message["cursor"]
+            case "room.outcome":
+                assert message.get("cursor", self.cursor) == self.cursor, "the outcome came first"
+        self.inbox.append(message)
+
+    def close(self, closing: Closing) -> None:
+        self.closing = closing
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+
+    # the person
+
+    def put(self, message: Json) -> None:
+        """Say a whole message, as the router lets it through."""
+        self.stage.routing.say(self.channel, messages.read(message), 100)
+
+    async def say(self, type: str, **fields: Json) -> None:
+        """Send an event plainly."""
+        self.put({"type": type, **fields})
+        await self.stage.settle()
+
+    async def send(self, type: str, *, seq: int | None = None, **fields: Json) -> int:
+        """Send a numbered event; its outcome may be there afterwards."""
+        seq = seq or next(self._seqs)
+        self.put({"type": "room.send", "seq": seq, "event": {"type": type, **fields}})
+        await self.stage.settle()
+        return seq
+
+    async def leave(self) -> None:
+        """Close the tab."""
+        self.stage.routing.close(self.channel)
+        await self.stage.settle()
+
+    def took(self) -> list[Json]:
+        """What it was told since the last call."""
+        took, self.inbox = self.inbox, []
+        return took
+
+    def types(self) -> list[str]:
+        """The types of what it was told since the last call."""
+        return [message["type"] for message in self.took()]
+
+    def outcome(self, seq: int) -> Json:
+        """The only outcome of this number so far."""
+        (outcome,) = [m for m in self.inbox if m["type"] == "room.outcome" and m["seq"] == seq]
+        return outcome
+
+    def outcomes(self) -> list[tuple[int, str]]:
+        """Every outcome so far."""
+        return [(m["seq"], m["outcome"]) for m in self.inbox if m["type"] == "room.outcome"]
