@@ -92,7 +92,7 @@ class Connections:
         """Close every connection, each with a `closing` of its own; wait so many seconds for them
         to go.
         """
-        self.routing.end_all(closing)
+        self.routing.leave(closing)
         self._empty.clear()
         if self._open:
             with contextlib.suppress(TimeoutError):
@@ -279,4 +279,3 @@ class Connection:
 
     def _name(self) -> str:
         return str(self._channel) if self._channel else "a connection"
-

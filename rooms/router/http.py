@@ -68,7 +68,7 @@ class Http:
             )
             if request.method not in _SAFE:
                 self._admissions.check_origin(request.headers)
-            if request.method == "POST" and not path["rest"]:
+            if request.method == "POST" and path["rest"] in ("", "/"):
                 _check_type(request)
             body = await _body(request)
         except Closing as closing:
@@ -173,7 +173,9 @@ async def _body(request: HttpRequest) -> bytes:
 
 def _refused(request: HttpRequest, closing: Closing) -> Response:
     logger.info("refused %s %.200r: %s", request.method, request.url.path, closing)
-    response = _json({"reason": closing.reason}, closing.code.http_status)
+    response = _json(
+        {"code": int(closing.code), "reason": closing.reason}, closing.code.http_status
+    )
     if closing.retry_after is not None:
         response.headers["retry-after"] = str(-(-closing.retry_after // 1000))
     return response

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from rooms.errors import CloseCode, Closing
@@ -46,7 +47,8 @@ class Router:
     """All that stands between the network and a link to a host.
 
     `kinds` says of each kind whether it has an `authenticate` of its own; `secret` signs tokens;
-    `now` is the store's time in ms; `pages` and `facade` are folders of files.
+    `now` is the store's time in ms; `pages` and `facade` are folders of files; pages of
+    `origins` (`https://example.com`) may use it from elsewhere.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Router:
         self._routing = Routing(link.send)
         self._connections = Connections(self._routing, admissions, limits, now)
         self._http = Http(self._routing, admissions, tokens, Codes(random.SystemRandom()), now)
-        self.app: ASGIApp = _with_headers(self._application(pages, facade))
+        self.app: ASGIApp = _with_headers(self._application(pages, facade, origins))
         link.listen(self._routing.receive, self._routing.lost)
 
     async def close(self) -> None:
@@ -79,7 +81,7 @@ class Router:
             _GONE_WITHIN,
         )
 
-    def _application(self, pages: Path | None, facade: Path) -> Starlette:
+    def _application(self, pages: Path | None, facade: Path, origins: frozenset[str]) -> Starlette:
         http, connections = self._http, self._connections
         room = "/rooms/{kind}/{session}{rest:path}"
         routes = [
@@ -97,6 +99,14 @@ class Router:
             routes.append(Mount("/", Pages(pages)))
         application = Starlette(routes=routes)
         application.router.redirect_slashes = False
+        if origins:
+            application.add_middleware(
+                CORSMiddleware,
+                allow_origins=sorted(origins),
+                allow_methods=_METHODS,
+                allow_headers=["authorization", "content-type", "idempotency-key", "if-none-match"],
+                expose_headers=["etag"],
+            )
         return application
 
 

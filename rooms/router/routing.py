@@ -164,6 +164,7 @@ class Routing:
         self._lanes: dict[int, _Lane] = {}
         self._requests: dict[int, Callable[[Answer], None]] = {}
         self._numbers = count(1)
+        self._leaving = False
 
     # ------------------------------------------------------------------ from the door
 
@@ -236,7 +237,8 @@ class Routing:
         if not session.channels:
             del self._sessions[session.name]
         channel.held.clear()
-        self._send(Detach(channel.number))
+        if not self._leaving:
+            self._send(Detach(channel.number))
 
     def end(self, channel: Channel, closing: Closing) -> None:
         """Close a connection for a reason of the door's or the host's."""
@@ -244,8 +246,12 @@ class Routing:
             self.close(channel)
             channel.peer.close(closing)
 
-    def end_all(self, closing: Callable[[], Closing]) -> None:
-        """Close every connection; each gets a `closing` of its own (when to come back)."""
+    def leave(self, closing: Callable[[], Closing]) -> None:
+        """Close every connection, each with a `closing` of its own (when to come back).
+
+        The host isn't told who went: nobody has left a room because this process restarts.
+        """
+        self._leaving = True
         for channel in list(self._channels.values()):
             self.end(channel, closing())
 
@@ -293,7 +299,7 @@ class Routing:
 
     def lost(self) -> None:
         """The link is gone, and with it every room: the connections shall come back."""
-        self.end_all(lambda: Closing(CloseCode.OVERLOADED, "the rooms are out of reach"))
+        self.leave(lambda: Closing(CloseCode.OVERLOADED, "the rooms are out of reach"))
 
     def _fan_out(self, message: Fanout) -> None:
         """One frame for a whole lane: made once, written to each transport."""

@@ -1,0 +1,174 @@
+"""The composition root: one process that is router and host, joined by a pair of queues.
+
+In: an `App` and `Settings`. Out: a server that accepts connections until it is told to stop. Each
+part is made here and given what it needs; in what order they start, and in what order they end so
+that nothing acknowledged is lost and everybody knows when to come back, is decided here too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rooms.definition import Room
+from rooms.errors import UsageError
+from rooms.host.clock import elapsed
+from rooms.host.host import Host
+from rooms.link import memory
+from rooms.router.limits import Limits
+from rooms.router.listening import Listening, bind
+from rooms.router.router import Router
+from rooms.store.memory import MemoryStore
+from rooms.store.sqlite import SqliteStore
+from runtime.clock import LoopClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rooms.app import App
+    from rooms.settings import Settings
+    from rooms.store.port import Store
+
+logger = logging.getLogger(__name__)
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_DRAINED_WITHIN: Final = 10.0
+_MIN_SECRET: Final = 32  # bytes, as RFC 7518, 3.2 asks of HS256
+
+
+def run(app: App, settings: Settings, *, ready: Callable[[str], None]) -> None:
+    """`serve` in an event loop of its own: uvloop's where there is one."""
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with contextlib.suppress(ImportError):  # there is none for Windows
+        from uvloop import new_event_loop as loop_factory
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(serve(app, settings, ready=ready))
+
+
+async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM, or until this task is cancelled; a second signal ends at once.
+
+    `ready` gets the URL when connections are accepted; nothing accepts before.
+
+    Raises:
+        UsageError: the address or port can't be had, the store or secret can't be used.
+        StoreError: the store can't be opened (StoreLocked: by another process).
+    """
+    async with contextlib.AsyncExitStack() as ending:
+        bound = bind(settings.bind, settings.port)
+        ending.callback(bound.close)
+        store = await open_store(settings.store)
+        ending.push_async_callback(store.close)
+        secret = await _secret(store, settings.secret)
+
+        host = Host(app.kinds, store)
+        await host.start()
+        ending.push_async_callback(_drain, host)
+        ours, theirs = memory.pair()
+        host.serve(theirs)
+        router = Router(
+            ours,
+            kinds={name: _authenticates(kind) for name, kind in app.kinds.items()},
+            secret=secret,
+            now=host.clock.now,
+            limits=Limits() if settings.limits else Limits.off(),
+            pages=app.pages,
+            facade=_facade(),
+            origins=frozenset(settings.origins),
+        )
+        listening = Listening(router.app, bound)
+        await listening.start()
+        ending.push_async_callback(listening.stop)
+        ending.push_async_callback(router.close)
+        ending.callback(listening.close)
+
+        with _signalled() as stopped:
+            ready(_url(settings.bind, bound.getsockname()[1]))
+            await stopped.wait()
+
+
+async def open_store(url: str) -> Store:
+    """The store that this URL names.
+
+    `memory:` · `sqlite:///rooms.db`, relative to the current folder · `sqlite:////var/rooms.db`.
+
+    Raises:
+        UsageError: no store has such a URL.
+        StoreError: it can't be opened.
+    """
+    clock = LoopClock()
+
+    def now() -> int:
+        return int(clock.now())
+
+    scheme, _, rest = url.partition(":")
+    if scheme == "memory" and not rest.strip("/"):
+        return MemoryStore(now, elapsed=elapsed)
+    if scheme == "sqlite" and rest.startswith("///") and len(rest) > 3:
+        return await SqliteStore.open(Path(rest[3:]), now=now, elapsed=elapsed)
+    raise UsageError(f"{url!r} names no store: take memory: or sqlite:///rooms.db")
+
+
+async def _secret(store: Store, given: str | None) -> bytes:
+    """What signs tokens: the operator's, or one that the store made once and keeps."""
+    if not given:
+        return await store.secret()
+    if len(given.encode()) < _MIN_SECRET:
+        raise UsageError(f"ROOMS_SECRET has at least {_MIN_SECRET} characters, random ones")
+    return given.encode()
+
+
+async def _drain(host: Host) -> None:
+    try:
+        await asyncio.wait_for(host.drain(), _DRAINED_WITHIN)
+    except TimeoutError:
+        logger.error("rooms took over %d s to store what they have", _DRAINED_WITHIN)
+
+
+def _authenticates(kind: type[Room]) -> bool:
+    """Whether the author decides who somebody is."""
+    return any("authenticate" in vars(base) for base in kind.__mro__ if base is not Room)
+
+
+def _facade() -> Path:
+    """The folder of the browser's façade, which is another package's."""
+    spec = find_spec("client")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0]) / "js"
+
+
+@contextlib.contextmanager
+def _signalled() -> Iterator[asyncio.Event]:
+    """An event that the first signal sets. The second finds the system's own handling again."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+
+    def forget() -> None:
+        for number in _SIGNALS:
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.remove_signal_handler(number)
+
+    def stop() -> None:
+        stopped.set()
+        forget()
+
+    for number in _SIGNALS:
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, stop)
+    try:
+        yield stopped
+    finally:
+        forget()
+
+
+def _url(address: str, port: int) -> str:
+    """Where a browser on this machine finds it."""
+    if address in ("0.0.0.0", "::", ""):
+        address = "127.0.0.1"
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
