@@ -1,20 +1,81 @@
-"""What an operator may set, whichever way: options of the command line, or `ROOMS_…` variables."""
+"""How a server is run: each value has an option and an environment variable, the option first.
+
+`__main__.py` gives the options; a served process gets all of them as variables.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from rooms.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LogFormat = Literal["text", "json"]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One process's settings. `origins` are those of pages elsewhere (`https://example.com`)."""
+    """What an operator decides.
+
+    `port` 0 takes a free one. `limits` False lifts the limits by connection and address. `secret`
+    signs anonymous tokens; None: the one kept in the store.
+    """
 
     port: int = 1999
     bind: str = "127.0.0.1"
     store: str = "sqlite:///rooms.db"
-    secret: str | None = None
     limits: bool = True
-    origins: tuple[str, ...] = ()
-    log_format: Literal["text", "json"] = "text"
-    dev: bool = False
+    log_format: LogFormat = "text"
+    secret: str | None = None
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], **options: str | None) -> Settings:
+        """From the command line's options, then the environment (`ROOMS_PORT` …), then defaults.
+
+        Raises:
+            UsageError: a value that can't be; it names where it came from.
+        """
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            variable = f"ROOMS_{field.name.upper()}"
+            given, source = options.get(field.name), f"--{field.name.replace('_', '-')}"
+            if given is None:
+                given, source = environ.get(variable) or None, variable
+            if given is not None:
+                values[field.name] = _parse(field.name, given, source)
+        return cls(**values)
+
+    def to_environ(self) -> dict[str, str]:
+        """As variables, which `read` reads back."""
+        return {
+            f"ROOMS_{field.name.upper()}": _text(getattr(self, field.name))
+            for field in fields(self)
+            if getattr(self, field.name) is not None
+        }
+
+
+def _parse(name: str, given: str, source: str) -> Any:
+    match name:
+        case "port":
+            if not (given.isascii() and given.isdigit() and int(given) < 65536):
+                raise UsageError(f"{source} {given}: a port is a number from 0 to 65535")
+            return int(given)
+        case "limits":
+            return _one_of(given, source, {"on": True, "off": False})
+        case "log_format":
+            return _one_of(given, source, {"text": "text", "json": "json"})
+        case _:
+            return given
+
+
+def _one_of(given: str, source: str, choices: dict[str, Any]) -> Any:
+    if given not in choices:
+        raise UsageError(f"{source} {given}: take {' or '.join(choices)}")
+    return choices[given]
+
+
+def _text(value: object) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
