@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import OPEN
 
 if TYPE_CHECKING:
     import asyncio
@@ -103,8 +104,8 @@ class Socket(WebSocketsSansIOProtocol):
         if self.close_sent or self.transport.is_closing():
             return
         self.transport.write(last_words)
-        short = reason.encode()[:_MAX_REASON].decode(errors="ignore")
-        self.conn.send_close(code, short)
+        if self.conn.state is OPEN:  # else the peer said goodbye in the same packet: its echo waits
+            self.conn.send_close(code, reason.encode()[:_MAX_REASON].decode(errors="ignore"))
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self._held = None

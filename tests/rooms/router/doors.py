@@ -120,6 +120,7 @@ async def open_door(
     pages: Path | None = None,
     limits: Limits | None = None,
     kinds: dict[str, bool] | None = None,
+    origins: frozenset[str] = frozenset(),
     facade: Path = Path(__file__).parents[3] / "client/js",
 ) -> AsyncIterator[Door]:
     """Run a router on a free port; the test is its host."""
@@ -133,6 +134,7 @@ async def open_door(
         limits=limits or Limits(),
         pages=pages,
         facade=facade,
+        origins=origins,
     )
     bound = bind("127.0.0.1", 0)
     opened = Door(router, Host(theirs), bound.getsockname()[1])
