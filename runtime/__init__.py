@@ -4,7 +4,7 @@ What is listed here is public; `runtime/README.md` documents it.
 """
 
 # actors
-from .actor import Actor, ActorSnapshot
+from .actor import Actor, Selection
 from .awaiting import create_empty_actor, to_promise, wait_for
 from .clock import Clock, SimulatedClock
 
@@ -49,6 +49,7 @@ from .pure import (
 )
 
 # machines
+from .snapshots import ActorSnapshot
 from .statechart.actions import (
     assign,
     cancel,
@@ -119,6 +120,7 @@ __all__ = [
     "Clock",
     "InspectionEvent",
     "Observer",
+    "Selection",
     "SimulatedClock",
     "Subscription",
     "create_actor",

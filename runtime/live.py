@@ -70,9 +70,7 @@ def create_actor(
     system = LiveSystem(clock, logger, seed, snapshot)
     if inspect is not None:
         system.inspect(inspect)
-    actor = Actor(logic, system, id=id, input=input, system_id=system_id, persisted=snapshot)
-    system.root = actor
-    return actor
+    return Actor(logic, system, id=id, input=input, system_id=system_id, persisted=snapshot)
 
 
 class _Pending:
@@ -92,8 +90,18 @@ class LiveSystem:
     everybody.
     """
 
+    # Most systems never need most of these: as defaults of the class they cost nothing.
     strict = False
     taken = None
+    inspector: Inspector | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _count = 0
+    _random: SeededRandom | None = None
+    _by_system_id: dict[str, Actor] | None = None
+    _pending: list[_Pending] | None = None
+    #: (session id, timer id) → the timer that `cancel` takes.
+    _latest: dict[tuple[str, str], _Pending] | None = None
+    _restored: list[Timer] | None = None
 
     def __init__(
         self,
@@ -104,18 +112,8 @@ class LiveSystem:
     ) -> None:
         self.clock: Clock = clock or _REAL
         self.logger = logger or _log_value
-        self.inspector: Inspector | None = None
         self.thread = get_ident()
-        self.root: Actor | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._count = 0
         self._seed = seed
-        self._random: SeededRandom | None = None
-        self._by_system_id: dict[str, Actor] | None = None
-        self._pending: list[_Pending] | None = None
-        #: (session id, timer id) → the timer that `cancel` takes.
-        self._latest: dict[tuple[str, str], _Pending] | None = None
-        self._restored: list[Timer] | None = None
         if persisted is not None:
             self._count = persisted.get("counter", 1)
             if seed is None:
@@ -136,7 +134,7 @@ class LiveSystem:
     def inspect(self, observer: Any) -> Subscription:
         """Watch everything that happens in this system."""
         if self.inspector is None:
-            self.inspector = Inspector("x:0" if self.root is None else self.root.session_id)
+            self.inspector = Inspector("x:0")
         return self.inspector.observe(to_observer(observer))
 
     # Who there is.
@@ -185,29 +183,26 @@ class LiveSystem:
             self._random = SeededRandom(self._seed)
         return self._random
 
-    def started(self, root: Actor) -> None:
-        """The root starts: this thread, and its event loop if it has one, own the system from now
-        on.
-        """
+    def started(self) -> None:
+        """The root starts: this thread and its event loop, if any, own the system from now on."""
         self.thread = get_ident()
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
+        self._loop = asyncio._get_running_loop()  # None, where the public one raises
 
-    def start_timers(self) -> None:
+    def start_timers(self, root: Actor) -> None:
         """Set the timers that were persisted: what is overdue fires at once."""
         if self._restored is None:
             return
         restored, self._restored = self._restored, None
         for timer in restored:
-            source, target = self._find(timer.source), self._find(timer.target)
+            source, target = _find(root, timer.source), _find(root, timer.target)
             if source is not None and target is not None:
                 self._set_timer(timer, (source.session_id, timer.id), target)
 
     def start_logic(self, actor: Actor) -> None:
         """Let logic begin what it does outside of transitions."""
-        actor.logic.start(actor.get_snapshot(), actor)  # type: ignore[attr-defined]
+        start = getattr(actor.logic, "start", None)
+        if start is not None:
+            start(actor.get_snapshot(), actor)
 
     def stop_outside(self, actor: Actor) -> None:
         """End what the logic of a stopped actor has begun."""
@@ -265,7 +260,7 @@ class LiveSystem:
         listeners = actor.listeners(event["type"])
         for listener in listeners:
             try:
-                listener.next(event)
+                listener.next(event)  # type: ignore[misc]
             except Exception as error:
                 self.report(actor, error)
 
@@ -317,14 +312,6 @@ class LiveSystem:
             snapshot["seed"] = self._seed
         return snapshot
 
-    def _find(self, address: str) -> Actor | None:
-        actor: Any = self.root
-        for id in ids_of(address):
-            actor = getattr(actor.get_snapshot(), "children", {}).get(id)
-            if actor is None:
-                return None
-        return actor  # type: ignore[no-any-return]
-
     def _set_timer(
         self, timer: Timer, key: tuple[str, str], target: Any, delay: float | None = None
     ) -> None:
@@ -348,6 +335,15 @@ _REAL = LoopClock()
 
 def _log_value(*values: Any) -> None:
     _LOG.info(" ".join("%s" for _ in values), *values)
+
+
+def _find(root: Actor, address: str) -> Actor | None:
+    actor: Any = root
+    for id in ids_of(address):
+        actor = getattr(actor.get_snapshot(), "children", {}).get(id)
+        if actor is None:
+            return None
+    return actor  # type: ignore[no-any-return]
 
 
 def _traceback(error: Any) -> Any:

@@ -11,8 +11,8 @@ import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from .actor import ActorSnapshot
 from .errors import DefinitionError, NoEventLoopError
+from .snapshots import ActorSnapshot
 from .statechart.events import STOP
 from .statechart.snapshot import plain, revive, revive_error
 

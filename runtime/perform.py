@@ -10,9 +10,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from .actor import ActorSnapshot
 from .chance import SeededRandom
 from .logic import COMPLETE, ERROR, REJECT, RESOLVE
+from .snapshots import ActorSnapshot
 from .statechart.args import Args
 from .statechart.effects import Act, Declared, Emit, Log, Mail, Start, Stop
 from .system import FAILED, OUTSIDE

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .actor import RUNNING, Actor
+from .actor import Actor
 from .chance import SeededRandom
+from .mailbox import RUNNING
 from .statechart.effects import Act, Declared, Log, StopChild
 from .statechart.selection import candidates_of
 from .timers import address_under

@@ -245,17 +245,18 @@ class Recording:
             self._random = SeededRandom(self.seed)
         return self._random
 
-    def started(self, root: Actor) -> None:
+    def started(self) -> None:
         """The root starts."""
 
-    def start_timers(self) -> None:
+    def start_timers(self, root: Actor) -> None:
         """Timers are the host's."""
 
     def start_logic(self, actor: Actor) -> None:
         """Machines start their children; what waits for the world is started by the host."""
         logic: Any = actor.logic
         if not getattr(logic, "outside", False):
-            logic.start(actor.get_snapshot(), actor)
+            if hasattr(logic, "start"):
+                logic.start(actor.get_snapshot(), actor)
             return
         if self.restoring == "fail" and getattr(logic, "settles", False):
             self.interrupted.append(actor)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .nodes import StateNode
     from .plan import Plan
+    from .snapshot import Snapshot
     from .values import StateValue
 
 #: How many configurations of one chart are kept.
@@ -33,6 +34,7 @@ class Chart:
         "_configurations",
         "before_start",
         "by_value",
+        "first_snapshot",
         "ids",
         "initial_plan",
         "machine",
@@ -48,6 +50,8 @@ class Chart:
         self.root = root
         self.ids = ids
         self.max_iterations: float = 10_000
+        #: The snapshot every actor starts with, where that depends on nothing.
+        self.first_snapshot: Snapshot | None = None
         #: State value, made hashable → configuration: restoring is quick the second time.
         self.by_value: dict[Any, Configuration] = {}
         self._configurations: dict[tuple[StateNode, ...], Configuration] = {}

@@ -51,6 +51,9 @@ def initial_macrostep(chart: Chart, context: Any, input: Any, scope: Scope) -> S
     """Enter the root and come to rest. What is raised on the way is the snapshot's `error`, unless
     the scope is strict.
     """
+    watched = scope.taken is not None or scope.system.inspector is not None
+    if chart.first_snapshot is not None and not watched:
+        return chart.first_snapshot
     event = {"type": INIT, "input": input}
     snapshot = Snapshot(
         chart.before_start,
@@ -70,8 +73,13 @@ def initial_macrostep(chart: Chart, context: Any, input: Any, scope: Scope) -> S
             snapshot = Snapshot(
                 chart.before_start, made, scope.children, "active", _NO_HISTORY, None, None
             )
-        entered = microstep(chart.initial_plan, snapshot, event, None, scope)
-        return settle(entered, event, scope)
+        plan = chart.initial_plan
+        entered = microstep(plan, snapshot, event, None, scope)
+        if plan.target.eventless is not None or scope.queue or plan.completes:
+            return settle(entered, event, scope)
+        if not plan.ops and not callable(context):
+            chart.first_snapshot = entered  # nothing in it depends on data
+        return entered
     except Exception as error:
         scope.queue.clear()
         if scope.system.strict:
