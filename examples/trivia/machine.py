@@ -40,7 +40,6 @@ ACTIONS = {
         "vote_resume": play.vote_resume,
         "configure": play.configure,
         "deal": play.deal,
-        "hide": play.hide,
         "show": play.show,
         "answer": play.answer,
         "confirm": play.confirm,
@@ -144,7 +143,7 @@ GAME: dict[str, Any] = {
     "states": {
         "round": {
             "initial": "running",
-            "entry": ["hide", {"type": "start_timer", "params": {"of": "prepare"}}],
+            "entry": {"type": "start_timer", "params": {"of": "prepare"}},
             "states": {
                 "running": RUNNING,
                 "paused": {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
 
-    from .context import Answer, Args, Ask, Chapter, Context, Timer
+    from .context import Answer, Args, Chapter, Context, Timer
     from .questions import Category, Question
 
 
@@ -99,7 +99,7 @@ def deal(args: Args, params: Any) -> dict[str, Any]:
         {
             "category": category.name,
             "asks": [
-                _ask(chosen, chance)
+                {"question": chosen.id, "options": shuffled(chosen, chance)}
                 for chosen in _choose(category, settings["questions"], asked, chance)
             ],
         }
@@ -120,21 +120,17 @@ def _choose(category: Category, count: int, asked: list[str], chance: Random) ->
     return sorted(mixed, key=lambda each: each.id in asked)[:count]
 
 
-def _ask(chosen: Question, chance: Random) -> Ask:
-    options = list(chosen.options)
-    if chosen.type != "poll":
+def shuffled(asked: Question, chance: Random) -> list[str]:
+    """The options in the order in which all are shown them."""
+    options = list(asked.options)
+    if asked.type != "poll":
         options = chance.sample(options, len(options))
-    if chosen.type == "sortable" and tuple(options) == chosen.answers:
+    if asked.type == "sortable" and tuple(options) == asked.answers:
         options.reverse()  # nobody gets points for leaving it as it lies
-    return {"question": chosen.id, "options": options}
+    return options
 
 
 # --------------------------------------------------------------------------- a question
-
-
-def hide(args: Args, params: Any) -> dict[str, Any]:
-    """The next question is announced, not shown."""
-    return {"takers": None}
 
 
 def show(args: Args, params: Any) -> dict[str, Any]:
@@ -259,12 +255,13 @@ def next_chapter(args: Args, params: Any) -> dict[str, Any]:
 def may_vote(args: Args, params: Any) -> bool:
     """A player, on another's free answer to the question that the recap is at."""
     context, event, me = args.context, args.event, sender(args)
-    asked = question(context)
+    asked, judged = question(context), event.get("player")
     return (
         me is not None
         and asked.type == "text"
-        and event.get("player") != me
-        and context["answers"][asked.id].get(event.get("player", ""), {}).get("value") is not None
+        and isinstance(judged, str)
+        and judged != me
+        and context["answers"][asked.id].get(judged, {}).get("value") is not None
         and isinstance(event.get("correct"), bool)
     )
 

@@ -156,8 +156,13 @@ def is_host(args: Args, params: Any) -> bool:
 
 def may_remove(args: Args, params: Any) -> bool:
     """The host, a player who isn't connected."""
-    player = args.context["players"].get(args.event.get("player", ""))
-    return is_host(args, params) and player is not None and player["presence"] != "here"
+    named, players = args.event.get("player"), args.context["players"]
+    return (
+        is_host(args, params)
+        and isinstance(named, str)
+        and named in players
+        and players[named]["presence"] != "here"
+    )
 
 
 def remove(args: Args, params: Any) -> dict[str, Any]:

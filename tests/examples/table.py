@@ -52,7 +52,7 @@ class Table:
         return int(self.context["timer"]["due"]) - self.now
 
     def matches(self, value: Any) -> bool:
-        return self.snapshot.root.matches(value)
+        return bool(self.snapshot.root.matches(value))
 
     @property
     def phase(self) -> str:
@@ -76,14 +76,14 @@ class Table:
         seen = view(self.snapshot.root, seat_of(self.context, Viewer(viewer, role)))
         return json.loads(json.dumps(seen))
 
-    def refused(self, viewer: str, type: str, role: str = "player", **fields: Any) -> str | None:
+    def refused(self, viewer: str, type: str, /, role: str = "player", **fields: Any) -> str | None:
         """Why the room would reject this event."""
         event = {"type": type, "sender": viewer, **fields}
         return refusal(Viewer(viewer, role), event, self.snapshot.root)
 
     # ------------------------------------------------------------------ what happens
 
-    def send(self, viewer: str, type: str, **fields: Any) -> bool:
+    def send(self, viewer: str, type: str, /, **fields: Any) -> bool:
         """A device's event, as the room hands it on. Whether it did something."""
         return self._step({"type": type, "sender": viewer, **fields})
 

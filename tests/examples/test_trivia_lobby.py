@@ -137,6 +137,15 @@ def test_who_comes_back_at_once_is_waited_for(table: Table) -> None:
     assert table.player("bob")["presence"] == "here"
 
 
+def test_a_connection_that_changes_at_once_is_no_absence(table: Table) -> None:
+    table.join("ann", "bob")
+    table.send("ann", "ready")
+    table.tell("away", "bob")
+    table.tell("back", "bob")  # in the same millisecond
+    table.advance(60_000)
+    assert table.phase == "waiting"
+
+
 def test_leaving_takes_the_ready_back_but_keeps_the_seat(table: Table) -> None:  # rule 11
     table.join("ann", "bob")
     table.send("bob", "ready")
@@ -183,6 +192,7 @@ def test_the_host_removes_an_absent_player(table: Table) -> None:  # rule 5
     assert not table.send("cat", "remove", player=bob)  # no host
     assert table.refused("cat", "remove", player=bob) == "only the host can do that"
     assert not table.send("ann", "remove", player="p99")
+    assert not table.send("ann", "remove", player=[bob])
     assert table.send("ann", "remove", player=bob)
     assert [player["name"] for player in table.context["players"].values()] == ["Ann", "Cat"]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
 import pytest
 
 from examples.trivia.context import MOST
+from examples.trivia.play import shuffled
 from examples.trivia.questions import QUESTIONS
 from tests.examples.table import Table, right, wrong
 
@@ -394,10 +398,13 @@ def test_votes_are_for_answers_that_there_are(table: Table) -> None:
     for player in nobodies:
         assert not table.send("ann", "vote", player=player, correct=True)
     assert not table.send("ann", "vote", player=table.id("bob"), correct="yes")
-    table.send("ann", "next")
-    while table.question.type == "text":
-        table.send("ann", "next")
-    assert not table.send("ann", "vote", player=table.id("bob"), correct=True)
+
+
+def test_votes_are_for_free_answers_only() -> None:  # 8
+    table = long_game()
+    table.send("bob", "confirm", value=right(table.open("radio")))
+    table.to_recap("radio")
+    assert not table.send("ann", "vote", player=table.id("bob"), correct=False)
 
 
 def test_votes_end_when_the_recap_moves_on(table: Table) -> None:  # 8
@@ -448,18 +455,27 @@ def test_play_again_returns_all_to_the_lobby(table: Table) -> None:  # 9
 
 
 def test_questions_come_again_only_when_all_were_asked() -> None:
-    table = Table(categories=10, questions=9)
+    table = Table(categories=10, questions=4)
     table.join("ann")
-    games: list[set[str]] = []
-    for _ in range(2):
+    asked: set[str] = set()
+    for game in range(4):
         table.begin("ann")
         asks = [ask["question"] for each in table.context["chapters"] for ask in each["asks"]]
-        games.append(set(asks))
+        assert len(set(asks)) == 40
+        asked.update(asks)
+        assert len(asked) == min(120, 40 * (game + 1))
         while table.phase != "ranking":
             table.advance(table.left)
         table.send("ann", "again")
-    assert [len(game) for game in games] == [90, 90]
-    assert len(games[0] | games[1]) == 120  # 3 of 12 in each category were left for the second
+
+
+def test_no_sortable_lies_in_the_right_order() -> None:
+    class NoChance(random.Random):
+        def sample(self, population: Any, k: int, **_: Any) -> Any:
+            return sorted(population, key=right(question).index)[:k]
+
+    question = next(each for each in QUESTIONS.values() if each.type == "sortable")
+    assert shuffled(question, NoChance()) != list(question.answers)
 
 
 def test_chance_is_the_seed_alone() -> None:

@@ -129,7 +129,8 @@ def check_secrets(person: Screen) -> set[str]:
             if question.type == "text" and question.id in shown:
                 for answer in question.answers:
                     assert json.dumps(answer, ensure_ascii=False) not in frame, question.id
-            if question.answers and question.type != "text":
+            mine = (view["context"].get("answer") or {}).get("value")
+            if question.type != "text" and question.answers and mine != list(question.answers):
                 order = json.dumps(list(question.answers), ensure_ascii=False)
                 assert order.replace(", ", ",") not in frame.replace(", ", ","), question.id
         if not told:
