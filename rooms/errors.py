@@ -4,6 +4,7 @@ RoomsError
 ├── UsageError          the author or operator wrote what can't work; it says what to change
 ├── BadMessage          a peer's message is refused; the connection stays (`room.error`)
 ├── Closing             a connection is refused or ended; says whether to come back
+├── Unstorable          a machine's state isn't JSON data: the event that made it so is refused
 ├── PatchError          a patch doesn't fit the view it was given; ask for the whole view
 └── StoreError
     ├── StoreLocked     another process has the file; nothing was opened
@@ -97,6 +98,10 @@ class PatchError(RoomsError):
         super().__init__(f"{str(op)[:200]}: {reason}")
         self.op = op
         self.reason = reason
+
+
+class Unstorable(RoomsError):
+    """A machine's state can't be stored; its author must keep plain JSON data in the context."""
 
 
 class StoreError(RoomsError):

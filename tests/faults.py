@@ -21,9 +21,9 @@ class FaultyStore:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.commits: list[Commit] = []
-        self._open = asyncio.Event()
-        self._open.set()
+        self._waiting: list[asyncio.Future[None]] = []
         self._dead = False
+        self._slow: set[str] = set()
         self._failing: list[tuple[StoreError, bool]] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -31,18 +31,23 @@ class FaultyStore:
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             await self._alive()
+            while name in self._slow:
+                await self._changed()
             return await method(*args, **kwargs)
 
         return call
 
     @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Commits wait, unwritten, until the end of the block."""
-        self._open.clear()
+    def holding(self, method: str = "commit_many") -> Iterator[None]:
+        """Calls of this method wait, undone, until the end of the block."""
+        self._slow.add(method)
         try:
             yield
         finally:
-            self._open.set()
+            self._slow.discard(method)
+            waiting, self._waiting = self._waiting, []
+            for future in waiting:
+                future.set_result(None)
 
     def fail_next(self, *, written: bool, error: StoreError | None = None) -> None:
         """The next group of commits has an error for an answer, though it may be written."""
@@ -55,7 +60,8 @@ class FaultyStore:
     async def commit_many(self, commits: Sequence[Commit]) -> Sequence[StoreError | None]:
         """As the store's, with what the test has in store for it."""
         await self._alive()
-        await self._open.wait()
+        while "commit_many" in self._slow:
+            await self._changed()
         await self._alive()
         if self._failing:
             error, written = self._failing.pop(0)
@@ -64,6 +70,11 @@ class FaultyStore:
             raise error
         self.commits += commits
         return await self.store.commit_many(commits)
+
+    async def _changed(self) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future
 
     async def _alive(self) -> None:
         if self._dead:

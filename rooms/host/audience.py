@@ -53,6 +53,7 @@ class Audience:
         self._watching: dict[int, tuple[Channel, Hashable]] = {}
         self._viewers: dict[Hashable, Viewer] = {}
         self._views: dict[Hashable, View] = {}
+        self._failed: dict[Hashable, View] = {}
         kind = type(room)
         own_key = kind.view_key is not Room.view_key
         own_view = isinstance(inspect.getattr_static(kind, "view"), staticmethod) or (
@@ -110,14 +111,15 @@ class Audience:
     def show(self, snapshot: SystemSnapshot, now: int) -> None:
         """The room is durably at `snapshot`: tell everybody what changed for them."""
         self._snapshot = snapshot
-        before, self._views = self._views, {}
+        before = {**self._failed, **self._views}
+        self._views, self._failed = {}, {}
 
         def view_of(key: Hashable) -> View:
             try:
                 return self._view(key, self._viewers[key])
             except Exception:
                 logger.exception("%s/%s: the view raised", self.room.kind, self.room.id)
-                return self._views.setdefault(key, before[key])  # they keep what they see
+                return self._failed.setdefault(key, before[key])  # they keep what they see
 
         if self._key_changes:
             self._move(now)
@@ -125,7 +127,7 @@ class Audience:
             self._send(self._fanout.update(view_of, now))
         except Exception:
             logger.exception("%s/%s: a view can't be sent", self.room.kind, self.room.id)
-        for key in self._viewers.keys() - self._views.keys():
+        for key in self._viewers.keys() - self._views.keys() - self._failed.keys():
             del self._viewers[key]
 
     def emit(self, event: dict[str, Json]) -> None:

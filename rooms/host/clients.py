@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """One (subject, client) of a live room. `channel` is its newest connection."""
+    """One (subject, client) of a live room. `channel` is its newest connection; `owed` are the
+    outcomes that came before that was let in.
+    """
 
     key: str
     conversation: Conversation
     channel: Channel | None = None
+    owed: list[int] = field(default_factory=list)
     asks: list[Ask] = field(default_factory=list)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgpack
 
-from rooms.errors import CloseCode, Closing, Fenced, StoreError
+from rooms.errors import CloseCode, Closing, Fenced, StoreError, Unstorable
 from rooms.host import requests
 from rooms.host.alarms import Alarms
 from rooms.host.ask import Ask
@@ -378,7 +378,7 @@ class Host:
         logger.warning("%s was dropped: %s", id, error)
         now, before = self.clock.elapsed(), self._drops.get(id)
         times = 1 if before is None or now - before.at > STABLE else before.times + 1
-        careful = isinstance(error, TypeError) or (before is not None and before.careful)
+        careful = isinstance(error, Unstorable) or (before is not None and before.careful)
         self._drops[id] = _Drop(times, now, careful)
         pause = 0 if times == 1 else min(FIRST_PAUSE << times - 2, LONGEST_PAUSE)
         self._turn_out(room)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from rooms.errors import CloseCode, Closing
-from runtime import RestoreError
+from rooms.errors import CloseCode, Closing, Unstorable
+from runtime import RestoreError, RuntimeFault
 
 if TYPE_CHECKING:
     from rooms.definition import Room
@@ -32,9 +32,12 @@ class Restored(NamedTuple):
 def dump(system: System, snapshot: SystemSnapshot) -> bytes:
     """A snapshot as stored.
 
-    Raises TypeError: something in it isn't JSON data.
+    Raises Unstorable: something in it isn't JSON data.
     """
-    return orjson.dumps(system.persist(snapshot))
+    try:
+        return orjson.dumps(system.persist(snapshot))
+    except (RuntimeFault, TypeError) as error:
+        raise Unstorable(str(error)) from error
 
 
 def restore(room: Room, system: System, record: Record, blob: bytes, now: int) -> Restored:

@@ -15,7 +15,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from rooms.errors import CloseCode, Closing, StoreError
+from rooms.errors import CloseCode, Closing, StoreError, Unstorable
 from rooms.host import record
 from rooms.host.ask import Ask
 from rooms.host.teller import Teller
@@ -244,8 +244,7 @@ class LiveRoom:
         changed = session.revision > self._handed or self._rewrite
         try:
             snapshot = record.dump(self._system, session.snapshot) if changed else None
-        except Exception as error:
-            logger.exception("%s: its state can't be stored; going back", self.claim.id)
+        except Unstorable as error:
             self.drop(error)
             return None
         id, incarnation, epoch, generation = self.claim
@@ -368,6 +367,7 @@ class LiveRoom:
         session = self.session
         if not session.revision and len(self.audience) and session.next_due() is not None:
             session.revision = 1  # somebody waits for this timer: the session has to exist then
+        session.forget(self._keeper.clock.now())
         self._rested = asyncio.get_running_loop().create_future()
         self._schedule()
         if not self._at_rest():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from rooms.errors import CloseCode, Closing
+from rooms.errors import CloseCode, Closing, Unstorable
 from rooms.host import door, record
 from rooms.host.ask import Ask
 from rooms.host.clients import Client, Clients, client_key
@@ -53,6 +53,8 @@ MAX_TIMERS: Final = 64
 RETRY_TIMER: Final = 1_000
 """When a timer whose event failed is tried again (ms); doubled each time."""
 LONGEST_RETRY: Final = 300_000
+FORGET_EVERY: Final = 3_600_000
+"""How often a room that stays awake looks for clients to forget (ms)."""
 REPLY: Final = "rooms.reply"
 
 
@@ -74,6 +76,7 @@ class Session:
         marks: Marks,
         validate: Callable[[Mapping[str, Json]], str | None],
         careful: bool,
+        now: int,
     ) -> None:
         self.room = room
         self.name = f"{room.kind}/{room.id}"
@@ -85,6 +88,7 @@ class Session:
         self._system = system
         self._validate = validate
         self._careful = careful
+        self._forgot = now
         self._retries: dict[tuple[str, str, int], tuple[int, int]] = {}
 
     def handle(self, item: Item | Ask, turn: Turn, now: int) -> None:
@@ -151,8 +155,8 @@ class Session:
 
     def _settle(self, client: Client, seq: int, outcome: Outcome, turn: Turn, now: int) -> None:
         self.marks.settle(client.key, seq, outcome, now)
-        if len(self.marks) > MAX_MARKS:
-            self.marks.forget(now, self.clients)
+        if len(self.marks) > MAX_MARKS or now > self._forgot + FORGET_EVERY:
+            self.forget(now)
         turn.told.append(Settled(client, seq, outcome))
 
     def _step(self, event: Event, turn: Turn, now: int, target: str | None = None) -> None:
@@ -169,7 +173,7 @@ class Session:
         if self._careful and step.error is None:
             try:
                 record.dump(self._system, step.snapshot)
-            except TypeError as error:
+            except Unstorable as error:
                 return step._replace(error=error)
         return step
 
@@ -184,6 +188,11 @@ class Session:
                     result = effect.params
             turn.deeds.append((effects, step.snapshot))
         return result
+
+    def forget(self, now: int) -> None:
+        """Forget clients that weren't seen for long, except those that are here."""
+        self._forgot = now
+        self.marks.forget(now, self.clients)
 
     # ------------------------------------------------------------------ who comes and goes
 

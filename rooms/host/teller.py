@@ -74,7 +74,9 @@ class Teller:
             self._audience.enter(channel, client.conversation.settled, now)
             channel.entering, channel.inside = False, True
             channel.held.clear()
-            self._outcomes(client, channel.attach.settled, now)
+            owed, client.owed = client.owed, []
+            for seq in owed:
+                self._again(client, seq, now)
 
     def _again(self, client: Client, seq: int, now: int) -> None:
         """An outcome of before; who asks for one that isn't kept any more can't go on."""
@@ -95,7 +97,9 @@ class Teller:
 
     def _outcome(self, client: Client, seq: int, outcome: Outcome, now: int) -> None:
         channel = client.channel
-        if channel is not None:
+        if channel is not None and not channel.inside:
+            client.owed.append(seq)
+        elif channel is not None:
             cursor = self._audience.cursor(channel)
             message = messages.outcome(seq, outcome.word, cursor, outcome.reason, outcome.result)
             self._audience.tell(channel, message, seq)

@@ -71,6 +71,7 @@ def awaken(
         marks=marks,
         validate=kind.validate,
         careful=careful,
+        now=now,
     )
     audience = Audience(
         room,

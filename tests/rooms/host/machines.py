@@ -1,0 +1,244 @@
+"""Kinds of rooms for the host's tests, each with what one promise needs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from rooms.definition import Room, reply
+from rooms.sync.views import Viewer, everything, show
+from runtime import assign, create_machine, emit, from_promise, setup
+
+DONE: list[tuple[str, Any]] = []
+"""What custom actions did, as (what, count at their place)."""
+
+
+SENDERS: list[str | None] = []
+"""The `sender` of the events they did it for."""
+
+
+def note(args: Any, params: Any) -> None:
+    SENDERS.append(args.event.get("sender"))
+    DONE.append((args.event["type"], args.context["count"]))
+
+
+def _raise(args: Any, params: Any) -> Any:
+    raise ValueError("secret of the stack")
+
+
+def _count(args: Any, params: Any) -> dict[str, int]:
+    return {"count": args.context["count"] + args.event.get("by", 1)}
+
+
+COUNTER = setup(
+    actions={
+        "add": assign(_count),
+        "note": note,
+        "break": assign(_raise),
+        "spoil": assign({"bad": lambda args, params: {1, 2}}),
+        "throw": _raise,
+        "shout": emit(lambda args, params: {"type": "shouted", "count": args.context["count"]}),
+        "answer": reply(lambda args, params: {"count": args.context["count"]}),
+    },
+    guards={"raises": _raise},
+).create_machine(
+    {
+        "id": "counter",
+        "version": "1",
+        "context": {"count": 0},
+        "initial": "open",
+        "states": {
+            "open": {
+                "on": {
+                    "increment": {"actions": "add"},
+                    "noted": {"actions": ["add", "note"]},
+                    "broken": {"actions": ["add", "break"]},
+                    "guarded": {"guard": "raises", "actions": "add"},
+                    "spoilt": {"actions": ["add", "spoil"]},
+                    "thrown": {"actions": ["add", "throw", "note"]},
+                    "shout": {"actions": ["add", "shout"]},
+                    "ask": {"actions": ["add", "answer"]},
+                    "finish": "closed",
+                    "forbidden": {},
+                }
+            },
+            "closed": {"type": "final"},
+        },
+    }
+)
+
+
+class Counter(Room):
+    machine = COUNTER
+    view: Any = everything
+
+    def allow_send(self, viewer: Viewer, event: Any, snapshot: Any) -> bool | str:
+        if viewer.role == "spectator":
+            return "spectators only watch"
+        return bool(event["type"] != "secret")
+
+
+class Volatile(Counter):
+    durability = "memory"
+
+
+class Private(Counter):
+    """One view for each viewer."""
+
+    def view(self, snapshot: Any, viewer: Viewer) -> Any:
+        return show(snapshot, context={"count": snapshot.context["count"], "you": viewer.id})
+
+
+def _seat(word: str) -> Any:
+    def change(args: Any, params: Any) -> dict[str, Any]:
+        viewer = args.event["viewer"]["id"]
+        return {"seats": {**args.context["seats"], viewer: word}}
+
+    return assign(change)
+
+
+LOBBY = create_machine(
+    {
+        "id": "lobby",
+        "context": {"seats": {}},
+        "on": {
+            "room.joined": {"actions": _seat("here")},
+            "room.away": {"actions": _seat("away")},
+            "room.back": {"actions": _seat("back")},
+            "room.left": {"actions": _seat("left")},
+            "ping": {"actions": assign({"pinged": True})},
+        },
+    }
+)
+
+
+class Lobby(Room):
+    machine = LOBBY
+    view = everything
+
+
+class Full(Lobby):
+    max_viewers = 1
+
+
+CLOCK = create_machine(
+    {
+        "id": "clock",
+        "version": "1",
+        "initial": "waiting",
+        "context": {"at": None},
+        "states": {
+            "waiting": {"on": {"start": "running"}},
+            "running": {
+                "after": {
+                    60_000: {
+                        "target": "over",
+                        "actions": assign({"at": lambda args, params: args.now}),
+                    }
+                }
+            },
+            "over": {"on": {"start": "running"}},
+        },
+    }
+)
+
+
+class Clock(Room):
+    machine = CLOCK
+    view = everything
+    show_timers = True
+
+
+def _fails_until(args: Any, params: Any) -> dict[str, Any]:
+    if args.now < args.context["works_from"]:
+        raise ValueError("not yet")
+    return {"fired": args.now}
+
+
+STUBBORN = create_machine(
+    {
+        "id": "stubborn",
+        "context": {"fired": None, "works_from": 0},
+        "initial": "waiting",
+        "states": {
+            "waiting": {
+                "on": {
+                    "start": {
+                        "target": "running",
+                        "actions": assign({"works_from": lambda args, params: args.now + 3_500}),
+                    }
+                }
+            },
+            "running": {"after": {1_000: {"target": "over", "actions": assign(_fails_until)}}},
+            "over": {},
+        },
+    }
+)
+
+
+class Stubborn(Room):
+    machine = STUBBORN
+    view = everything
+
+
+STARTED: list[asyncio.Future[Any]] = []
+"""The calls of `fetch` that were begun; the test answers them."""
+
+
+async def fetch(args: Any) -> Any:
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    STARTED.append(future)
+    return await future
+
+
+WORKER = setup(actors={"fetch": from_promise(fetch)}).create_machine(
+    {
+        "id": "worker",
+        "context": {"answer": None},
+        "initial": "idle",
+        "states": {
+            "idle": {"on": {"go": "busy"}},
+            "busy": {
+                "invoke": {
+                    "src": "fetch",
+                    "onDone": {
+                        "target": "idle",
+                        "actions": assign({"answer": lambda args, params: args.event["output"]}),
+                    },
+                }
+            },
+        },
+    }
+)
+
+
+class Worker(Room):
+    machine = WORKER
+    view = everything
+
+
+PARENT = setup(
+    actors={
+        "player": create_machine(
+            {
+                "id": "player",
+                "context": {"score": 0},
+                "on": {
+                    "score": {
+                        "actions": assign({"score": lambda args, params: args.context["score"] + 1})
+                    }
+                },
+            }
+        )
+    }
+).create_machine(
+    {"id": "parent", "context": {}, "invoke": {"src": "player", "id": "one"}, "on": {"tick": {}}}
+)
+
+
+class Parent(Room):
+    machine = PARENT
+    view = everything
+
+    def allow_send_to(self, viewer: Viewer, child: str, event: Any, snapshot: Any) -> bool | str:
+        return child == "one" and viewer.id == "ann"
