@@ -11,7 +11,7 @@ from rooms import App, Room
 
 from .machine import machine
 from .permissions import refusal
-from .view import SPECTATOR, seat_of, view
+from .view import SPECTATOR, public, seat_of, view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,10 @@ class Trivia(Room):
 
     machine = machine
 
+    def __init__(self, kind: str, id: str) -> None:
+        super().__init__(kind, id)
+        self._public: tuple[Seen | None, dict[str, Any]] = (None, {})
+
     @classmethod
     async def authenticate(cls, door: Door) -> Viewer | None:
         """Everybody may come in; `?watch` makes a spectator."""
@@ -35,8 +39,10 @@ class Trivia(Room):
         return refusal(viewer, event, snapshot) or True
 
     def view(self, snapshot: Seen, viewer: Viewer) -> dict[str, Any]:
-        """See `view.py`."""
-        return view(snapshot, seat_of(snapshot.context, viewer))
+        """See `view.py`. What all players share is worked out once a snapshot."""
+        if self._public[0] is not snapshot:
+            self._public = (snapshot, public(snapshot))
+        return view(snapshot, seat_of(snapshot.context, viewer), self._public[1])
 
     def view_key(self, snapshot: Seen, viewer: Viewer) -> str | None:
         """A view for each player; one for all who watch."""

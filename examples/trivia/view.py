@@ -25,12 +25,13 @@ def seat_of(context: Context, viewer: Viewer) -> str | None:
     return None if viewer.role == SPECTATOR else player_of(context, viewer.id)
 
 
-def view(snapshot: Seen, me: str | None) -> dict[str, Any]:
-    """The whole view for the player `me`, or what everybody sees."""
+def view(snapshot: Seen, me: str | None, everybody: dict[str, Any]) -> dict[str, Any]:
+    """The whole view for the player `me`, or for those who only watch. `everybody` is what
+    `public(snapshot)` shows: made once for all."""
     context: Context = snapshot.context
-    shown = public(snapshot)
+    shown = everybody
     if me is not None:
-        shown |= {"me": me, "code": context["codes"].get(me)}
+        shown = everybody | {"me": me, "code": context["codes"].get(me)}
         if context["takers"] is not None:
             mine = context["answers"][question(context).id].get(me)
             shown["answer"] = mine and {"value": mine["value"], "confirmed": mine["confirmed"]}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from examples.trivia.app import Trivia
 from examples.trivia.machine import machine
 from examples.trivia.permissions import refusal
 from examples.trivia.questions import QUESTIONS, Question
-from examples.trivia.view import seat_of, view
+from examples.trivia.view import seat_of
 from rooms.sync.views import Viewer
 from runtime import System
 
@@ -21,6 +22,7 @@ class Table:
     def __init__(
         self, categories: int = 2, questions: int = 2, *, seed: int = 7, **timing: int
     ) -> None:
+        self.room = Trivia("trivia", "table")
         self.system = System(machine)
         self.now = START
         first = self.system.initial(
@@ -73,7 +75,7 @@ class Table:
 
     def sees(self, viewer: str, role: str = "player") -> Any:
         """The view of a device, as it would be told."""
-        seen = view(self.snapshot.root, seat_of(self.context, Viewer(viewer, role)))
+        seen = self.room.view(self.snapshot.root, Viewer(viewer, role))
         return json.loads(json.dumps(seen))
 
     def refused(self, viewer: str, type: str, /, role: str = "player", **fields: Any) -> str | None:
