@@ -122,19 +122,14 @@ def _rewrite(
 
 def _compare_item(index: int, was: Json, value: Json, path: list[str | int], ops: list[Op]) -> None:
     path.append(index)
-    if _alike(was, value):
-        _compare(was, value, path, ops)
-    else:
-        ops.append([path.copy(), value])
+    _compare(was, value, path, ops)
     path.pop()
 
 
 def _alike(one: Json, other: Json) -> bool:
-    """Whether two containers are probably the same thing at two moments."""
+    """Whether two items may be worth a look into them."""
     kind = type(one)
-    if kind is not type(other):
-        return False
-    return kind is list or (kind is dict and one.get("id") == other.get("id"))
+    return kind is type(other) and (kind is dict or kind is list)
 
 
 def _same(one: Json, other: Json) -> bool:

@@ -58,6 +58,9 @@ class _Watch:
         self.lanes: dict[Codec, _Lane] = {}
         self.size = 0  # bytes of the whole view when it was last encoded
 
+    def deserted(self) -> bool:
+        return not any(lane.channels for lane in self.lanes.values())
+
 
 class _Place(NamedTuple):
     """Where a channel listens."""
@@ -123,8 +126,7 @@ class Fanout:
         if place is None:
             return
         place.lane.channels.discard(channel)
-        if not any(lane.channels for lane in place.watch.lanes.values()):
-            place.watch.lanes.clear()
+        if place.watch.deserted():
             self._rest(place.key)
 
     def move(self, channel: int, key: Hashable, view: View, now: int) -> list[Message]:
@@ -158,7 +160,7 @@ class Fanout:
         """
         told: list[Message] = []
         watch = self._open(key, view, now, told)
-        if not watch.lanes:
+        if watch.deserted():
             self._rest(key)
         return watch.backlog.cursor, told
 

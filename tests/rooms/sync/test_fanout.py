@@ -261,6 +261,17 @@ def test_the_smaller_of_patch_and_view_is_sent() -> None:  # [CURSOR4]
     assert again.view == small[7]
 
 
+def test_steps_are_kept_as_long_as_they_are_smaller_than_the_view() -> None:  # [CURSOR4]
+    room = make()
+    parts = {f"part-{i}": ["x" * 100] * 20 for i in range(10)}
+    room.join(1, {"context": parts})
+    for number in range(40):
+        parts = {**parts, f"part-{number % 10}": [str(number) * 50] * 20}
+        room.update({"all": {"context": parts}})
+    kept = room.fanout._watches["all"].backlog._steps
+    assert 5 < len(kept) < 15
+
+
 def test_a_change_of_nearly_everything_is_told_as_a_view() -> None:
     room = make()
     old = {"context": {f"a-rather-long-name-{i}": 0 for i in range(200)}, "value": "a"}
