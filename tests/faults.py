@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ class FaultyStore:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.commits: list[Commit] = []
+        self.calls: Counter[str] = Counter()
+        self._broken: list[str] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._dead = False
         self._slow: set[str] = set()
@@ -30,9 +33,13 @@ class FaultyStore:
         method = getattr(self.store, name)
 
         async def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls[name] += 1
             await self._alive()
             while name in self._slow:
                 await self._changed()
+            if name in self._broken:
+                self._broken.remove(name)
+                raise StoreError(f"{name} failed")
             return await method(*args, **kwargs)
 
         return call
@@ -48,6 +55,10 @@ class FaultyStore:
             waiting, self._waiting = self._waiting, []
             for future in waiting:
                 future.set_result(None)
+
+    def break_next(self, method: str) -> None:
+        """The next call of this method does nothing and raises."""
+        self._broken.append(method)
 
     def fail_next(self, *, written: bool, error: StoreError | None = None) -> None:
         """The next group of commits has an error for an answer, though it may be written."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import inspect
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rooms.definition import Room
 from rooms.link.protocol import Close, Tell
 from rooms.sync import messages
 from rooms.sync.codec import encode
 from rooms.sync.fanout import Fanout
+from rooms.sync.views import Viewer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from rooms.host.links import Channel
     from rooms.link.protocol import Message
     from rooms.sync.messages import Json, View
-    from rooms.sync.views import Viewer
     from runtime import SystemSnapshot, Timer
 
 logger = logging.getLogger(__name__)
+
+_NOBODY: Final = Viewer("")
 
 
 class Audience:
@@ -45,6 +47,7 @@ class Audience:
         saved: Mapping[str, Json] | None,
         lanes: Iterator[int],
         send: Callable[[Iterable[Message]], None],
+        now: int,
     ) -> None:
         self.room = room
         self._snapshot = snapshot
@@ -61,6 +64,8 @@ class Audience:
         )
         self._key_changes = own_key
         self._key_each = own_key or own_view or bool(kind.show_can)
+        if saved and not self._key_each:  # what it slept with: whoever comes back gets the step
+            self._wake_view(now)
 
     def __len__(self) -> int:
         return len(self._watching)
@@ -180,6 +185,12 @@ class Audience:
             self._views[key] = view
             self._viewers[key] = viewer
         return view
+
+    def _wake_view(self, now: int) -> None:
+        try:
+            self._fanout.look(None, self._view(None, _NOBODY), now)
+        except Exception:
+            logger.exception("%s/%s: the view raised", self.room.kind, self.room.id)
 
     def _make(self, viewer: Viewer) -> View:
         room, root = self.room, self._snapshot.root

@@ -55,6 +55,8 @@ def restore(room: Room, system: System, record: Record, blob: bytes, now: int) -
             except RestoreError as misfit:
                 logger.info("%s/%s: %s; trying `migrate`", room.kind, room.id, misfit)
         migrated = room.migrate(persisted, record.version)
+        for name in ("machine", "version"):  # who wrote it; it's this machine's now
+            migrated.pop(name, None)
         return Restored(system.restore(migrated, now=now), rewrite=True)
     except Exception as error:  # `migrate` is the author's, and may raise what it likes
         logger.warning("%s/%s can't be restored: %r", room.kind, room.id, error)

@@ -80,6 +80,7 @@ def awaken(
         saved=activation,
         lanes=lanes,
         send=keeper.send,
+        now=now,
     )
     live = LiveRoom(keeper, claim, system, session, audience, rewrite=rewrite)
     return live, step.effects

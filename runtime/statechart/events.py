@@ -14,6 +14,8 @@ INIT = "xstate.init"
 STOP = "xstate.stop"
 ERROR = "xstate.error"
 WILDCARD = "*"
+#: What a host tells a machine of itself; only those hear it who name it.
+HOST_EVENTS = "room."
 
 
 def after_event_type(delay: float | str, node_id: str) -> str:
@@ -42,9 +44,14 @@ def snapshot_event(actor_id: str, snapshot: Any) -> Event:
 
 
 def matches_descriptor(event_type: str, descriptor: str) -> bool:
-    """Whether a descriptor (`a.b`, `a.*` or `*`) covers the event type; `a.*` covers `a` too."""
-    if descriptor in (event_type, WILDCARD):
+    """Whether a descriptor (`a.b`, `a.*` or `*`) covers the event type; `a.*` covers `a` too.
+
+    A bare `*` doesn't cover what the host says of itself (`room.joined` and the like).
+    """
+    if descriptor == event_type:
         return True
+    if descriptor == WILDCARD:
+        return not event_type.startswith(HOST_EVENTS)
     if not descriptor.endswith(".*"):
         return False
     prefix = descriptor[:-2]

@@ -51,6 +51,7 @@ class Stage:
             random_bytes=self.chance.randbytes,
         )
         self.told: list[Message] = []
+        self._watch: Callable[[Message], None] = lambda message: None
         self._requests: dict[int, Answer] = {}
 
     async def start(self) -> Stage:
@@ -93,6 +94,7 @@ class Stage:
         await self.loop.advance(ms)
 
     def _to_host(self, message: Message) -> None:
+        self._watch(message)
         self.link.send(protocol.decode(protocol.encode(message)))
 
     def _from_host(self, message: Message) -> None:
@@ -190,7 +192,19 @@ class Stage:
         self.routing.request(request, answers.append)
         return lambda: answers[0] if answers else None
 
+    async def other_router_asks(self, room: str) -> Json:
+        """Another router's look at a room: its view."""
+        self.link, hosts_end = pair()
+        self.routing = Routing(self._to_host)
+        self.link.listen(self._from_host, lambda: None)
+        self.host.serve(hosts_end)
+        return json.loads((await self.request("GET", room)).body)["view"]
+
     # ------------------------------------------------------------------ looks
+
+    def watch_router(self, watch: Callable[[Message], None]) -> None:
+        """See what the router says to the host from now on."""
+        self._watch = watch
 
     def awake(self, room: str = "counter/x") -> bool:
         """Whether the session has a live room."""

@@ -1,0 +1,368 @@
+"""Sleep and wake: when a room sleeps, what wakes it, and that nobody notices; timers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rooms.errors import CloseCode
+from rooms.link.protocol import Attach
+from rooms.store.port import SessionId
+from runtime import create_machine
+from tests.rooms.host import machines
+from tests.rooms.host.machines import Clock, Counter, Stubborn, Worker
+from tests.rooms.host.stage import Stage
+
+if TYPE_CHECKING:
+    from rooms.definition import Room
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    machines.STARTED.clear()
+
+
+async def stage(kind: type[Room] = Counter) -> Stage:
+    return await Stage(counter=kind).start()
+
+
+# ------------------------------------------------------------------ sleep
+
+
+async def test_a_room_sleeps_after_ten_quiet_seconds_and_sockets_stay() -> None:  # [SLEEP1]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    await on.advance(9_999)
+    assert on.awake()
+    await on.advance(1)
+    assert not on.awake()
+    assert ann.closing is None
+    (listed,) = await on.inner.scan()
+    assert listed.owner is None
+
+
+async def test_what_happens_puts_sleep_off() -> None:  # [SLEEP1]
+    on = await stage()
+    ann = await on.connect()
+    for _ in range(5):
+        await on.advance(9_000)
+        await ann.say("increment")
+        assert on.awake()
+
+
+async def test_a_room_where_nothing_was_accepted_is_forgotten_at_once() -> None:
+    on = await stage()
+    await on.request("GET")
+    await on.advance(1)
+    assert not on.awake()
+
+
+async def test_a_message_wakes_it_and_only_what_changed_is_told() -> None:  # [SLEEP2] [VIEW8]
+    on = await stage()
+    ann, ben = await on.connect("ann"), await on.connect("ben")
+    await ann.send("increment")
+    await on.advance(30_000)
+    ann.took(), ben.took()
+    await ann.send("increment")
+    assert ann.types() == ["room.patch", "room.outcome"]
+    assert ben.types() == ["room.patch"]
+    assert ann.view == ben.view
+
+
+async def test_a_reconnect_to_a_sleeping_room_is_told_that_nothing_changed() -> None:  # [VIEW8]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    await ann.leave()
+    await on.advance(30_000)
+    again = await on.connect("ann", client=ann.client, cursor=ann.cursor)
+    assert again.types() == ["room.you", "room.unchanged"]
+
+
+async def test_a_restart_is_a_sleep_and_a_crash_is_not() -> None:  # [VIEW8]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    await on.restart()
+    again = await on.connect("ann", client=ann.client, cursor=ann.cursor)
+    assert again.types() == ["room.you", "room.unchanged"]
+    await on.crash()
+    again = await on.connect("ann", client=ann.client, cursor=ann.cursor)
+    assert again.types() == ["room.you", "room.view"]
+
+
+async def test_a_request_wakes_it() -> None:  # [SLEEP2]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    await on.advance(30_000)
+    answer = await on.request("POST", body={"type": "increment"})
+    assert answer.status == 200
+    assert ann.view["context"] == {"count": 2}
+
+
+async def test_however_many_come_at_once_it_is_woken_once() -> None:  # [SLEEP2]
+    on = await stage()
+    tabs = [await on.connect(f"v{n}") for n in range(20)]
+    await tabs[0].send("increment")
+    await on.advance(30_000)
+    with on.store.holding("acquire"):
+        for tab in tabs:
+            tab.put({"type": "increment"})
+        looks = [on.ask("GET") for _ in range(5)]
+        await on.settle()
+    await on.settle()
+    assert {tab.view["context"]["count"] for tab in tabs} == {21}
+    assert all(look() is not None for look in looks)
+    assert on.store.calls["acquire"] == 2
+
+
+async def test_a_thousand_sleeps_change_nothing() -> None:  # [SLEEP3]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    before = await on.record()
+    assert before is not None
+    for _ in range(50):
+        await on.advance(11_000)
+        assert not on.awake()
+        await on.request("GET")
+        assert on.awake()
+    await on.advance(11_000)
+    after = await on.record()
+    assert after is not None
+    assert (after.snapshot, after.revision) == (before.snapshot, before.revision)
+
+
+async def test_a_wake_that_fails_refuses_who_waited(caplog: pytest.LogCaptureFixture) -> None:
+    on = await stage()
+    on.store.break_next("acquire")
+    ann = await on.connect()
+    assert ann.closing is not None
+    assert ann.closing.code == CloseCode.OVERLOADED
+    assert ann.closing.retry_after is not None
+    on.store.break_next("acquire")
+    assert (await on.request("GET")).status == 503
+    ann = await on.connect()
+    assert ann.view is not None
+
+
+# ------------------------------------------------------------------ running coroutines
+
+
+async def test_a_coroutine_starts_when_the_gate_opens_and_its_result_is_an_event() -> None:
+    # [TURN3]
+    on = await stage(Worker)
+    ann = await on.connect()
+    with on.store.holding():
+        await ann.say("go")
+        assert machines.STARTED == []
+    await on.settle()
+    (call,) = machines.STARTED
+    call.set_result(42)
+    await on.settle()
+    assert ann.view["context"] == {"answer": 42}
+    assert (await on.stored())["context"] == {"answer": 42}
+
+
+async def test_a_running_coroutine_keeps_its_room_awake() -> None:  # [SLEEP1]
+    on = await stage(Worker)
+    ann = await on.connect()
+    await ann.say("go")
+    await on.advance(60_000)
+    assert on.awake()
+    machines.STARTED[0].set_result(1)
+    await on.advance(30_000)
+    assert not on.awake()
+
+
+async def test_after_a_crash_it_is_started_again() -> None:
+    on = await stage(Worker)
+    ann = await on.connect()
+    await ann.say("go")
+    await on.crash()
+    ann = await on.connect("ann", client=ann.client)
+    assert len(machines.STARTED) == 2
+    assert machines.STARTED[0].cancelled() or not machines.STARTED[0].done()
+    machines.STARTED[1].set_result(7)
+    await on.settle()
+    assert ann.view["context"] == {"answer": 7}
+
+
+async def test_a_dropped_room_ends_what_it_started() -> None:
+    on = await stage(Worker)
+    ann = await on.connect()
+    await ann.say("go")
+    on.store.fail_next(written=False)
+    await ann.send("go")
+    ben = await on.connect("ben")
+    await on.settle()
+    assert machines.STARTED[0].cancelled() or len(machines.STARTED) == 1
+    assert ben.view["value"] == "busy"
+
+
+# ------------------------------------------------------------------ timers
+
+
+async def test_a_timer_fires_on_time_in_a_live_room() -> None:  # [TIME1]
+    on = await stage(Clock)
+    ann = await on.connect()
+    started = on.loop.now()
+    await ann.say("start")
+    for _ in range(7):
+        await on.advance(8_000)
+        await ann.say("nothing")
+    await on.advance(3_999)
+    assert ann.view["value"] == "running"
+    await on.advance(1)
+    assert ann.view["value"] == "over"
+    assert ann.view["context"] == {"at": started + 60_000}
+    assert (await on.stored())["value"] == "over"
+
+
+async def test_a_due_timer_wakes_a_sleeping_room_and_everybody_sees_it() -> None:
+    # [TIME1] [SLEEP2] [TIME3]
+    on = await stage(Clock)
+    ann = await on.connect()
+    await ann.say("start")
+    record = await on.record()
+    assert record is not None
+    assert record.due == on.loop.now() + 60_000
+    await on.advance(59_999)
+    assert not on.awake()
+    ann.took()
+    await on.advance(1)
+    assert ann.view["value"] == "over"
+    assert ann.types() == ["room.patch"]
+
+
+async def test_a_timer_that_came_due_while_nothing_ran_fires_at_once() -> None:  # [TIME1]
+    on = await stage(Clock)
+    ann = await on.connect()
+    await ann.say("start")
+    due = on.loop.now() + 60_000
+    on.store.die()
+    await on.advance(90_000)
+    await on.crash()
+    await on.settle()
+    snapshot = await on.stored()
+    assert snapshot["value"] == "over"
+    assert snapshot["context"]["at"] >= due
+
+
+async def test_a_timer_whose_event_fails_is_tried_again_later() -> None:
+    on = await stage(Stubborn)
+    ann = await on.connect()
+    await ann.say("start")
+    await on.advance(2_999)
+    assert ann.view["value"] == "running"
+    await on.advance(6_000)
+    assert ann.view["value"] == "over"
+
+
+async def test_who_waits_for_a_timer_of_an_unstored_room_gets_it() -> None:
+    class Egg(Clock):
+        machine = create_machine(
+            {
+                "initial": "raw",
+                "states": {"raw": {"after": {60_000: "done"}}, "done": {}},
+            }
+        )
+
+    on = await stage(Egg)
+    ann = await on.connect()
+    await on.advance(30_000)
+    assert not on.awake()
+    await on.advance(30_000)
+    assert ann.view["value"] == "done"
+
+
+# ------------------------------------------------------------------ versions, names
+
+
+def renamed(version: str, **states: Any) -> Any:
+    return create_machine(
+        {
+            "id": "counter",
+            "version": version,
+            "context": {"count": 0},
+            "initial": "new",
+            "states": states,
+        }
+    )
+
+
+async def stored_by_counter() -> Stage:
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    await on.advance(30_000)
+    await ann.leave()
+    return on
+
+
+async def test_another_version_is_migrated_and_stored_as_such() -> None:  # [SLEEP4]
+    on = await stored_by_counter()
+
+    class Next(Counter):
+        machine = renamed("2", new={"on": {"nothing": {}, "go": "new"}})
+
+        def migrate(self, persisted: dict[str, Any], from_version: str) -> dict[str, Any]:
+            assert from_version == "1"
+            return {**persisted, "value": "new", "context": {"count": 100}}
+
+    on.kinds = {"counter": Next}
+    await on.restart()
+    ann = await on.connect()
+    assert ann.view["context"] == {"count": 100}
+    await ann.send("go")
+    record = await on.record()
+    assert record is not None
+    assert record.version == "2"
+    assert (await on.stored())["value"] == "new"
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+async def test_without_a_way_to_this_version_it_stays_untouched(version: str) -> None:  # [SLEEP4]
+    on = await stored_by_counter()
+    before = await on.record()
+
+    class Next(Counter):
+        machine = renamed(version, new={})
+
+    on.kinds = {"counter": Next}
+    await on.restart()
+    ann = await on.connect()
+    assert ann.closing is not None
+    assert ann.closing.code == CloseCode.UNRESTORABLE
+    assert "migrate" in ann.closing.reason
+    assert await on.record() == before
+    assert (await on.request("GET")).status == 409
+    (listed,) = await on.inner.scan()
+    assert listed.owner is None
+
+
+async def test_a_room_that_is_deleted_and_made_again_is_another_one() -> None:  # [NAME5]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    await on.advance(30_000)
+    await on.inner.delete(SessionId("counter", "x"))
+    await ann.send("increment")
+    assert ann.view["context"] == {"count": 1}
+    last = next(m for m in reversed(ann.inbox) if m["type"] == "room.view")
+    assert last is not None
+
+
+async def test_the_host_asks_for_nothing_twice() -> None:
+    """A wake by message: the router attaches; the host's `Live` makes it attach nobody again."""
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    await on.advance(30_000)
+    sent: list[Any] = []
+    on.watch_router(sent.append)
+    await ann.send("increment")
+    assert len([m for m in sent if isinstance(m, Attach)]) == 1
