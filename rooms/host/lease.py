@@ -59,6 +59,7 @@ class Lease:
         self._next: asyncio.TimerHandle | None = None
         self._end: asyncio.TimerHandle | None = None
         self._stands = asyncio.Event()
+        self._former: list[str] = []
 
     async def standing(self) -> None:
         """Wait until the store has this incarnation. Raises StoreError after one lease's time."""
@@ -90,6 +91,9 @@ class Lease:
         return self._clock.elapsed() - self._sent < TTL * SAFE
 
     async def _heartbeat(self) -> None:
+        while self._former:  # what it owned may be taken by the next one, without its lease's time
+            await self._store.retire(self._former[0])
+            del self._former[0]
         info = HostInfo(self.incarnation, self._address, self._versions, 0)
         sent = self._clock.elapsed()
         alive = await self._store.heartbeat(info, TTL)
@@ -130,6 +134,7 @@ class Lease:
 
     def _lose(self, why: str) -> None:
         logger.error("incarnation %s is over: %s; going on as a new one", self.incarnation, why)
+        self._former.append(self.incarnation)
         self.incarnation = self._name()
         self._sent = self._clock.elapsed()
         self._stands.clear()

@@ -64,11 +64,25 @@ class Stage:
             chance=self.chance.randbytes,
         )
         await self.host.start()
-        self.link, hosts_end = pair()
-        self.routing = Routing(self._to_host)
-        self.link.listen(self._from_host, lambda: None)
-        self.host.serve(hosts_end)
+        self.add_router()
         return self
+
+    def add_router(self) -> None:
+        """One more router: people come through it from now on."""
+        link, hosts_end = pair()
+
+        def to_host(message: Message) -> None:
+            self._watch(message)
+            link.send(protocol.decode(protocol.encode(message)))
+
+        def from_host(message: Message) -> None:
+            self.told.append(message)
+            routing.receive(protocol.decode(protocol.encode(message)))
+
+        routing = Routing(to_host)
+        link.listen(from_host, lambda: None)
+        self.host.serve(hosts_end)
+        self.link, self.routing = link, routing
 
     async def crash(self) -> None:
         """`kill -9` of the host, noticed at once; then another one starts."""
@@ -93,14 +107,6 @@ class Stage:
     async def advance(self, ms: int) -> None:
         await self.loop.advance(ms)
 
-    def _to_host(self, message: Message) -> None:
-        self._watch(message)
-        self.link.send(protocol.decode(protocol.encode(message)))
-
-    def _from_host(self, message: Message) -> None:
-        self.told.append(message)
-        self.routing.receive(protocol.decode(protocol.encode(message)))
-
     # ------------------------------------------------------------------ people
 
     async def connect(
@@ -120,7 +126,8 @@ class Stage:
         """A browser tab opens a room. `client` is the façade object, a new one unless given."""
         tab = Tab(self, client or f"client-{self.chance.getrandbits(64):x}", codec)
         kind, session = room.split("/")
-        tab.channel = self.routing.open(
+        tab.routing = self.routing
+        tab.channel = tab.routing.open(
             Attach(
                 channel=self.routing.number(),
                 kind=kind,
@@ -192,14 +199,6 @@ class Stage:
         self.routing.request(request, answers.append)
         return lambda: answers[0] if answers else None
 
-    async def other_router_asks(self, room: str) -> Json:
-        """Another router's look at a room: its view."""
-        self.link, hosts_end = pair()
-        self.routing = Routing(self._to_host)
-        self.link.listen(self._from_host, lambda: None)
-        self.host.serve(hosts_end)
-        return json.loads((await self.request("GET", room)).body)["view"]
-
     # ------------------------------------------------------------------ looks
 
     def watch_router(self, watch: Callable[[Message], None]) -> None:
@@ -234,6 +233,7 @@ class Tab:
         self.client = client
         self.codec = codec
         self.channel: Channel
+        self.routing: Routing
         self.inbox: list[Json] = []
         self.view: Json = None
         self.cursor: str | None = None
@@ -273,7 +273,7 @@ class Tab:
 
     def put(self, message: Json) -> None:
         """Say a whole message, as the router lets it through."""
-        self.stage.routing.say(self.channel, messages.read(message), 100)
+        self.routing.say(self.channel, messages.read(message), 100)
 
     async def say(self, type: str, **fields: Json) -> None:
         """Send an event plainly."""
@@ -289,7 +289,7 @@ class Tab:
 
     async def leave(self) -> None:
         """Close the tab."""
-        self.stage.routing.close(self.channel)
+        self.routing.close(self.channel)
         await self.stage.settle()
 
     def took(self) -> list[Json]:

@@ -118,8 +118,9 @@ async def test_the_loss_of_a_router_makes_its_seats_away() -> None:
     assert ann.view is not None
     on.link.close()
     await on.settle()
-    answer = await on.other_router_asks("lobby/x")
-    assert answer["context"]["seats"] == {"ann": "away"}
+    on.add_router()
+    ben = await on.connect("ben", "lobby/x")
+    assert ben.view["context"]["seats"] == {"ann": "away", "ben": "here"}
 
 
 async def test_a_star_doesnt_match_seat_events() -> None:  # [SEAT1]
