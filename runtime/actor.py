@@ -13,6 +13,7 @@ from .mailbox import NOT_STARTED, RUNNING, STOPPED, Mailbox
 from .observers import Observer, Subscription, to_observer
 from .snapshots import ActorSnapshot, field
 from .statechart.effects import SpawnChild, StopChild
+from .statechart.scope import EventT, SnapshotT
 from .timers import address_under
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .statechart.scope import ActorLogic, Event
 
 
-class Actor(Mailbox):
+class Actor(Mailbox[SnapshotT, EventT]):
     """A running instance of logic. Made by `create_actor`, by `invoke` and by spawning.
 
     `id` is its name among its siblings, `address` the path of ids from the root, `session_id` its
@@ -99,26 +100,27 @@ class Actor(Mailbox):
     # What everybody may do with an actor.
 
     @property
-    def ref(self) -> Actor:
+    def ref(self) -> Actor[SnapshotT, EventT]:
         """Itself, as XState has it."""
         return self
 
-    def get_snapshot(self) -> Any:
+    def get_snapshot(self) -> SnapshotT:
         """The latest snapshot."""
-        return self._snapshot
+        snapshot: SnapshotT = self._snapshot
+        return snapshot
 
     def get_persisted_snapshot(self) -> dict[str, Any]:
         """The actor as plain JSON data; a root's with the timers and counters of its system."""
         persisted = dict(self.logic.get_persisted_snapshot(self._snapshot))
         return self.system.persisted(persisted) if self.parent is None else persisted
 
-    def send(self, event: Event) -> None:
+    def send(self, event: EventT) -> None:
         """Send an event. When the outermost `send` returns, all that follows from it is done."""
         system = self.system
         if system.thread != get_ident():
             system.refuse(self)
         try:
-            event["type"]
+            event["type"]  # type: ignore[index]
         except (TypeError, KeyError):
             hint = f"; use send({{'type': '{event}'}})" if isinstance(event, str) else ""
             raise EventError(
@@ -126,20 +128,20 @@ class Actor(Mailbox):
             ) from None
         if system.inspector is not None:
             system.inspector.event(None, self, event)
-        self.deliver(event)
+        self.deliver(event)  # type: ignore[arg-type]
 
-    def send_threadsafe(self, event: Event) -> None:
+    def send_threadsafe(self, event: EventT) -> None:
         """Send from any thread: the event loop in which the system was started processes it."""
         self.system.call_threadsafe(self.send, event)
 
-    def start(self) -> Actor:
+    def start(self) -> Actor[SnapshotT, EventT]:
         """Start the actor, or the whole system with its root. Starting twice does nothing."""
         if self.parent is None and self._processing_status == NOT_STARTED:
             self.system.started()
         self.begin()
         return self
 
-    def stop(self) -> Actor:
+    def stop(self) -> Actor[SnapshotT, EventT]:
         """Stop a root and with it the system. Exit actions don't run; children are stopped."""
         if self.parent is not None:
             raise EventError("A non-root actor cannot be stopped directly.")
@@ -152,7 +154,7 @@ class Actor(Mailbox):
         error: Callable[[Any], Any] | None = None,
         complete: Callable[[], Any] | None = None,
         *,
-        next: Callable[[Any], Any] | None = None,
+        next: Callable[[SnapshotT], Any] | None = None,
     ) -> Subscription:
         """Hear of every processed event, once per event.
 
@@ -209,7 +211,7 @@ class Actor(Mailbox):
     # What logic asks of the actor that runs it.
 
     @property
-    def self(self) -> Actor:
+    def self(self) -> Actor[SnapshotT, EventT]:
         """The actor, as `scope.self`."""
         return self
 

@@ -12,7 +12,7 @@ import logging
 import math
 import os
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from .actor import Actor
 from .chance import SeededRandom
@@ -28,9 +28,41 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .observers import Subscription
     from .statechart.args import Args
-    from .statechart.scope import ActorLogic, Event
+    from .statechart.machine import StateMachine
+    from .statechart.scope import ActorLogic, ContextT, Event, EventT
+    from .statechart.snapshot import Snapshot
 
 _LOG = logging.getLogger("runtime")
+
+
+@overload
+def create_actor(
+    logic: StateMachine[ContextT, EventT],
+    *,
+    input: Any = ...,
+    snapshot: Any = ...,
+    clock: Clock | None = ...,
+    logger: Callable[..., None] | None = ...,
+    inspect: Any = ...,
+    id: str | None = ...,
+    system_id: str | None = ...,
+    seed: int | None = ...,
+) -> Actor[Snapshot[ContextT], EventT]: ...
+
+
+@overload
+def create_actor(
+    logic: ActorLogic,
+    *,
+    input: Any = ...,
+    snapshot: Any = ...,
+    clock: Clock | None = ...,
+    logger: Callable[..., None] | None = ...,
+    inspect: Any = ...,
+    id: str | None = ...,
+    system_id: str | None = ...,
+    seed: int | None = ...,
+) -> Actor: ...
 
 
 def create_actor(
@@ -44,7 +76,7 @@ def create_actor(
     id: str | None = None,
     system_id: str | None = None,
     seed: int | None = None,
-) -> Actor:
+) -> Actor[Any, Any]:
     """An actor with a system of its own, not started yet.
 
     Args:

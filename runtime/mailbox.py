@@ -9,13 +9,13 @@ it at once, `recording.py` records it for a host.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from .errors import NoEventLoopError
 from .snapshots import ActorSnapshot, field
 from .statechart.effects import Cancel, Emit, Raise, SendTo, SpawnChild, StopChild
 from .statechart.events import INIT, STOP, done_actor_event, error_actor_event, snapshot_event
-from .statechart.scope import Scope
+from .statechart.scope import EventT, Scope, SnapshotT
 from .statechart.snapshot import Snapshot
 from .statechart.step import with_error
 
@@ -29,7 +29,7 @@ NOT_STARTED, RUNNING, STOPPED = range(3)
 _STOP_EVENT: Event = {"type": STOP}
 
 
-class Mailbox(Scope):
+class Mailbox(Scope, Generic[SnapshotT, EventT]):
     """What `Actor` is made of. `number` tells one start of outside logic from the next; `running`
     is what it started.
     """

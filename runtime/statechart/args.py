@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
+
+from .scope import ContextT, EventT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from .scope import ActorRef, Event, Scope
+    from .scope import ActorRef, Scope
 
 
-class Args:
+class Args(Generic[ContextT, EventT]):
     """`context event self system now random`, and None for what doesn't apply."""
 
     __slots__ = ("_now", "_scope", "context", "event")
@@ -19,12 +21,12 @@ class Args:
     input: Any = None
     _now: float
 
-    def __init__(self, context: Any, event: Event, scope: Scope) -> None:
+    def __init__(self, context: ContextT, event: EventT, scope: Scope) -> None:
         self.context = context
         self.event = event
         self._scope = scope
 
-    def keep(self) -> Args:
+    def keep(self) -> Args[ContextT, EventT]:
         """A copy that later actions of the microstep don't touch, for those who may keep it."""
         kept = Args(self.context, self.event, self._scope)
         kept._now = self._scope.now()
@@ -59,7 +61,7 @@ class Args:
         return None
 
 
-class StepArgs(Args):
+class StepArgs(Args[ContextT, EventT]):
     """The args of a microstep in progress: `assign` moves `context` on, and may spawn."""
 
     __slots__ = ()
@@ -82,11 +84,11 @@ class StepArgs(Args):
         return spawn
 
 
-class ContextArgs(StepArgs):
+class ContextArgs(StepArgs[Any, Any]):
     """The args of a machine's `context` function."""
 
     __slots__ = ("input",)
 
-    def __init__(self, event: Event, scope: Scope, input: Any) -> None:
+    def __init__(self, event: Any, scope: Scope, input: Any) -> None:
         super().__init__(None, event, scope)
         self.input = input

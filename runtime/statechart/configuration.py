@@ -94,9 +94,8 @@ class Configuration:
         self.chart = chart
         self.nodes = nodes
         self.node_set = frozenset(nodes)
-        self.active_children = children_of(nodes)
-        completed = complete_nodes(nodes)
-        self.value: StateValue = state_value(chart.root, children_of(completed))
+        self.active_children = children_of(complete_nodes(nodes))
+        self.value: StateValue = state_value(chart.root, self.active_children)
         self.tags = frozenset(tag for node in nodes for tag in node.tags)
         self.eventless = eventless_candidates(self)
         self.reactions: dict[str, Reaction] = {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import actions as builtin
 from .args import Args
+from .scope import ContextT, EventT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,7 @@ class Enqueue:
         self.actions.append(builtin.stop_child(child))
 
 
-class EnqueueArgs(Args):
+class EnqueueArgs(Args[ContextT, EventT]):
     """The args of the callback: `enqueue` and `check` besides the usual."""
 
     __slots__ = ("check", "enqueue")
@@ -93,7 +94,7 @@ class EnqueueActions(builtin.BuiltinAction):
         collect = library.function(self.collect, f"{path}.enqueueActions")
 
         def run(args: StepArgs, params: Any) -> None:
-            given = EnqueueArgs(args.context, args.event, args._scope)
+            given: EnqueueArgs = EnqueueArgs(args.context, args.event, args._scope)
             given.enqueue = enqueue = Enqueue()
 
             def check(condition: Any) -> bool:

@@ -6,7 +6,7 @@ it was given.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from runtime.errors import DefinitionError, RestoreError, RuntimeFault
 
@@ -14,6 +14,8 @@ from .actions import BuiltinAction
 from .guards import BuiltinGuard
 from .library import Library
 from .parse import by_id, parse
+from .plan import in_final_state
+from .scope import ContextT, EventT
 from .snapshot import Snapshot, configuration_of, persist, restore
 from .step import initial_macrostep, macrostep
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 _KINDS = ("actions", "guards", "delays", "actors")
 
 
-class StateMachine:
+class StateMachine(Generic[ContextT, EventT]):
     """The logic of a machine actor. Nothing in it changes once it is made; `provide` makes another
     one.
     """
@@ -86,7 +88,7 @@ class StateMachine:
         """All state nodes by id."""
         return self._chart.ids
 
-    def provide(self, **implementations: Mapping[str, Any]) -> StateMachine:
+    def provide(self, **implementations: Mapping[str, Any]) -> StateMachine[ContextT, EventT]:
         """The same chart with more or other `actions guards delays actors`."""
         _known_kinds(implementations)
         merged = {
@@ -100,7 +102,7 @@ class StateMachine:
             checked=self._checked,
         )
 
-    def checked(self) -> StateMachine:
+    def checked(self) -> StateMachine[ContextT, EventT]:
         """For development: the same machine, in which a function that changes its context raises
         MutationError.
         """
@@ -143,24 +145,22 @@ class StateMachine:
         output: Any = None,
         error: Any = None,
         history_value: Mapping[str, tuple[StateNode, ...]] | None = None,
-    ) -> Snapshot:
+    ) -> Snapshot[ContextT]:
         """A snapshot from a state value, which may be partial. Raises RestoreError for an unknown
         state.
         """
-        from .plan import in_final_state
-
         configuration = configuration_of(self._chart, value)
         if in_final_state(self._chart.root, dict.fromkeys(configuration.nodes)):
             status = "done"
-        return Snapshot(
-            configuration, context or {}, {}, status, dict(history_value or {}), output, error
-        )
+        given: Any = {} if context is None else context
+        recalled = dict(history_value or {})
+        return Snapshot(configuration, given, {}, status, recalled, output, error)
 
     # What makes it actor logic.
 
     transition = staticmethod(macrostep)
 
-    def get_initial_snapshot(self, scope: Scope, input: Any = None) -> Snapshot:
+    def get_initial_snapshot(self, scope: Scope, input: Any = None) -> Snapshot[ContextT]:
         """The first snapshot, its macrostep done."""
         return initial_macrostep(self._chart, self._context, input, scope)
 
@@ -168,7 +168,7 @@ class StateMachine:
         """The snapshot as plain JSON in XState's shape, children and all."""
         return persist(snapshot, _persist_child)
 
-    def restore_snapshot(self, persisted: Mapping[str, Any], scope: Scope) -> Snapshot:
+    def restore_snapshot(self, persisted: Mapping[str, Any], scope: Scope) -> Snapshot[ContextT]:
         """The snapshot that was persisted. Raises RestoreError with what doesn't fit."""
 
         def restore_child(id: str, data: Mapping[str, Any]) -> Any:

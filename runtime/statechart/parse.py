@@ -221,9 +221,7 @@ class _Parser:
             if callable(given):
                 given = self.library.function(given, f"{path}.input", arity=1)
             invokes.append(
-                Invoke(
-                    invoke_id, src, given, config.get("systemId"), bool(config.get("onSnapshot"))
-                )
+                Invoke(invoke_id, src, given, config.get("systemId"), "onSnapshot" in config)
             )
             for key, prefix in (
                 ("onDone", "xstate.done.actor"),

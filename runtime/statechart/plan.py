@@ -55,14 +55,19 @@ class Plan:
 
 
 class HistoryReader:
-    """A history value that remembers which of it a plan depended on."""
+    """A history value that remembers which of it a plan depended on. What the plan's own exits
+    have `recorded` comes first: a transition from within a state to its history finds that state.
+    """
 
     def __init__(self, value: Mapping[str, tuple[StateNode, ...]]) -> None:
         self.value = value
+        self.recorded: Mapping[str, tuple[StateNode, ...]] = {}
         self.read: dict[str, None] = {}
 
     def get(self, node_id: str) -> tuple[StateNode, ...] | None:
         """The nodes recorded for a history node, if it has been left before."""
+        if node_id in self.recorded:
+            return self.recorded[node_id]
         self.read[node_id] = None
         return self.value.get(node_id)
 
@@ -83,6 +88,7 @@ def make_plan(
     if not initial:
         leaving = sorted(exit_set(taken, active, history), key=_order, reverse=True)
         recorded = _recorded_history(leaving, active)
+        history.recorded = recorded or {}
         for node in leaving:
             ops += [(action.run, action.params) for action in node.exit]
             ops += [(stop_invoked, invoke.id) for invoke in node.invoke]

@@ -11,9 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from random import Random
 
+    # Only type checkers see defaults: machines of which nothing is declared are machines of Any.
+    from typing_extensions import TypeVar
+
     from .args import Args
     from .nodes import Transition
     from .snapshot import Snapshot
+
+    ContextT = TypeVar("ContextT", default=Any)
+    EventT = TypeVar("EventT", default=Any)
+    SnapshotT = TypeVar("SnapshotT", default=Any)
+else:
+    from typing import TypeVar
+
+    ContextT = TypeVar("ContextT")
+    EventT = TypeVar("EventT")
+    SnapshotT = TypeVar("SnapshotT")
 
 #: An event: a dict with a string `type`, otherwise plain JSON data.
 Event = dict[str, Any]

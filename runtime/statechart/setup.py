@@ -1,28 +1,34 @@
-"""`setup`: types and implementations given once, then machines made with them."""
+"""`setup`: types and implementations given once, then machines made with them.
+
+`setup[Context, Event](...)` gives mypy the types, seen in functions, in snapshots and in `send`;
+the methods that make actions are the typed forms of the functions of the same names.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
+from . import actions as builtin
+from .enqueue import enqueue_actions
 from .machine import StateMachine
+from .scope import ContextT, EventT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from typing_extensions import TypeVar
+    from .args import Args
+    from .enqueue import EnqueueArgs
 
-    ContextT = TypeVar("ContextT", default=Any)
-    EventT = TypeVar("EventT", default=Any)
-else:
-    from typing import TypeVar
-
-    ContextT = TypeVar("ContextT")
-    EventT = TypeVar("EventT")
+    #: A function of (args, params).
+    Function = Callable[[Args[ContextT, EventT], Any], Any]
+    Plain = str | int | float | bool | Sequence[Any] | Mapping[str, Any] | None
 
 
 class Setup(Generic[ContextT, EventT]):
-    """Declared actions, guards, delays, actors and schemas. `setup[Context, Event](...)` gives them
-    types.
+    """Declared actions, guards, delays, actors and schemas.
+
+    A schema is a dict of JSON Schema, or a TypedDict, dataclass or pydantic model; `events` maps
+    types to them.
     """
 
     def __init__(
@@ -37,7 +43,6 @@ class Setup(Generic[ContextT, EventT]):
         input: Any = None,
         output: Any = None,
         emitted: Any = None,
-        schemas: Mapping[str, Any] | None = None,
     ) -> None:
         self._implementations = {
             "actions": dict(actions or {}),
@@ -45,20 +50,18 @@ class Setup(Generic[ContextT, EventT]):
             "delays": dict(delays or {}),
             "actors": dict(actors or {}),
         }
-        given = {
+        schemas = {
             "context": context,
             "events": events,
             "input": input,
             "output": output,
             "emitted": emitted,
         }
-        self._schemas = dict(schemas or {}) | {
-            name: schema for name, schema in given.items() if schema is not None
-        }
+        self._schemas = {name: schema for name, schema in schemas.items() if schema is not None}
 
     def create_machine(
         self, config: Mapping[str, Any], *, incomplete: bool = False
-    ) -> StateMachine:
+    ) -> StateMachine[ContextT, EventT]:
         """A machine with these implementations. Raises DefinitionError."""
         return StateMachine(
             config, self._implementations, schemas=self._schemas, incomplete=incomplete
@@ -67,19 +70,83 @@ class Setup(Generic[ContextT, EventT]):
     def extend(
         self,
         *,
-        actions: Mapping[str, Any] | None = None,
+        actions: Mapping[str, Function[ContextT, EventT] | builtin.BuiltinAction] | None = None,
         guards: Mapping[str, Any] | None = None,
         delays: Mapping[str, Any] | None = None,
         actors: Mapping[str, Any] | None = None,
     ) -> Setup[ContextT, EventT]:
         """The same with more, or other, implementations."""
         more = {"actions": actions, "guards": guards, "delays": delays, "actors": actors}
-        extended: Setup[ContextT, EventT] = Setup(schemas=self._schemas)
+        extended: Setup[ContextT, EventT] = Setup(**self._schemas)
         extended._implementations = {
             kind: {**known, **(more[kind] or {})} for kind, known in self._implementations.items()
         }
         return extended
 
+    def create_state_config(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A state's config, to be put into a machine's later."""
+        return config
 
-#: XState's spelling; `setup[Context, Event](...)` where types are wanted.
+    def create_action(self, function: Function[ContextT, EventT]) -> Function[ContextT, EventT]:
+        """A custom action, its args typed."""
+        return function
+
+    def assign(
+        self,
+        assignment: Function[ContextT, EventT] | Mapping[str, Function[ContextT, EventT] | Plain],
+    ) -> builtin.BuiltinAction:
+        """`assign`, typed."""
+        made: builtin.BuiltinAction = builtin.assign(assignment)
+        return made
+
+    def raise_(
+        self,
+        event: EventT | Function[ContextT, EventT],
+        *,
+        id: str | None = None,
+        delay: str | float | Function[ContextT, EventT] | None = None,
+    ) -> builtin.BuiltinAction:
+        """`raise_`, typed."""
+        made: builtin.BuiltinAction = builtin.raise_(event, id=id, delay=delay)
+        return made
+
+    def send_to(
+        self,
+        target: Any,
+        event: Mapping[str, Any] | Function[ContextT, EventT],
+        *,
+        id: str | None = None,
+        delay: str | float | Function[ContextT, EventT] | None = None,
+    ) -> builtin.BuiltinAction:
+        """`send_to`, typed."""
+        made: builtin.BuiltinAction = builtin.send_to(target, event, id=id, delay=delay)
+        return made
+
+    def emit(self, event: Mapping[str, Any] | Function[ContextT, EventT]) -> builtin.BuiltinAction:
+        """`emit`, typed."""
+        made: builtin.BuiltinAction = builtin.emit(event)
+        return made
+
+    def log(
+        self, value: str | Function[ContextT, EventT] | None = None, label: str | None = None
+    ) -> builtin.BuiltinAction:
+        """`log`, typed."""
+        made: builtin.BuiltinAction = builtin.log(value, label)
+        return made
+
+    def enqueue_actions(
+        self, collect: Callable[[EnqueueArgs[ContextT, EventT], Any], None]
+    ) -> builtin.BuiltinAction:
+        """`enqueue_actions`, typed."""
+        made: builtin.BuiltinAction = enqueue_actions(collect)
+        return made
+
+    cancel = staticmethod(builtin.cancel)
+    forward_to = staticmethod(builtin.forward_to)
+    send_parent = staticmethod(builtin.send_parent)
+    spawn_child = staticmethod(builtin.spawn_child)
+    stop_child = staticmethod(builtin.stop_child)
+
+
+#: XState's spelling.
 setup = Setup

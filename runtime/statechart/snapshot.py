@@ -7,13 +7,13 @@ Persisted: `status value historyValue context children`, `output` and `error` wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from runtime.errors import PersistedError, RestoreError, RuntimeFault
 
 from .args import Args
 from .configuration import complete_nodes
-from .scope import Scope
+from .scope import ContextT, Scope
 from .values import matches_state
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _STATUSES = ("active", "done", "error", "stopped")
 _PLAIN = (str, int, bool, type(None))
 
 
-class Snapshot:
+class Snapshot(Generic[ContextT]):
     """The value of a machine actor at one moment. Never changed: a transition makes another one.
 
     `context` is plain data, `children` maps ids to actor refs, `output` and `error` are None until
@@ -53,7 +53,7 @@ class Snapshot:
     def __init__(
         self,
         configuration: Configuration,
-        context: Any,
+        context: ContextT,
         children: dict[str, Any],
         status: Status,
         history_value: HistoryValue,
