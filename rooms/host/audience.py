@@ -128,10 +128,7 @@ class Audience:
 
         if self._key_changes:
             self._move(now)
-        try:
-            self._send(self._fanout.update(view_of, now))
-        except Exception:
-            logger.exception("%s/%s: a view can't be sent", self.room.kind, self.room.id)
+        self._send(self._fanout.update(view_of, now, self._report))
         for key in self._viewers.keys() - self._views.keys() - self._failed.keys():
             del self._viewers[key]
 
@@ -204,6 +201,9 @@ class Audience:
             ]
         more = {name: value for name, value in more.items() if value}
         return {**view, **more} if more else view
+
+    def _report(self, key: Hashable, error: TypeError) -> None:
+        logger.error("%s/%s: a view can't be sent: %s", self.room.kind, self.room.id, error)
 
     def _move(self, now: int) -> None:
         """Put those whose view key changed before their new view."""

@@ -56,6 +56,13 @@ class Backlog:
         self.cursor = f"{self._name}.{self._number}"
         return step
 
+    def back(self, view: View) -> None:
+        """Take the newest step back to `view`: nobody was told of it."""
+        self.view = view
+        self.cursor = self._steps.pop().base
+        self._sizes.pop()
+        self._number -= 1
+
     def weigh(self, size: int, most: int) -> None:
         """The newest step takes `size` bytes: forget the oldest ones until all take at most `most`,
         the size of the whole view. Who is further behind is better off with that.

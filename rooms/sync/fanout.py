@@ -105,6 +105,8 @@ class Fanout:
 
         It gets its lane, and what it lacks: a patch, the whole view, or `room.unchanged` (not a
         word when `quiet`). `now` is the store's time in ms.
+
+        Raises TypeError: the view can't be encoded; the connection isn't attached.
         """
         self.detach(channel)
         told: list[Message] = []
@@ -117,7 +119,11 @@ class Fanout:
         self._places[channel] = _Place(key, watch, lane)
         told.append(Joined(channel, lane.number))
         if not (quiet and cursor == watch.backlog.cursor):
-            told.append(_catch_up(channel, watch, lane, cursor, now))
+            try:
+                told.append(_catch_up(channel, watch, lane, cursor, now))
+            except TypeError:
+                self.detach(channel)
+                raise
         return told
 
     def detach(self, channel: int) -> None:
@@ -166,19 +172,28 @@ class Fanout:
 
     # -------------------------------------------------------------- changes
 
-    def update(self, view_of: Callable[[Hashable], View], now: int) -> list[Message]:
+    def update(
+        self,
+        view_of: Callable[[Hashable], View],
+        now: int,
+        report: Callable[[Hashable, TypeError], None],
+    ) -> list[Message]:
         """The room changed, and durably so: a frame a lane, for every watched key whose view did.
 
-        Raises what `view_of` raises, before anything is changed.
+        `report` gets each view that can't be encoded: its watchers keep what they have. Raises what
+        `view_of` raises, before anything is changed.
         """
         views = [
-            (watch, view_of(key))
+            (key, watch, view_of(key))
             for key, watch in self._watches.items()
             if key not in self._unwatched
         ]
         told: list[Message] = []
-        for watch, view in views:
-            _step(watch, view, now, told)
+        for key, watch, view in views:
+            try:
+                _step(watch, view, now, told)
+            except TypeError as error:
+                report(key, error)
         return told
 
     def tell(self, channel: int, message: dict[str, Json], seq: int | None = None) -> Tell:
@@ -251,22 +266,33 @@ class Fanout:
 
 
 def _step(watch: _Watch, view: View, now: int, told: list[Message]) -> None:
-    """Bring a watch to its next view, and tell each of its lanes."""
-    backlog = watch.backlog
+    """Bring a watch to its next view, and tell each of its lanes.
+
+    Raises TypeError: the view can't be encoded; the watch stays where it was, and nobody is told.
+    """
+    backlog, before = watch.backlog, watch.backlog.view
     step = backlog.step(view)
     if step is None:
         return
+    frames: list[Message] = []
     size = 0
-    for lane in watch.lanes.values():
-        lane.view = None
-        lane.patches.clear()
-        if lane.channels:
-            data = encode(messages.patch(step.base, backlog.cursor, step.ops), lane.codec)
-            size = len(data)
-            if size > max(_SMALL, watch.size):  # a change of nearly everything
-                data = min(data, _whole(watch, lane, now), key=len)
-            told.append(Frame(lane.number, step.base, backlog.cursor, data))
+    try:
+        for lane in watch.lanes.values():
+            lane.view = None
+            lane.patches.clear()
+            if lane.channels:
+                data = encode(messages.patch(step.base, backlog.cursor, step.ops), lane.codec)
+                size = len(data)
+                if size > max(_SMALL, watch.size):  # a change of nearly everything
+                    data = min(data, _whole(watch, lane, now), key=len)
+                frames.append(Frame(lane.number, step.base, backlog.cursor, data))
+    except TypeError:
+        backlog.back(before)
+        for lane in watch.lanes.values():
+            lane.view = None
+        raise
     backlog.weigh(size, max(_LEAST, watch.size))
+    told.extend(frames)
 
 
 def _catch_up(channel: int, watch: _Watch, lane: _Lane, cursor: str | None, now: int) -> Tell:

@@ -60,7 +60,11 @@ class Audience:
         self.fanout = fanout
         self.listeners: dict[int, Listener] = {}
         self.behind: list[int] = []
+        self.broken: list[Hashable] = []
         self.frames: list[protocol.Fanout] = []
+
+    def report(self, key: Hashable, error: TypeError) -> None:
+        self.broken.append(key)
 
     def join(
         self,
@@ -84,7 +88,7 @@ class Audience:
         return self.listeners.pop(channel)
 
     def update(self, views: dict[Hashable, Any]) -> list[Message]:
-        told = self.fanout.update(views.__getitem__, NOW)
+        told = self.fanout.update(views.__getitem__, NOW, self.report)
         self.hear(told)
         return told
 
@@ -189,6 +193,29 @@ def test_a_view_that_raises_changes_nothing() -> None:
         room.update({"ann": counted(2)})
     room.update({"ann": counted(2), "bob": counted(1)})
     assert ann.view == counted(2)
+
+
+def test_a_view_that_cant_be_encoded_is_nobodys_but_its_watchers_affair() -> None:
+    room = make()
+    ann = room.join(1, counted(1), "ann")
+    bob = room.join(2, counted(1), "bob")
+    broken = counted(2, bad={1, 2})
+    cursor = ann.cursor
+    for number in (2, 3):
+        room.update({"ann": broken, "bob": counted(number)})
+    assert room.broken == ["ann", "ann"]
+    assert (ann.view, ann.cursor, bob.view) == (counted(1), cursor, counted(3))
+    room.hear(room.fanout.want(1, None, NOW))
+    assert ann.view == counted(1)
+    for channel, key in [(3, "ann"), (4, "cat")]:
+        with pytest.raises(TypeError):
+            room.join(channel, broken, key)
+        assert room.fanout.cursor(channel) is None
+    del room.listeners[3], room.listeners[4]
+    room.update({"ann": counted(4), "bob": counted(4)})
+    assert (ann.view, bob.view) == (counted(4), counted(4))
+    assert types(ann) == ["room.view", "room.view", "room.patch"]
+    assert room.behind == []
 
 
 # ------------------------------------------------------------------ resume
