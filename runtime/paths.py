@@ -1,0 +1,289 @@
+"""Paths through the states of some logic: which there are, and how to get from one to another.
+
+States are told apart by what `serialize_state` makes of them; they are found by trying events on
+them, starting from the first snapshot. Everything goes through the pure face, so nothing is
+performed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .errors import RuntimeFault
+from .pure import get_next_snapshot, initial_transition
+from .statechart.events import INIT
+from .statechart.nodes import StateNode
+from .statechart.snapshot import Snapshot, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from .statechart.machine import StateMachine
+    from .statechart.nodes import Transition
+    from .statechart.scope import ActorLogic, Event
+
+
+class PathStep(NamedTuple):
+    """A state, and the event that led there; the first one's is `xstate.init`."""
+
+    state: Any
+    event: Event
+
+
+class Path(NamedTuple):
+    """A way to `state`; `weight` is the number of events it takes."""
+
+    state: Any
+    steps: tuple[PathStep, ...]
+    weight: int
+
+
+class Next(NamedTuple):
+    """What an event leads to."""
+
+    event: Event
+    state: Any
+
+
+class Adjacency(NamedTuple):
+    """A state, and by serialized event what each event leads to."""
+
+    state: Any
+    transitions: dict[str, Next]
+
+
+AdjacencyMap = dict[str, Adjacency]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traversal:
+    """How to go about it.
+
+    Args:
+        events: those to try: a list, or a function of the state. A machine's states are tried with
+            the events they
+            handle; a list then says which events stand for a type.
+        serialize_state: (state, event, previous state) → text; equal texts are one state.
+        serialize_event: event → text.
+        filter_events: (state, event) → whether to try it.
+        from_state: where to start; the first snapshot unless given.
+        to_state: keep only paths to states of which this is true.
+        stop_when: don't go on from states of which this is true; `to_state` unless given.
+        limit: how many states to look at before giving up with RuntimeFault.
+        input: for the first snapshot.
+    """
+
+    events: Sequence[Event] | Callable[[Any], Iterable[Event]] = ()
+    serialize_state: Callable[[Any, Event | None, Any], str] | None = None
+    serialize_event: Callable[[Event], str] | None = None
+    filter_events: Callable[[Any, Event], bool] | None = None
+    from_state: Any = None
+    to_state: Callable[[Any], bool] | None = None
+    stop_when: Callable[[Any], bool] | None = None
+    limit: float = math.inf
+    input: Any = None
+    #: Whether `events` is all there is to try, whatever the state handles.
+    only_these: bool = field(default=False, repr=False)
+
+    def text_of(self, state: Any, event: Event | None = None, previous: Any = None) -> str:
+        """What tells a state from others."""
+        if self.serialize_state is not None:
+            return self.serialize_state(state, event, previous)
+        return serialize_snapshot(state)
+
+    def text_of_event(self, event: Event) -> str:
+        """What tells an event from others."""
+        return (self.serialize_event or _text)(event)
+
+    def first(self, logic: ActorLogic) -> Any:
+        """Where to start."""
+        if self.from_state is not None:
+            return self.from_state
+        return initial_transition(logic, self.input)[0]
+
+    def to_try(self, state: Any) -> Iterable[Event]:
+        """The events to try on a state."""
+        events = list(self.events(state) if callable(self.events) else self.events)
+        if not isinstance(state, Snapshot) or self.only_these:
+            return events
+        found: list[Event] = []
+        for event_type in _handled(state):
+            found += [event for event in events if event["type"] == event_type] or [
+                {"type": event_type}
+            ]
+        return found
+
+    def wanted(self, paths: Iterable[Path]) -> list[Path]:
+        """The paths that lead where they should."""
+        return [path for path in paths if self.to_state is None or self.to_state(path.state)]
+
+
+def get_adjacency_map(logic: ActorLogic, **options: Any) -> AdjacencyMap:
+    """Every state that can be reached, by its text. Options as in `Traversal`."""
+    return _adjacency(logic, Traversal(**options))
+
+
+def adjacency_map_to_array(adjacency: AdjacencyMap) -> list[tuple[Any, Event, Any]]:
+    """(state, event, next state), one for each event tried."""
+    return [
+        (entry.state, reached.event, reached.state)
+        for entry in adjacency.values()
+        for reached in entry.transitions.values()
+    ]
+
+
+def get_shortest_paths(logic: ActorLogic, **options: Any) -> list[Path]:
+    """One shortest path to each state. Options as in `Traversal`."""
+    traversal = Traversal(**options)
+    adjacency = _adjacency(logic, traversal)
+    start = traversal.first(logic)
+    start_text = traversal.text_of(start)
+    paths = {start_text: Path(start, (PathStep(start, {"type": INIT}),), 0)}
+    pending = [start_text]
+    for text in pending:
+        path = paths[text]
+        for reached in adjacency[text].transitions.values():
+            next_text = traversal.text_of(reached.state, reached.event, path.state)
+            if next_text not in paths:
+                steps = (*path.steps, PathStep(reached.state, reached.event))
+                paths[next_text] = Path(reached.state, steps, path.weight + 1)
+                pending.append(next_text)
+    return traversal.wanted(paths.values())
+
+
+def get_simple_paths(logic: ActorLogic, **options: Any) -> list[Path]:
+    """All paths to each state that pass no state twice. Options as in `Traversal`."""
+    traversal = Traversal(**options)
+    adjacency = _adjacency(logic, traversal)
+    start = traversal.first(logic)
+    start_text = traversal.text_of(start)
+    found: dict[str, list[Path]] = {text: [] for text in adjacency}
+
+    def visit(text: str, path: Path, passed: frozenset[str]) -> None:
+        found[text].append(path)
+        for reached in adjacency[text].transitions.values():
+            next_text = traversal.text_of(reached.state, reached.event, path.state)
+            if next_text not in passed:
+                steps = (*path.steps, PathStep(reached.state, reached.event))
+                onward = Path(reached.state, steps, path.weight + 1)
+                visit(next_text, onward, passed | {next_text})
+
+    visit(start_text, Path(start, (PathStep(start, {"type": INIT}),), 0), frozenset({start_text}))
+    return traversal.wanted(path for paths in found.values() for path in paths)
+
+
+def get_paths_from_events(logic: ActorLogic, events: Sequence[Event], **options: Any) -> list[Path]:
+    """The one path that these events make; none if it doesn't lead to `to_state`."""
+    traversal = Traversal(**options)
+    state = traversal.first(logic)
+    steps = [PathStep(state, {"type": INIT})]
+    for event in events:
+        state = get_next_snapshot(logic, state, event)
+        steps.append(PathStep(state, event))
+    return traversal.wanted([Path(state, tuple(steps), len(events))])
+
+
+def join_paths(head: Path, tail: Path) -> Path:
+    """One path after another, which must begin where the first ends. Raises RuntimeFault."""
+    if tail.steps[0].state is not head.state:
+        raise RuntimeFault("Paths cannot be joined: the second doesn't begin where the first ends")
+    return Path(tail.state, head.steps + tail.steps[1:], head.weight + tail.weight)
+
+
+def serialize_snapshot(state: Any) -> str:
+    """A state as text: of a machine, its value and its context."""
+    if not isinstance(state, Snapshot):
+        fields = ("status", "context", "output", "error")
+        return _text({name: plain(getattr(state, name, None)) for name in fields})
+    shown: dict[str, Any] = {"value": state.value}
+    if state.context:
+        shown["context"] = plain(state.context)
+    return _text(shown)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A transition in a directed graph; one without targets leads back to its source."""
+
+    id: str
+    source: StateNode
+    target: StateNode
+    transition: Transition
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A chart as a directed graph: its node, the edges from it, its children likewise."""
+
+    id: str
+    state_node: StateNode
+    children: tuple[Graph, ...]
+    edges: tuple[Edge, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As XState's `toJSON` has it."""
+        return {
+            "id": self.id,
+            "children": [child.to_json() for child in self.children],
+            "edges": [
+                {
+                    "source": edge.source.id,
+                    "target": edge.target.id,
+                    "label": {"text": edge.transition.event_type},
+                }
+                for edge in self.edges
+            ],
+        }
+
+
+def to_directed_graph(machine: StateMachine | StateNode) -> Graph:
+    """The chart of a machine, or what lies below a node, as a graph."""
+    node = machine if isinstance(machine, StateNode) else machine.root
+    transitions = [t for several in node.transitions.values() for t in several]
+    edges = tuple(
+        Edge(f"{node.id}:{number}:{place}", node, target, transition)
+        for number, transition in enumerate(transitions)
+        for place, target in enumerate(
+            (node,) if transition.targets is None else transition.targets
+        )
+    )
+    children = tuple(to_directed_graph(child) for child in node.states.values())
+    return Graph(node.id, node, children, edges)
+
+
+def _adjacency(logic: ActorLogic, traversal: Traversal) -> AdjacencyMap:
+    if traversal.stop_when is None:
+        traversal = replace(traversal, stop_when=traversal.to_state)
+    adjacency: AdjacencyMap = {}
+    pending: list[tuple[Any, Event | None, Any]] = [(traversal.first(logic), None, None)]
+    for looked, (state, event, previous) in enumerate(pending):
+        if looked > traversal.limit:
+            raise RuntimeFault(f"Traversal limit exceeded: more than {traversal.limit} states")
+        text = traversal.text_of(state, event, previous)
+        if text in adjacency:
+            continue
+        entry = adjacency[text] = Adjacency(state, {})
+        if traversal.stop_when is not None and traversal.stop_when(state):
+            continue
+        for next_event in traversal.to_try(state):
+            if traversal.filter_events is not None and not traversal.filter_events(
+                state, next_event
+            ):
+                continue
+            reached = get_next_snapshot(logic, state, next_event)
+            entry.transitions[traversal.text_of_event(next_event)] = Next(next_event, reached)
+            pending.append((reached, next_event, state))
+    return adjacency
+
+
+def _handled(snapshot: Snapshot) -> list[str]:
+    """The event types that active nodes name; wildcards name none."""
+    descriptors = dict.fromkeys(d for node in snapshot.nodes for d in node.own_events)
+    return [descriptor for descriptor in descriptors if not descriptor.endswith("*")]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
