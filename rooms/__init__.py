@@ -1,16 +1,26 @@
-"""Skyrooms: one statechart is the whole server. What an author imports; the rest may change."""
+"""Skyrooms: one statechart is the whole server. What an author imports; the rest may change.
 
-# from app
-from rooms.app import App
+Names are loaded when they are first used, so that the command line, and the process that `rooms
+dev` watches files in, don't wait for what they don't need.
+"""
 
-# from definition
-from rooms.definition import Door, Room, reply
+from __future__ import annotations
 
-# from errors
-from rooms.errors import CloseCode, RoomsError, UsageError
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-# from sync.views
-from rooms.sync.views import Viewer, everything, public, show
+if TYPE_CHECKING:
+    # from app
+    from rooms.app import App
+
+    # from definition
+    from rooms.definition import Door, Room, reply
+
+    # from errors
+    from rooms.errors import CloseCode, RoomsError, UsageError
+
+    # from sync.views
+    from rooms.sync.views import Viewer, everything, public, show
 
 __all__ = [
     # app
@@ -29,3 +39,19 @@ __all__ = [
     "public",
     "show",
 ]
+
+_HOMES = {
+    "rooms.app": ("App",),
+    "rooms.definition": ("Door", "Room", "reply"),
+    "rooms.errors": ("CloseCode", "RoomsError", "UsageError"),
+    "rooms.sync.views": ("Viewer", "everything", "public", "show"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            value: object = getattr(import_module(home), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

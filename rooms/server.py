@@ -23,8 +23,7 @@ from rooms.link import memory
 from rooms.router.limits import Limits
 from rooms.router.listening import Listening, bind
 from rooms.router.router import Router
-from rooms.store.memory import MemoryStore
-from rooms.store.sqlite import SqliteStore
+from rooms.store import open_store
 from runtime.clock import LoopClock
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_WALL: Final = LoopClock()
 _DRAINED_WITHIN: Final = 10.0
 _MIN_SECRET: Final = 32  # bytes, as RFC 7518, 3.2 asks of HS256
 
@@ -62,7 +62,7 @@ async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -
     async with contextlib.AsyncExitStack() as ending:
         bound = bind(settings.bind, settings.port)
         ending.callback(bound.close)
-        store = await open_store(settings.store)
+        store = await open_store(settings.store, now=_now, elapsed=elapsed)
         ending.push_async_callback(store.close)
         secret = await _secret(store, settings.secret)
 
@@ -91,26 +91,8 @@ async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -
             await stopped.wait()
 
 
-async def open_store(url: str) -> Store:
-    """The store that this URL names.
-
-    `memory:` · `sqlite:///rooms.db`, relative to the current folder · `sqlite:////var/rooms.db`.
-
-    Raises:
-        UsageError: no store has such a URL.
-        StoreError: it can't be opened.
-    """
-    clock = LoopClock()
-
-    def now() -> int:
-        return int(clock.now())
-
-    scheme, _, rest = url.partition(":")
-    if scheme == "memory" and not rest.strip("/"):
-        return MemoryStore(now, elapsed=elapsed)
-    if scheme == "sqlite" and rest.startswith("///") and len(rest) > 3:
-        return await SqliteStore.open(Path(rest[3:]), now=now, elapsed=elapsed)
-    raise UsageError(f"{url!r} names no store: take memory: or sqlite:///rooms.db")
+def _now() -> int:
+    return int(_WALL.now())
 
 
 async def _secret(store: Store, given: str | None) -> bytes:

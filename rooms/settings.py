@@ -20,8 +20,9 @@ LogFormat = Literal["text", "json"]
 class Settings:
     """What an operator decides.
 
-    `port` 0 takes a free one. `limits` False lifts the limits by connection and address. `secret`
-    signs anonymous tokens; None: the one kept in the store.
+    `port` 0 takes a free one. `limits` False lifts the limits by connection and address. `origins`
+    are sites whose pages may connect, besides the server's own. `secret` signs anonymous tokens;
+    None: the one kept in the store.
     """
 
     port: int = 1999
@@ -29,11 +30,13 @@ class Settings:
     store: str = "sqlite:///rooms.db"
     limits: bool = True
     log_format: LogFormat = "text"
+    origins: tuple[str, ...] = ()
     secret: str | None = None
 
     @classmethod
-    def read(cls, environ: Mapping[str, str], **options: str | None) -> Settings:
+    def read(cls, environ: Mapping[str, str], **options: object) -> Settings:
         """From the command line's options, then the environment (`ROOMS_PORT` …), then defaults.
+        Other options, and those that are None, don't matter.
 
         Raises:
             UsageError: a value that can't be; it names where it came from.
@@ -45,7 +48,7 @@ class Settings:
             if given is None:
                 given, source = environ.get(variable) or None, variable
             if given is not None:
-                values[field.name] = _parse(field.name, given, source)
+                values[field.name] = _parse(field.name, str(given), source)
         return cls(**values)
 
     def to_environ(self) -> dict[str, str]:
@@ -67,6 +70,8 @@ def _parse(name: str, given: str, source: str) -> Any:
             return _one_of(given, source, {"on": True, "off": False})
         case "log_format":
             return _one_of(given, source, {"text": "text", "json": "json"})
+        case "origins":
+            return tuple(given.replace(",", " ").split())
         case _:
             return given
 
@@ -78,4 +83,10 @@ def _one_of(given: str, source: str, choices: dict[str, Any]) -> Any:
 
 
 def _text(value: object) -> str:
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+    match value:
+        case bool():
+            return "on" if value else "off"
+        case tuple():
+            return " ".join(value)
+        case _:
+            return str(value)

@@ -13,31 +13,37 @@ if TYPE_CHECKING:
     from rooms.store.port import Store
 
 
-async def open_store(
-    url: str,
-    *,
-    now: Callable[[], int],
-    elapsed: Callable[[], float],
-    lock_wait: int | None = None,
-) -> Store:
-    """Open the store that a URL names: `sqlite:///rooms.db` (relative to the current folder),
-    `sqlite:////var/lib/rooms.db`, or `memory:`.
-
-    `now` is ms since 1970; `elapsed` is ms by a clock that isn't stepped; `lock_wait` (ms) is how
-    long to wait for a file that is in use.
+def file_of(url: str) -> Path | None:
+    """The file that a store's URL names: `sqlite:///rooms.db` (relative to the current folder),
+    `sqlite:////var/lib/rooms.db`. None for `memory:`.
 
     Raises:
-        UsageError: it isn't the URL of a store.
-        StoreError: the store can't be opened; StoreLocked: another process has it.
+        UsageError: no store has such a URL.
     """
     if url == "memory:":
+        return None
+    path = url.removeprefix("sqlite:///")
+    if path in (url, ""):
+        raise UsageError(
+            f"{url!r} names no store: take sqlite:///rooms.db, sqlite:////full/path or memory:"
+        )
+    return Path(path)
+
+
+async def open_store(url: str, *, now: Callable[[], int], elapsed: Callable[[], float]) -> Store:
+    """Open the store that a URL names.
+
+    `now` is ms since 1970; `elapsed` is ms by a clock that is never stepped.
+
+    Raises:
+        UsageError: no store has such a URL.
+        StoreError: it can't be opened (StoreLocked: another process has it).
+    """
+    path = file_of(url)
+    if path is None:
         from rooms.store.memory import MemoryStore
 
         return MemoryStore(now, elapsed=elapsed)
-    path = url.removeprefix("sqlite:///")
-    if path in (url, ""):
-        raise UsageError(f"--store {url}: take sqlite:///rooms.db, sqlite:////full/path or memory:")
-    from rooms.store.sqlite import LOCK_WAIT, SqliteStore
+    from rooms.store.sqlite import SqliteStore
 
-    wait = LOCK_WAIT if lock_wait is None else lock_wait
-    return await SqliteStore.open(Path(path), now=now, elapsed=elapsed, lock_wait=wait)
+    return await SqliteStore.open(path, now=now, elapsed=elapsed)

@@ -274,7 +274,7 @@ async def test_urls_name_stores(clock: Clock, tmp_path: Path, monkeypatch: Any) 
     memory = await open_store("memory:", now=clock.now, elapsed=clock.now)
     assert isinstance(memory, MemoryStore)
     for url in ("sqlite:///", "sqlite://rooms.db", "rooms.db", "mysql://x"):
-        with pytest.raises(UsageError, match="--store"):
+        with pytest.raises(UsageError, match="names no store"):
             await open_store(url, now=clock.now, elapsed=clock.now)
 
 

@@ -1,0 +1,118 @@
+"""A process that serves one App: what `rooms serve` does itself, and `rooms dev` starts.
+
+In: an App and the settings. Out: a server, until it is told to stop. Started by `supervisor.py` it
+makes itself ready first and then waits for its orders, so that the next one can stand by; it says
+what to watch and where it can be reached, as lines of JSON over a socket, and ends at once when
+that socket does: whatever kills the parent, nothing is left behind.
+
+Next: `server.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rooms import loading
+from rooms.errors import RoomsError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rooms.loading import Place
+    from rooms.settings import Settings
+
+PARENT = "ROOMS_PARENT_SOCKET"
+
+# Seconds after which a thread that computes lets others have a turn. The store's thread needs a few
+# of them for a commit: beside a loop at its limit it gets some 100 commits a second through at
+# Python's own 5 ms, and four to five times as many at this.
+SWITCH_INTERVAL = 0.0005
+
+
+def serve(
+    place: Place,
+    settings: Settings,
+    *,
+    loaded: Callable[[], None],
+    ready: Callable[[str, bool], None],
+) -> None:
+    """Load and serve until SIGTERM or SIGINT. `ready` gets the URL and whether there are pages.
+
+    Raises:
+        RoomsError: it can't be served; the message says what to change.
+    """
+    from rooms import logs
+
+    logs.configure(settings.log_format)
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    app = loading.load(place)
+    loaded()
+    from rooms.server import run
+
+    run(app, settings, ready=lambda url: ready(url, app.pages is not None))
+
+
+@contextmanager
+def failing(say: Callable[[str], object]) -> Iterator[None]:
+    """An error meant for whoever started this ends it with one line: status 2 for wrong usage, 1
+    otherwise.
+    """
+    try:
+        yield
+    except RoomsError as error:
+        say(f"rooms: {error}")
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+
+
+class Parent:
+    """The supervisor's end of the socket, which this process was born with."""
+
+    def __init__(self, socket: socket.socket) -> None:
+        socket.set_inheritable(False)
+        self._socket = socket
+
+    def orders(self) -> tuple[str, Settings]:
+        """Wait for what to serve: an APP and how. The process ends with the parent from then on."""
+        from rooms.settings import Settings
+
+        with self._socket.makefile() as lines:
+            line = lines.readline()
+        if not line:
+            sys.exit(0)  # it wasn't needed
+        target, environ = json.loads(line)
+        threading.Thread(target=self._watch, name="parent", daemon=True).start()
+        return target, Settings.read(environ)
+
+    def say(self, **message: object) -> None:
+        """Tell the supervisor."""
+        self._socket.sendall(json.dumps(message).encode() + b"\n")
+
+    def _watch(self) -> None:
+        self._socket.recv(1)  # it says no more: this is its end
+        os._exit(1)
+
+
+def main() -> None:
+    """`python -m rooms.process`, by a supervisor."""
+    parent = Parent(socket.socket(fileno=int(os.environ.pop(PARENT))))
+    import rooms.server  # noqa: F401 - takes longer than all that follows
+
+    target, settings = parent.orders()
+    with failing(lambda line: sys.stderr.write(f"{line}\n")):
+        place = loading.find(target)
+        serve(
+            place,
+            settings,
+            loaded=lambda: parent.say(sources=loading.sources(place)),
+            ready=lambda url, pages: parent.say(ready=url, pages=pages),
+        )
+
+
+if __name__ == "__main__":
+    main()

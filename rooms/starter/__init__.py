@@ -1,0 +1,21 @@
+"""What `rooms new NAME` makes: a copy of this folder's App and page."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from rooms.errors import UsageError
+
+FILES = ("app.py", "web/index.html")
+
+
+def make(name: str) -> str:
+    """Make the folder; a line that says what to do with it. Raises UsageError."""
+    folder = Path(name)
+    if folder.exists():
+        raise UsageError(f"{name} exists already: take another name")
+    for file in FILES:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(__file__).parent / file, folder / file)
+    return f"made {' and '.join(f'{name}/{file}' for file in FILES)}; now: rooms dev {name}"
