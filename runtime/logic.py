@@ -150,6 +150,8 @@ class PromiseLogic(_OutsideLogic):
             raise NoEventLoopError("from_promise") from None
         made = self.config(LogicArgs(scope, snapshot.input))
         scope.running = loop.create_task(_settled(made, scope))
+        if inspect.iscoroutine(made):  # stopped before its first step, it would never be awaited
+            scope.running.add_done_callback(lambda _: made.close())
 
     def stop(self, scope: Any) -> None:
         running, scope.running = scope.running, None
@@ -254,9 +256,12 @@ class TransitionLogic(_Logic):
         self.initial = initial
 
     def transition(self, snapshot: ActorSnapshot, event: Event, scope: Any) -> ActorSnapshot:
-        if event["type"] == STOP:
-            return snapshot
-        context = self.config(snapshot.context, event, scope)
+        try:
+            context = self.config(snapshot.context, event, scope)
+        except Exception:
+            if event["type"] == STOP:  # one that knows only its own events may still be stopped
+                return snapshot
+            raise
         return snapshot if context is snapshot.context else snapshot.replace(context=context)
 
     def get_initial_snapshot(self, scope: Any, input: Any = None) -> ActorSnapshot:

@@ -53,8 +53,9 @@ class Library:
         self.incomplete = incomplete
         self.checked = checked
         self.missing: list[DefinitionError] = []
-        #: Nodes named by guards: looked up when the chart is complete.
+        #: Nodes named by guards: looked up when the chart is complete, by `find` from then on.
         self.awaited_nodes: list[tuple[str, str, list[StateNode]]] = []
+        self.find: Callable[[str, str], StateNode] | None = None
         self._runs: dict[str, Run] = {}
         self._checks: dict[str, Guard] = {}
         for kind in ("actions", "guards", "delays", "actors"):
@@ -132,7 +133,10 @@ class Library:
         return src
 
     def node(self, reference: str, path: str) -> Callable[[], StateNode]:
-        """A node by "#id", known once the chart is complete."""
+        """A node by "#id", known once the chart is complete. Raises DefinitionError."""
+        if self.find is not None:
+            node = self.find(reference, path)
+            return lambda: node
         found: list[StateNode] = []
         self.awaited_nodes.append((reference, path, found))
         return lambda: found[0]

@@ -78,6 +78,7 @@ def parse(config: Mapping[str, Any], machine: Any, library: Library) -> Chart:
     parser.routes()
     for reference, path, found in library.awaited_nodes:
         found.append(parser.by_id(reference, path))
+    library.find = parser.by_id
     chart.ready()
     return chart
 
