@@ -12,6 +12,7 @@ Next: `rooms/sync/backlog.py`.
 from __future__ import annotations
 
 from bisect import bisect_left
+from operator import is_
 from typing import TYPE_CHECKING, Any, Final
 
 from rooms.errors import PatchError
@@ -89,7 +90,9 @@ def _compare_lists(old: list[Json], new: list[Json], path: list[str | int], ops:
     if start in (end_old, end_new) or end_old - start == end_new - start == 1:
         pairs: list[tuple[int, int]] = []
     else:
-        pairs = _pairs(old, new, start, end_old, end_new)
+        pairs = _shifted(old, new, start, end_old, end_new) or _pairs(
+            old, new, start, end_old, end_new
+        )
     for at_old, at_new in reversed(pairs):
         if at_old + 1 < end_old or at_new + 1 < end_new:
             _rewrite(old, new, (at_old + 1, end_old), (at_new + 1, end_new), path, ops)
@@ -138,6 +141,20 @@ def _same(one: Json, other: Json) -> bool:
         return True
     kind = type(one)
     return kind is type(other) and kind is not dict and kind is not list and bool(one == other)
+
+
+def _shifted(
+    old: list[Json], new: list[Json], start: int, end_old: int, end_new: int
+) -> list[tuple[int, int]]:
+    """The items that stay of a list that only lost its head, as a log with a limit does."""
+    first = new[start]
+    for at in range(start + 1, end_old):
+        if old[at] is first:
+            end = start + min(end_old - at, end_new - start)
+            if (end - start) * 2 > end_old - start and all(map(is_, old[at:], new[start:end])):
+                return list(zip(range(at, end_old), range(start, end), strict=False))
+            break
+    return []
 
 
 def _pairs(
