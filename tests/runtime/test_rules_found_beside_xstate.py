@@ -107,6 +107,7 @@ def test_a_reducer_that_knows_only_its_own_events_may_be_stopped() -> None:
     actor.send({"type": "ADD", "by": 2})
     actor.stop()
     assert actor.get_snapshot().context == {"n": 2}
+    assert actor.get_snapshot().error is None
 
 
 @pytest.mark.filterwarnings("error")
