@@ -33,7 +33,9 @@ def bind(address: str, port: int) -> socket.socket:
         UsageError: the address isn't ours, or the port is taken.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named because asyncio sets TCP_NODELAY only on sockets that say they are TCP:
+    # without it an outcome waits 40 ms for the ACK of the frame before it.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((address, port))
