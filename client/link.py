@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from client.backoff import delay
 from client.errors import RoomClosed
-from rooms.errors import Closing as Unparseable
+from rooms.errors import Closing as Unreadable
 from rooms.sync.codec import decode, encode
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class Link:
         self._arm(IDLE, self._probe)
         try:
             message = decode(data, self._codec, max_claim=len(data))
-        except Unparseable:
+        except Unreadable:
             message = None
         if type(message) is not dict or type(message.get("type")) is not str:
             self._lost(1006, "a frame that isn't a message")
