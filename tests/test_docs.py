@@ -1,4 +1,4 @@
-"""Every Python block of every page runs, in order; SPEC rules are unique, and tests cite real ones."""
+"""Every Python block of every page runs; SPEC rules are unique, and tests cite real ones."""
 
 from __future__ import annotations
 
