@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from rooms.link.protocol import Json
     from rooms.router.admission import Admission, Admissions
-    from rooms.router.routing import Channel, Routing
+    from rooms.router.channels import Channel
+    from rooms.router.routing import Routing
     from rooms.router.tokens import Identity
     from rooms.sync.codec import Codec
 
@@ -195,9 +196,8 @@ class Connection:
                 case "room.presence" if len(data) > messages.MAX_PRESENCE_BYTES:
                     most = messages.MAX_PRESENCE_BYTES
                     raise BadMessage("too_big", f"presence has at most {most} bytes")
-            refused = message.get("refused") if "seq" in message else None
-            if refused is not None:
-                self._refuse(channel, BadMessage(**refused), message["seq"])
+                case "room.send" | "room.send_to" if "refused" in message:
+                    self._refuse(channel, BadMessage(**message["refused"]), message["seq"])
             self._others.routing.say(channel, message, len(data))
         except BadMessage as refused:
             self._refuse(channel, refused)

@@ -2,20 +2,18 @@
 
 In from the door: connections that open, say something, drain, close; and plain requests. In from
 the link: what the host has for them. Out: link messages one way, frames the other, each made once
-and written to every socket that needs it. What is kept here outlives the room: cursors,
-attachments, and the numbered messages that have no outcome yet, to be said again when the room
-comes back.
+and written to every socket that needs it. What is kept of a connection outlives its room
+(`channels.py`), and is put before the next one.
 
-Inward from `rooms/router/door.py`; next: `rooms/link/protocol.py`, then `rooms/host/host.py`.
-Outward from there; next: `rooms/router/sockets.py` (`write` is the transport's own).
+Next inward: `rooms/link/protocol.py`, then `rooms/host/host.py`; next outward:
+`rooms/router/sockets.py` (a channel's `write` is the transport's own).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from enum import Enum, auto
 from itertools import count
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final
 
 from rooms.errors import CloseCode, Closing
 from rooms.link.protocol import (
@@ -33,122 +31,16 @@ from rooms.link.protocol import (
     Tell,
     Want,
 )
+from rooms.router.channels import Channel, Lane, Place, Session
 from rooms.router.frames import frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rooms.link.protocol import Json, Message
-    from rooms.sync.codec import Codec
+    from rooms.router.channels import Peer
 
-MAX_UNANSWERED: Final = 256
-MAX_UNANSWERED_BYTES: Final = 64 * 1024
-MAX_HELD_BYTES: Final = 64 * 1024
-"""How much a slow connection may miss of what can't be merged (emitted events)."""
-
-
-class Peer(Protocol):
-    """The socket's side of a channel."""
-
-    @property
-    def write(self) -> Callable[[bytes], object]:
-        """Hand a whole frame to the transport; never waits."""
-
-    def close(self, closing: Closing) -> None:
-        """Tell it `room.closing`, then close it. Nothing of it is heard any more."""
-
-    def pause(self) -> None:
-        """Read no more of it for now."""
-
-    def resume(self) -> None:
-        """Read on."""
-
-
-class _Place(Enum):
-    """What the host knows of a channel, as far as was heard from it."""
-
-    OUTSIDE = auto()  # no incarnation has it
-    ASKED = auto()  # an Attach is under way, and not answered
-    INSIDE = auto()  # joined
-
-
-class Channel:
-    """One connection: what the router keeps of it for as long as its socket lives."""
-
-    __slots__ = (
-        "attach",
-        "codec",
-        "cursor",
-        "greeted",
-        "held",
-        "held_bytes",
-        "lane",
-        "missed",
-        "paused",
-        "peer",
-        "place",
-        "session",
-        "settled",
-        "slow",
-        "unanswered",
-        "unanswered_bytes",
-        "wanting",
-        "write",
-    )
-
-    def __init__(self, attach: Attach, peer: Peer, session: _Session) -> None:
-        self.attach = attach
-        self.codec = cast("Codec", attach.codec)
-        self.peer = peer
-        self.write = peer.write
-        self.session = session
-        self.place = _Place.OUTSIDE
-        self.lane: _Lane | None = None
-        self.cursor = attach.cursor
-        self.greeted = False
-        self.settled = 0  # the highest outcome it was told
-        self.unanswered: dict[int, tuple[dict[str, Json], int]] = {}  # seq → message, bytes
-        self.unanswered_bytes = 0
-        self.paused = False
-        self.slow = False  # too much unsent: no more frames until it drained
-        self.missed = False  # something was skipped meanwhile
-        self.wanting = False  # asked for what it missed, and hasn't got it yet
-        self.held: list[bytes] = []  # what can't be merged waits for that
-        self.held_bytes = 0
-
-    def __str__(self) -> str:
-        kind, session = self.session.name
-        return f"{kind}/{session} #{self.number}"
-
-    @property
-    def number(self) -> int:
-        return self.attach.channel
-
-    @property
-    def behind(self) -> bool:
-        return self.slow or self.wanting
-
-
-class _Lane:
-    """The channels that are sent the same bytes."""
-
-    __slots__ = ("channels", "codec", "number")
-
-    def __init__(self, number: int, codec: Codec) -> None:
-        self.number = number
-        self.codec = codec
-        self.channels: dict[Channel, None] = {}
-
-
-class _Session:
-    """The channels of one session, and the incarnation they joined."""
-
-    __slots__ = ("channels", "epoch", "name")
-
-    def __init__(self, name: tuple[str, str]) -> None:
-        self.name = name
-        self.epoch: int | None = None
-        self.channels: dict[Channel, None] = {}
+_NUMBERED: Final = frozenset({"room.send", "room.send_to"})
 
 
 class Routing:
@@ -159,9 +51,9 @@ class Routing:
 
     def __init__(self, send: Callable[[Message], None]) -> None:
         self._send = send
-        self._sessions: dict[tuple[str, str], _Session] = {}
+        self._sessions: dict[tuple[str, str], Session] = {}
         self._channels: dict[int, Channel] = {}
-        self._lanes: dict[int, _Lane] = {}
+        self._lanes: dict[int, Lane] = {}
         self._requests: dict[int, Callable[[Answer], None]] = {}
         self._numbers = count(1)
         self._leaving = False
@@ -177,7 +69,7 @@ class Routing:
         name = (attach.kind, attach.session)
         session = self._sessions.get(name)
         if session is None:
-            session = self._sessions[name] = _Session(name)
+            session = self._sessions[name] = Session(name)
         channel = Channel(attach, peer, session)
         session.channels[channel] = None
         self._channels[channel.number] = channel
@@ -190,29 +82,18 @@ class Routing:
         A numbered message is kept until its outcome is known. With too many of these the socket
         isn't read.
         """
-        seq = message.get("seq")
-        if seq is not None:
-            self._acknowledge(channel, message.get("acked", 0))
-            known = channel.unanswered.get(seq)
-            channel.unanswered[seq] = (message, size)
-            channel.unanswered_bytes += size - (known[1] if known else 0)
-            if _full(channel) and not channel.paused:
-                channel.paused = True
-                channel.peer.pause()
-        if channel.place is _Place.OUTSIDE:
+        numbered = message["type"] in _NUMBERED
+        if numbered:
+            channel.remember(message, size)
+        if channel.place is Place.OUTSIDE:
             self._wake(channel.session)
-            if seq is not None:
+            if numbered:
                 return  # said with the others that are unanswered
         self._send(Said(channel.number, message))
 
     def tell(self, channel: Channel, data: bytes) -> None:
         """A frame of the door's own for this connection, in its place among the others."""
-        if not channel.behind:
-            channel.write(data)
-            return
-        channel.held.append(data)
-        channel.held_bytes += len(data)
-        if channel.held_bytes > MAX_HELD_BYTES:
+        if not channel.write_in_turn(data):
             self.end(channel, Closing(CloseCode.OVERLOADED, "the connection is too slow"))
 
     def slow(self, channel: Channel) -> None:
@@ -225,7 +106,7 @@ class Routing:
         if channel.missed:
             self._want(channel)
         elif not channel.wanting:
-            _release(channel)
+            channel.release()
 
     def close(self, channel: Channel) -> None:
         """The socket is gone, or was told to go. Harmless when it was closed before."""
@@ -236,7 +117,6 @@ class Routing:
         del session.channels[channel]
         if not session.channels:
             del self._sessions[session.name]
-        channel.held.clear()
         if not self._leaving:
             self._send(Detach(channel.number))
 
@@ -327,7 +207,7 @@ class Routing:
             return
         channel.greeted = True
         if message.seq is not None:
-            self._forget(channel, message.seq)
+            channel.forget(message.seq)
             if channel.behind:  # it is stored, and comes again after the view
                 channel.missed = channel.missed or channel.slow
                 return
@@ -341,16 +221,16 @@ class Routing:
             channel.write(data)
             if channel.wanting:
                 channel.wanting = False
-                _release(channel)
+                channel.release()
         else:
             self.tell(channel, data)
 
     def _join(self, channel: Channel, number: int) -> None:
-        channel.place = _Place.INSIDE
+        channel.place = Place.INSIDE
         self._leave_lane(channel)
         lane = self._lanes.get(number)
         if lane is None:
-            lane = self._lanes[number] = _Lane(number, channel.codec)
+            lane = self._lanes[number] = Lane(number, channel.codec)
         lane.channels[channel] = None
         channel.lane = lane
 
@@ -382,69 +262,34 @@ class Routing:
             return
         session.epoch = None
         self._outside(session)
-        if any(c.unanswered and c.place is _Place.OUTSIDE for c in session.channels):
+        if any(c.place is Place.OUTSIDE and c.unanswered() for c in session.channels):
             self._wake(session)
 
     # ------------------------------------------------------------------ attaching
 
-    def _outside(self, session: _Session) -> None:
+    def _outside(self, session: Session) -> None:
         for channel in session.channels:
-            if channel.place is _Place.INSIDE:
-                channel.place = _Place.OUTSIDE
+            if channel.place is Place.INSIDE:
+                channel.place = Place.OUTSIDE
                 self._leave_lane(channel)
 
-    def _wake(self, session: _Session) -> None:
+    def _wake(self, session: Session) -> None:
         """Put every channel that is outside before the room, with what it hasn't got answered."""
         for channel in session.channels:
-            if channel.place is not _Place.OUTSIDE:
+            if channel.place is not Place.OUTSIDE:
                 continue
-            channel.place = _Place.ASKED
-            attach = replace(
-                channel.attach,
-                cursor=channel.cursor,
-                greeted=channel.greeted,
-                settled=channel.settled,
-            )
-            self._send(attach)
+            channel.place = Place.ASKED
+            self._send(channel.asking())
             if channel.wanting:
                 self._want(channel)
-            for _, (message, _size) in sorted(channel.unanswered.items()):
+            for message in channel.unanswered():
                 self._send(Said(channel.number, message))
 
     def _want(self, channel: Channel) -> None:
         """Ask for the view after its cursor and the outcomes after the last one it was told."""
         channel.missed = False
         channel.wanting = True
-        if channel.place is _Place.OUTSIDE:
+        if channel.place is Place.OUTSIDE:
             self._wake(channel.session)
         else:
             self._send(Want(channel.number, channel.cursor, channel.settled))
-
-    # ------------------------------------------------------------------ unanswered
-
-    def _acknowledge(self, channel: Channel, acked: int) -> None:
-        """Outcomes up to this number have arrived at the client."""
-        for seq in [seq for seq in channel.unanswered if seq <= acked]:
-            self._forget(channel, seq)
-
-    def _forget(self, channel: Channel, seq: int) -> None:
-        known = channel.unanswered.pop(seq, None)
-        if known is not None:
-            channel.unanswered_bytes -= known[1]
-            if channel.paused and not _full(channel):
-                channel.paused = False
-                channel.peer.resume()
-
-
-def _full(channel: Channel) -> bool:
-    return (
-        len(channel.unanswered) >= MAX_UNANSWERED
-        or channel.unanswered_bytes >= MAX_UNANSWERED_BYTES
-    )
-
-
-def _release(channel: Channel) -> None:
-    """Write what waited for the view."""
-    held, channel.held, channel.held_bytes = channel.held, [], 0
-    for data in held:
-        channel.write(data)

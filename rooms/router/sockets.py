@@ -160,6 +160,7 @@ class Socket(WebSocketsSansIOProtocol):
             self.send_500_response()
         if self.listener is None and self.close_timer is None:
             self.transport.close()
+        self.request.headers.clear()  # the core's parser holds on to the request
         del self.scope, self.request, self.response  # nobody needs them for the rest of its life
 
     def send_receive_event_to_app(self) -> None:

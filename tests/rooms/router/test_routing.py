@@ -24,14 +24,14 @@ from rooms.link.protocol import (
     Want,
     encode,
 )
-from rooms.router.frames import frame
-from rooms.router.routing import (
+from rooms.router.channels import (
     MAX_HELD_BYTES,
     MAX_UNANSWERED,
     MAX_UNANSWERED_BYTES,
     Channel,
-    Routing,
 )
+from rooms.router.frames import frame
+from rooms.router.routing import Routing
 
 EVENT = {"type": "increment"}
 
@@ -363,12 +363,13 @@ def test_the_socket_isnt_read_with_too_many_bytes_unanswered() -> None:
     assert not peer.paused
 
 
-def test_plain_events_arent_kept() -> None:  # [SEND1]
+@pytest.mark.parametrize("event", [EVENT, {"type": "increment", "seq": 7, "acked": 9}])
+def test_plain_events_arent_kept(event: dict[str, Any]) -> None:  # [SEND1]
     door = Door()
     channel, _ = door.joined()
-    door.routing.say(channel, EVENT, 20)
+    door.routing.say(channel, event, 20)
     door.hear(Asleep("counter", "s", 1), Live("counter", "s", 2))
-    assert [m for m in door.took() if isinstance(m, Said)] == [Said(channel.number, EVENT)]
+    assert [m for m in door.took() if isinstance(m, Said)] == [Said(channel.number, event)]
 
 
 # ---------------------------------------------------------------------- sleep, wake, move

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rooms.link.protocol import Attach, Close
-from rooms.router import listening, routing, sockets
+from rooms.router import channels, listening, sockets
 from tests.rooms.router.doors import WITHIN, open_door
 from tests.wire import dial
 
@@ -229,7 +229,7 @@ async def test_keepalive_cuts_off_who_is_silent(monkeypatch: pytest.MonkeyPatch)
 async def test_keepalive_is_patient_while_we_dont_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listening, "_PING_EVERY", 0.02)
     monkeypatch.setattr(listening, "_PONG_WITHIN", 0.02)
-    monkeypatch.setattr(routing, "MAX_UNANSWERED", 1)
+    monkeypatch.setattr(channels, "MAX_UNANSWERED", 1)
     async with open_door() as door, raw(door) as connection:
         connection.writer.write(frame(TEXT, b'{"type":"room.send","seq":1,"event":{"type":"a"}}'))
         for _ in range(5):  # five pings without a pong, and it is still there
@@ -245,7 +245,7 @@ async def test_not_reading_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listening, "_PING_EVERY", 0.02)
     monkeypatch.setattr(listening, "_PONG_WITHIN", 0.02)
     monkeypatch.setattr(sockets, "_PAUSED_AT_MOST", 0.1)
-    monkeypatch.setattr(routing, "MAX_UNANSWERED", 1)
+    monkeypatch.setattr(channels, "MAX_UNANSWERED", 1)
     async with open_door() as door, raw(door) as connection:
         connection.writer.write(frame(TEXT, b'{"type":"room.send","seq":1,"event":{"type":"a"}}'))
         await door.host.gone()

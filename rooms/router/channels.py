@@ -1,0 +1,183 @@
+"""A channel: what the router keeps of one connection while rooms come and go (PURE).
+
+Its cursor, the highest outcome it was told, its numbered messages without an outcome; and, while
+the socket is slow, what it missed and what has to wait. `rooms/router/routing.py` decides what is
+sent to whom; here is what that does to one connection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rooms.errors import Closing
+    from rooms.link.protocol import Attach, Json
+    from rooms.sync.codec import Codec
+
+MAX_UNANSWERED: Final = 256
+MAX_UNANSWERED_BYTES: Final = 64 * 1024
+"""Numbered messages without an outcome; with so many the socket isn't read."""
+MAX_HELD_BYTES: Final = 64 * 1024
+"""How much may wait of what can't be merged (emitted events)."""
+
+
+class Peer(Protocol):
+    """The socket's side of a channel."""
+
+    @property
+    def write(self) -> Callable[[bytes], object]:
+        """Hand a whole frame to the transport; never waits."""
+
+    def close(self, closing: Closing) -> None:
+        """Tell it `room.closing`, then close it. Nothing of it is heard any more."""
+
+    def pause(self) -> None:
+        """Read no more of it for now."""
+
+    def resume(self) -> None:
+        """Read on."""
+
+
+class Place(Enum):
+    """What the host knows of a channel, as far as was heard from it."""
+
+    OUTSIDE = auto()  # no incarnation has it
+    ASKED = auto()  # an Attach is under way, and not answered
+    INSIDE = auto()  # joined
+
+
+class Lane:
+    """The channels that are sent the same bytes."""
+
+    __slots__ = ("channels", "codec", "number")
+
+    def __init__(self, number: int, codec: Codec) -> None:
+        self.number = number
+        self.codec = codec
+        self.channels: dict[Channel, None] = {}
+
+
+class Session:
+    """The channels of one session, and the incarnation they joined."""
+
+    __slots__ = ("channels", "epoch", "name")
+
+    def __init__(self, name: tuple[str, str]) -> None:
+        self.name = name
+        self.epoch: int | None = None
+        self.channels: dict[Channel, None] = {}
+
+
+class Channel:
+    """One connection, for as long as its socket lives."""
+
+    __slots__ = (
+        "_held",
+        "_held_bytes",
+        "_paused",
+        "_unanswered",
+        "_unanswered_bytes",
+        "attach",
+        "codec",
+        "cursor",
+        "greeted",
+        "lane",
+        "missed",
+        "peer",
+        "place",
+        "session",
+        "settled",
+        "slow",
+        "wanting",
+        "write",
+    )
+
+    def __init__(self, attach: Attach, peer: Peer, session: Session) -> None:
+        self.attach = attach
+        self.codec = cast("Codec", attach.codec)
+        self.peer = peer
+        self.write = peer.write
+        self.session = session
+        self.place = Place.OUTSIDE
+        self.lane: Lane | None = None
+        self.cursor = attach.cursor
+        self.greeted = False
+        self.settled = 0  # the highest outcome it was told
+        self.slow = False  # too much unsent: no more frames until it drained
+        self.missed = False  # something was skipped meanwhile
+        self.wanting = False  # it asked for what it missed, and hasn't got it yet
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._unanswered: dict[int, tuple[dict[str, Json], int]] = {}  # seq → message, bytes
+        self._unanswered_bytes = 0
+        self._paused = False
+
+    def __str__(self) -> str:
+        kind, session = self.session.name
+        return f"{kind}/{session} #{self.number}"
+
+    @property
+    def number(self) -> int:
+        return self.attach.channel
+
+    def asking(self) -> Attach:
+        """Its Attach as of now: what it holds, and what it was told."""
+        return replace(self.attach, cursor=self.cursor, greeted=self.greeted, settled=self.settled)
+
+    # ------------------------------------------------------------------ while it is behind
+
+    @property
+    def behind(self) -> bool:
+        """Whether it lacks a view: what depends on that has to come after it."""
+        return self.slow or self.wanting
+
+    def write_in_turn(self, data: bytes) -> bool:
+        """Write a frame that can't be merged, after the view it may lack. False: too much waits."""
+        if not self.behind:
+            self.write(data)
+            return True
+        self._held.append(data)
+        self._held_bytes += len(data)
+        return self._held_bytes <= MAX_HELD_BYTES
+
+    def release(self) -> None:
+        """Write what has waited."""
+        held, self._held, self._held_bytes = self._held, [], 0
+        for data in held:
+            self.write(data)
+
+    # ------------------------------------------------------------------ unanswered
+
+    def unanswered(self) -> list[dict[str, Json]]:
+        """The numbered messages without an outcome, by their numbers."""
+        return [message for _, (message, _size) in sorted(self._unanswered.items())]
+
+    def remember(self, message: dict[str, Json], size: int) -> None:
+        """A numbered message of so many bytes was said; earlier ones may be acknowledged in it."""
+        seq, acked = message["seq"], message.get("acked", 0)
+        for earlier in [n for n in self._unanswered if n <= acked]:
+            self.forget(earlier)
+        _, before = self._unanswered.get(seq, (None, 0))
+        self._unanswered[seq] = (message, size)
+        self._unanswered_bytes += size - before
+        if self._full() and not self._paused:
+            self._paused = True
+            self.peer.pause()
+
+    def forget(self, seq: int) -> None:
+        """The outcome of this number is known."""
+        _, size = self._unanswered.pop(seq, (None, 0))
+        self._unanswered_bytes -= size
+        if self._paused and not self._full():
+            self._paused = False
+            self.peer.resume()
+
+    def _full(self) -> bool:
+        return (
+            len(self._unanswered) >= MAX_UNANSWERED
+            or self._unanswered_bytes >= MAX_UNANSWERED_BYTES
+        )
