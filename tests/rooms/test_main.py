@@ -1,0 +1,295 @@
+"""The command line, as processes: what is printed, what is served, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from rooms.__main__ import main
+from rooms.welcome import qr_code
+from tests.rooms.commands import COUNTER, ROOT, ask, free_port, rooms
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the counter in it."""
+    (tmp_path / "counter.py").write_text(COUNTER)
+    return tmp_path
+
+
+@pytest.fixture
+def port() -> str:
+    return str(free_port())
+
+
+# ---------------------------------------------------------------- wrong usage
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["nosuch"], "argument COMMAND: invalid choice: 'nosuch'"),
+        (["dev"], "the following arguments are required: APP"),
+        (["serve", "counter.py", "--hosts", "2"], "unrecognized arguments: --hosts 2"),
+        (["serve", "counter.py", "--port", "x"], "--port x: a port is a number"),
+        (["serve", "counter.py", "--log-format", "xml"], "--log-format xml: take text or json"),
+        (["serve", "nothing.py"], "there is no file nothing.py"),
+        (["dev", "counter.py", "--lan", "--bind", "::1"], "--lan binds all addresses"),
+        (["check", "nothing.py"], "there is no file nothing.py"),
+        (["list"], "there is no store rooms.db yet"),
+        (["list", "--store", "x.db"], "'x.db' names no store"),
+        (["show", "counter"], "counter: a session is named kind/session"),
+        (["new", "counter.py"], "counter.py exists already"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_usage_is_one_line_and_status_2(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    line: str,
+) -> None:
+    monkeypatch.chdir(folder)
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    [said] = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"rooms: {line}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["serve", "counter.py", "--store", "x.db"], "'x.db' names no store"),
+        (["serve", "counter.py", "--bind", "192.0.2.7"], "can't listen on 192.0.2.7"),
+        (["dev", "nothing.py"], "there is no file nothing.py"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_server_that_cannot_begin_says_so_in_one_line(
+    folder: Path, arguments: list[str], line: str
+) -> None:
+    with rooms(folder, *arguments) as command:
+        assert command.ended() == 2
+        [said] = command.lines
+        assert said.startswith(f"rooms: {line}")
+
+
+def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    assert "Serve an App" in capsys.readouterr().out
+
+
+# ---------------------------------------------------------------- serve
+
+
+def test_serve_prints_one_line_when_it_accepts_and_ends_when_told(folder: Path, port: str) -> None:
+    with rooms(folder, "serve", "counter.py", "--port", port) as command:
+        url = command.until("ready").removeprefix("ready ")
+        assert url == f"http://127.0.0.1:{port}"
+        assert ask(f"{url}/rooms/counter/a", {"type": "increment"})["outcome"] == "accepted"
+        command.process.send_signal(signal.SIGTERM)
+        assert command.ended() == 0
+        assert command.lines == [f"ready {url}"]
+
+
+def test_a_taken_port_is_named(folder: Path, port: str) -> None:
+    with socket.create_server(("127.0.0.1", int(port))):
+        with rooms(folder, "serve", "counter.py", "--port", port) as command:
+            assert command.ended() == 2
+        [line] = command.lines
+        assert line.startswith(f"rooms: can't listen on 127.0.0.1 port {port}: Address already")
+
+
+def test_options_may_be_variables(folder: Path, port: str) -> None:
+    variables = {
+        "ROOMS_PORT": port,
+        "ROOMS_STORE": "sqlite:///other.db",
+        "ROOMS_LOG_FORMAT": "json",
+    }
+    with rooms(folder, "serve", "counter.py", **variables) as command:
+        assert command.until("ready") == f"ready http://127.0.0.1:{port}"
+        assert (folder / "other.db").exists()
+
+
+def test_stored_sessions_are_listed_shown_exported_and_deleted(folder: Path, port: str) -> None:
+    with rooms(folder, "serve", "counter.py", "--port", port) as server:
+        url = server.until("ready").removeprefix("ready ")
+        ask(f"{url}/rooms/counter/a", {"type": "increment"})
+        with rooms(folder, "list") as command:
+            assert command.ended() == 1
+            assert "rooms.db is in use by another process" in command.lines[0]
+        server.process.send_signal(signal.SIGINT)
+        assert server.ended() == 0
+
+    def said(*arguments: str) -> list[str]:
+        with rooms(folder, *arguments) as command:
+            assert command.ended() == 0, command.lines
+            return command.lines
+
+    assert said("list")[1].split()[:2] == ["counter/a", "1"]
+    assert json.loads("\n".join(said("show", "counter/a")))["snapshot"]["context"] == {"count": 1}
+    assert [json.loads(line)["session"] for line in said("export")] == ["a"]
+    assert said("check", "counter.py") == ["counter: Counter, machine counter, version 1"]
+    source = folder / "counter.py"
+    source.write_text(COUNTER.replace('"version": "1"', '"version": "2"'))
+    with rooms(folder, "check", "counter.py") as command:
+        assert command.ended() == 1
+        assert "counter/a: this room can't be restored" in command.lines[1]
+    assert said("delete", "counter/a") == ["deleted counter/a"]
+    assert said("list") == ["no sessions"]
+
+
+# ---------------------------------------------------------------- dev
+
+
+def test_dev_starts_again_when_a_source_changes_and_keeps_the_state(
+    folder: Path, port: str
+) -> None:
+    source = folder / "counter.py"
+    with rooms(folder, "dev", "counter.py", "--no-open", "--port", port) as command:
+        url = command.until("ready").removeprefix("ready ")
+        room = f"{url}/rooms/counter/a"
+        assert ask(room, {"type": "increment"})["view"]["context"] == {"count": 1}
+        (folder / "notes.txt").write_text("no source")
+        source.write_text(COUNTER.replace("STEP = 1", "STEP = 10"))
+        assert command.until("changed") == "counter.py changed: starting again"
+        command.until("ready")
+        assert ask(room, {"type": "increment"})["view"]["context"] == {"count": 11}
+        source.write_text(COUNTER.replace("STEP = 1", "STEP = "))
+        command.until("rooms: counter.py:5: SyntaxError")
+        command.until("waiting for a change")
+        source.write_text(COUNTER)
+        command.until("ready")
+        assert ask(room, {"type": "increment"})["view"]["context"] == {"count": 12}
+        assert command.lines.count(f"ready {url}") == 3
+        command.process.send_signal(signal.SIGTERM)
+        assert command.ended() == 0
+
+
+def test_a_new_file_of_the_app_is_watched(folder: Path, port: str) -> None:
+    (folder / "deep").mkdir()
+    (folder / "deep/__init__.py").write_text("STEP = 1")
+    text = COUNTER.replace("STEP = 1", "from deep import STEP")
+    with rooms(folder, "dev", "counter.py", "--no-open", "--port", port) as command:
+        url = command.until("ready").removeprefix("ready ")
+        (folder / "counter.py").write_text(text)
+        command.until("ready")
+        (folder / "deep/__init__.py").write_text("STEP = 7")
+        command.until("__init__.py changed")
+        command.until("ready")
+        view = ask(f"{url}/rooms/counter/a", {"type": "increment"})["view"]
+        assert view["context"] == {"count": 7}
+
+
+def test_nothing_is_left_behind_when_dev_is_killed(folder: Path, port: str) -> None:
+    with rooms(folder, "dev", "counter.py", "--no-open", "--port", port) as command:
+        url = command.until("ready").removeprefix("ready ")
+        ask(f"{url}/rooms/counter/a", {"type": "increment"})
+        command.process.kill()
+        assert command.ended() == -signal.SIGKILL  # and nobody else holds its output open
+    with rooms(folder, "dev", "counter.py", "--no-open", "--port", port) as command:
+        command.until("ready")
+        assert ask(f"{url}/rooms/counter/a")["view"]["context"] == {"count": 1}
+
+
+def test_ctrl_c_ends_dev_and_what_it_serves_in_order(folder: Path, port: str) -> None:
+    with rooms(folder, "dev", "counter.py", "--no-open", "--port", port) as command:
+        command.until("ready")
+        wait_for_both_children(command.process.pid)
+        os.killpg(command.process.pid, signal.SIGINT)  # as a terminal does: everybody gets it
+        assert command.ended() == 0
+        assert command.lines == [f"ready http://127.0.0.1:{port}"]
+
+
+def wait_for_both_children(pid: int) -> None:
+    """Until the process that serves and the one that stands by are there."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    if not children.exists():
+        pytest.skip("needs /proc")
+    end = time.perf_counter() + 10
+    while len(children.read_text().split()) < 2:
+        assert time.perf_counter() < end, f"{pid} had no two children within 10 s"
+        time.sleep(0.01)
+
+
+def test_a_first_start_that_fails_ends_dev(folder: Path, port: str) -> None:
+    (folder / "counter.py").write_text("nope")
+    with rooms(folder, "dev", "counter.py", "--no-open", "--port", port) as command:
+        assert command.ended() == 2
+        assert command.lines == ["rooms: counter.py:1: NameError: name 'nope' is not defined"]
+
+
+def test_a_file_of_the_current_folder_hides_nothing_from_an_app_elsewhere(
+    folder: Path, port: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "rooms.py").write_text("raise RuntimeError('hidden')")
+    with rooms(
+        elsewhere, "dev", str(folder / "counter.py"), "--no-open", "--port", port
+    ) as command:
+        command.until("ready")
+
+
+def test_lan_binds_all_addresses_and_shows_a_qr_code(folder: Path, port: str) -> None:
+    with rooms(folder, "dev", "counter.py", "--no-open", "--port", port, "--lan") as command:
+        assert command.until("ready") == f"ready http://127.0.0.1:{port}"
+        address = command.until("network")
+        if address.startswith("on your network: "):
+            url = address.removeprefix("on your network: ")
+            for line in qr_code(url).splitlines():
+                assert command.until("") == line
+            assert ask(f"{url}/rooms/counter/a")["view"]["context"] == {"count": 0}
+
+
+@pytest.mark.parametrize("display", ["", ":0"])
+def test_a_browser_is_opened_where_there_is_a_display_and_a_page(
+    folder: Path, port: str, display: str
+) -> None:
+    browser = folder / "browser"
+    browser.write_text(
+        f"#!{sys.executable}\nimport sys\nprint('opened', sys.argv[1], flush=True)\n"
+    )
+    browser.chmod(browser.stat().st_mode | stat.S_IXUSR)
+    (folder / "web").mkdir()
+    (folder / "counter.py").write_text(
+        COUNTER.replace("App(counter=Counter)", "App(counter=Counter, pages='web')")
+    )
+    arguments = ("dev", "counter.py", "--port", port)
+    with rooms(folder, *arguments, BROWSER=f"{browser} %s", DISPLAY=display) as command:
+        command.until("ready")
+        if display:
+            assert command.until("opened") == f"opened http://127.0.0.1:{port}"
+        command.process.send_signal(signal.SIGTERM)
+        assert command.ended() == 0
+        assert sum("opened" in line for line in command.lines) == bool(display)
+
+
+# ---------------------------------------------------------------- new
+
+
+def test_new_makes_an_app_that_serves_its_page(tmp_path: Path, port: str) -> None:
+    with rooms(tmp_path, "new", "mine") as command:
+        assert command.ended() == 0
+        assert command.lines[0].endswith("rooms dev mine")
+    with rooms(tmp_path, "serve", "mine", "--port", port) as command:
+        url = command.until("ready").removeprefix("ready ")
+        view = ask(f"{url}/rooms/counter/shared-counter", {"type": "increment"})["view"]
+        assert view["context"] == {"count": 1}
+        with urllib.request.urlopen(url, timeout=10) as page:
+            assert page.read() == (ROOT / "rooms/starter/web/index.html").read_bytes()
