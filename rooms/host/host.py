@@ -55,8 +55,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_BUFFERED: Final = 1024
-"""How many items wait for a room that is waking."""
-MAX_HELD: Final = 256
+"""How many connections and requests wait for a room that is waking."""
+MAX_HELD: Final = 1024
 """How much one connection may say before it is let in."""
 STABLE: Final = 60_000
 """A room that lived so long before it was dropped is loaded again at once (ms)."""
@@ -259,8 +259,8 @@ class Host:
             self._refuse(item, Closing(CloseCode.GOING_AWAY, "this host is going away"))
         else:
             items = self._waiting(id).items
-            if len(items) < MAX_BUFFERED:
-                items.append(item)
+            if len(items) < MAX_BUFFERED or isinstance(item, Heard | Wanted):
+                items.append(item)  # what connections say is bounded for each of them
             else:
                 self._refuse(item, Closing(CloseCode.OVERLOADED, "too much waits for this room"))
 

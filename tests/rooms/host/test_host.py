@@ -187,6 +187,19 @@ async def test_a_slow_authenticate_is_waited_for_in_order_and_not_for_ever() -> 
     assert ben.closing.code == CloseCode.OVERLOADED
 
 
+async def test_nothing_that_is_said_while_a_room_wakes_is_lost() -> None:  # [SLEEP2]
+    on = await Stage(counter=Counter).start()
+    with on.store.holding("acquire"):
+        tabs = [await on.connect(f"v{n}") for n in range(20)]
+        for seq in range(1, 65):
+            for tab in tabs:
+                tab.put({"type": "room.send", "seq": seq, "event": {"type": "increment"}})
+        await on.settle()
+    await on.settle()
+    assert {tab.view["context"]["count"] for tab in tabs} == {20 * 64}
+    assert {len(tab.outcomes()) for tab in tabs} == {64}
+
+
 async def test_who_goes_before_it_is_let_in_has_no_seat() -> None:
     on = await Stage(lobby=Lobby).start()
     ann = await on.connect("ann", "lobby/x")
