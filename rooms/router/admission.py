@@ -103,7 +103,7 @@ class Admissions:
             create == "1",
             token,
             renewed,
-            {name: query[name] for name in query if name not in _OUR_PARAMS} if own else {},
+            params_of(query) if own else {},
             joined(headers) if own else {},
         )
 
@@ -116,11 +116,7 @@ class Admissions:
         origin = headers.get("origin")
         if origin is None or origin in self._origins:
             return
-        try:
-            host = urlsplit(origin).netloc
-        except ValueError:
-            host = ""
-        if not host or host.lower() != headers.get("host", "").lower():
+        if not _same_host(origin, headers.get("host", "")):
             raise Closing(CloseCode.FORBIDDEN, "pages of another origin may not use this server")
 
     def again(self, kind: str, token: str, subject: str) -> Identity | None:
@@ -169,6 +165,25 @@ def _matching(query: QueryParams, name: str, pattern: re.Pattern[str], what: str
     if value is not None and not pattern.fullmatch(value):
         raise Closing(CloseCode.BAD_MESSAGE, f"`{name}` is {what}")
     return value
+
+
+def _same_host(origin: str, host: str) -> bool:
+    """Whether an Origin is of the host that was asked; a port left out is the scheme's own.
+
+    The scheme isn't compared: before a proxy it is https, behind it http.
+    """
+    try:
+        theirs, ours = urlsplit(origin), urlsplit(f"//{host}")
+        default = {"http": 80, "https": 443}.get(theirs.scheme)
+        same_port = (theirs.port or default) == (ours.port or default)
+    except ValueError:
+        return False
+    return theirs.hostname is not None and theirs.hostname == ours.hostname and same_port
+
+
+def params_of(query: QueryParams) -> dict[str, str]:
+    """The query without what is the door's alone."""
+    return {name: query[name] for name in query if name not in _OUR_PARAMS}
 
 
 def joined(headers: Headers) -> dict[str, str]:

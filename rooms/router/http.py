@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from rooms.errors import CloseCode, Closing
 from rooms.link.protocol import Answer, Request
-from rooms.router.admission import joined
+from rooms.router.admission import joined, params_of
 from rooms.sync.messages import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ANSWER_WITHIN: Final = 30.0  # s; a room that takes longer is as good as out of reach
+_ASK_AGAIN: Final = {"cache-control": "no-cache", "vary": "authorization"}
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
 
@@ -81,7 +82,7 @@ class Http:
             session=admission.session,
             method="GET" if request.method == "HEAD" else request.method,
             path=path["rest"],
-            params=dict(request.query_params),
+            params=params_of(request.query_params),
             headers=joined(request.headers),
             body=body,
             viewer=admission.identity.viewer(),
@@ -91,7 +92,7 @@ class Http:
         answer = await self._ask(asked)
         if answer is None:
             return _refused(request, Closing(CloseCode.OVERLOADED, "the room doesn't answer"))
-        return Response(answer.body, answer.status, answer.headers)
+        return Response(answer.body, answer.status, {**_ASK_AGAIN, **answer.headers})
 
     async def make_code(self, request: HttpRequest) -> Response:
         """`POST /rooms/-/codes` with a token: a code that moves its viewer to another device."""

@@ -41,10 +41,14 @@ def bind(address: str, port: int) -> socket.socket:
         bound.bind((address, port))
     except OSError as error:
         bound.close()
-        raise UsageError(
-            f"can't listen on {address} port {port}: {error.strerror}; choose another with --port"
-        ) from error
+        raise _taken(address, port, error) from error
     return bound
+
+
+def _taken(address: str, port: int, error: OSError) -> UsageError:
+    return UsageError(
+        f"can't listen on {address} port {port}: {error.strerror}; choose another with --port"
+    )
 
 
 class Listening:
@@ -70,10 +74,14 @@ class Listening:
         self._server = uvicorn.Server(self._config)
 
     async def start(self) -> None:
-        """Accept connections from now on."""
+        """Accept connections from now on. Raises UsageError: another process does already."""
         self._config.load()
         self._server.lifespan = self._config.lifespan_class(self._config)
-        await self._server.startup(sockets=[self._bound])
+        try:
+            await self._server.startup(sockets=[self._bound])
+        except OSError as error:  # two may be bound to one port as long as neither listens
+            address, port, *_ = self._bound.getsockname()
+            raise _taken(address, port, error) from error
 
     def close(self) -> None:
         """Accept no more; what is connected stays."""

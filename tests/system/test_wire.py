@@ -18,10 +18,12 @@ import httpx
 import jwt
 import msgpack
 import pytest
+from starlette.applications import Starlette
 
 from rooms import App, Door, Room, Viewer, everything
 from rooms.errors import UsageError
 from rooms.host.host import Host
+from rooms.router.listening import Listening, bind
 from rooms.server import serve
 from rooms.settings import Settings
 from runtime import assign, setup
@@ -467,3 +469,16 @@ async def test_what_cant_be_served_is_said(tmp_path: Path) -> None:  # [STORE1]
         with pytest.raises(UsageError, match="choose another with --port"):
             async with serving(settings(tmp_path / "other", port=taken)):
                 pass
+
+
+async def test_two_that_start_together_on_one_port(tmp_path: Path) -> None:
+    one, two = bind("127.0.0.1", 0), None
+    try:
+        two = bind("127.0.0.1", one.getsockname()[1])
+        one.listen()
+        with pytest.raises(UsageError, match="choose another with --port"):
+            await Listening(Starlette(), two).start()
+    finally:
+        one.close()
+        if two is not None:
+            two.close()

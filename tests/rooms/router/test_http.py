@@ -40,11 +40,12 @@ async def client(door: Door) -> AsyncIterator[httpx.AsyncClient]:
 
 async def test_a_request_goes_to_the_host_as_it_is(door: Door, client: httpx.AsyncClient) -> None:
     answer = await client.post(
-        "/rooms/counter/x?create=0&note=1", content=b'{"type":"a"}', headers=JSON
+        "/rooms/counter/x?create=0&note=1&client=" + "c" * 22, content=b'{"type":"a"}', headers=JSON
     )
     assert answer.status_code == 200
     assert answer.json() == {"method": "POST", "path": ""}
     assert answer.headers["etag"] == '"n.1"'
+    assert answer.headers["cache-control"] == "no-cache"
     (request,) = door.host.all(Request)
     assert (request.kind, request.session, request.body) == ("counter", "x", b'{"type":"a"}')
     assert request.create is False
