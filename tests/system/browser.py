@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from client.replica import Replica
 
@@ -27,6 +27,8 @@ ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WITHIN_MS = 15_000
+"""How long anything may take to be seen: the countdown and the prepare timer are 5 s each."""
 PHONE: Any = {"width": 390, "height": 844}
 
 
@@ -67,7 +69,8 @@ class Screen:
 def screen(browser: Browser, name: str, **context: Any) -> Screen:
     """A browser of its own (no shared storage), the size of a phone."""
     page = browser.new_context(**{"viewport": PHONE, **context}).new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(WITHIN_MS)
+    expect.set_options(timeout=WITHIN_MS)
     watched = Screen(name, page)
     page.on(
         "websocket",

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import segno
 from playwright.sync_api import expect
 
 from examples.trivia.questions import QUESTIONS, Question
@@ -25,13 +26,30 @@ PROMPTS = {question.prompt: question for question in QUESTIONS.values()}
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
+def started() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(started: Browser) -> Iterator[Browser]:
+    """With no pages of former tests, whose timers would go on."""
+    yield started
+    for context in started.contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all: every test makes rooms of its own."""
+    folder = tmp_path_factory.mktemp("trivia")
+    with running("examples/trivia", folder, command="dev") as started:
         yield started
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def mortal(tmp_path: Path) -> Iterator[Server]:
+    """One to kill."""
     with running("examples/trivia", tmp_path, command="dev") as started:
         yield started
 
@@ -180,9 +198,9 @@ def test_two_players_play_a_whole_game_and_one_reloads(server: Server, browser: 
 
 
 def test_a_killed_server_comes_back_in_the_middle_of_a_question(
-    server: Server, browser: Browser
+    mortal: Server, browser: Browser
 ) -> None:  # rules 14 and 16
-    ann, link = create(server, browser, "Ann")
+    ann, link = create(mortal, browser, "Ann")
     bob = join(link, browser, "Bob")
     for person in (ann, bob):
         button(person.page, "I'm ready").click()
@@ -192,10 +210,10 @@ def test_a_killed_server_comes_back_in_the_middle_of_a_question(
     expect(bob.page.locator(".bar-text")).to_have_text("1 of 2 confirmed")
     due = ann.page.locator(".question .ring").get_attribute("data-due")
 
-    server.kill()
+    mortal.kill()
     expect(ann.page.locator(".banner")).to_be_visible()
     enter(bob.page, question)  # while nobody hears it
-    server.start()
+    mortal.start()
 
     expect(ann.page.locator(".banner")).to_have_count(0)
     expect(bob.page.locator(".banner")).to_have_count(0)
@@ -283,6 +301,69 @@ def test_nothing_is_wider_than_the_screen(
     assert ann.page.evaluate(widest) <= width
     unnamed = ann.page.evaluate(
         "[...document.querySelectorAll('button, input, select')].filter((node) =>"
-        " !(node.innerText || node.ariaLabel || node.labels?.length)).length"
+        " !(node.textContent || node.ariaLabel || node.labels?.length)).length"
     )
     assert unnamed == 0
+
+
+def test_typing_goes_on_while_others_act(server: Server, browser: Browser) -> None:  # rule 18
+    ann, link = create(server, browser, "Ann")
+    bob = join(link, browser, "Bob")
+    name = ann.page.get_by_label("Your name")
+    name.fill("Anabel")
+    name.press("ArrowLeft")
+    name.press("ArrowLeft")
+    button(bob.page, "I'm ready").click()
+    expect(ann.page.locator(".bar-text")).to_have_text("1 of 2 ready")
+    ann.page.keyboard.type("x")
+    expect(name).to_have_value("Anabxel")
+    expect(name).to_be_focused()
+    ann.page.keyboard.press("Enter")
+    expect(bob.page.locator(".player-name").first).to_contain_text("Anabxel")
+
+
+def test_a_list_is_put_in_order_by_dragging(server: Server, browser: Browser) -> None:  # rule 18
+    ann, _ = create(server, browser, "Ann")
+    shorten(ann.page, 10, 12)
+    button(ann.page, "I'm ready").click()
+    while asked(ann.page).type != "sortable":
+        button(ann.page, "No idea|^Confirm$").click()
+        expect(ann.page.locator(".prepare, .recap")).to_be_visible()
+        while ann.page.locator(".recap").count():
+            following = button(ann.page, "Next answer|Next category")
+            if following.count():
+                following.click()
+    items = ann.page.locator(".sort-text")
+    before = items.all_inner_texts()
+    grip = ann.page.locator(".grip").first.bounding_box()
+    last = ann.page.locator(".sort-item").last.bounding_box()
+    assert grip
+    assert last
+    ann.page.mouse.move(grip["x"] + 10, grip["y"] + 20)
+    ann.page.mouse.down()
+    ann.page.mouse.move(grip["x"] + 10, last["y"] + last["height"], steps=8)
+    ann.page.mouse.up()
+    expect(items).to_have_text([*before[1:], before[0]])
+    ann.page.reload()  # the room heard of it
+    expect(items).to_have_text([*before[1:], before[0]])
+    assert ann.faults == []
+
+
+@pytest.mark.parametrize("length", [14, 26, 42, 62, 84, 106])
+def test_the_qr_code_is_one(server: Server, browser: Browser, length: int) -> None:  # rule 4
+    """Module by module what another encoder draws, for texts that fill each version exactly."""
+    page = screen(browser, "Ann").page
+    page.goto(server.url)
+    text = ("https://example.org/play/" + "sunny-otter-" * 9)[:length]
+    drawn = page.evaluate("async (text) => (await import('/qr.js')).qr(text)", text)
+    others = [
+        segno.make(text, error="m", mode="byte", mask=mask, micro=False, boost_error=False).matrix
+        for mask in range(8)
+    ]
+    assert any([list(map(bool, row)) for row in other] == drawn for other in others)
+
+
+def test_a_link_too_long_for_the_qr_code_has_none(server: Server, browser: Browser) -> None:
+    page = screen(browser, "Ann").page
+    page.goto(server.url)
+    assert page.evaluate("async (text) => (await import('/qr.js')).qr(text)", "x" * 107) is None

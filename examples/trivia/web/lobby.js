@@ -105,7 +105,7 @@ function card(player, context) {
     h(
       "span",
       { class: "player-text" },
-      h("span", { class: "player-name" }, player.name, player.id === me && h("span", { class: "tag" }, "you"), player.id === host && h("span", { class: "tag host" }, "host")),
+      h("span", { class: "player-name" }, player.name, " ", player.id === me && h("span", { class: "tag" }, "you"), " ", player.id === host && h("span", { class: "tag host" }, "host")),
       h("span", { class: "player-state" }, state),
     ),
     me === host && gone && action({ type: "remove", player: player.id }, { class: "secondary slim", "aria-label": `Remove ${player.name}` }, "Remove"),

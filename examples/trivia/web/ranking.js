@@ -28,7 +28,7 @@ export function ranking({ context, me }) {
             { key: id, class: `rank rank-${rank} ${id === me ? "own" : ""}`, style: `--wait: ${(rows.length - 1 - index) * STAGGER}s; --share: ${Math.max(0, player.score) / best}` },
             h("span", { class: "rank-number" }, rank),
             avatar(player),
-            h("span", { class: "player-name" }, player.name, id === me && h("span", { class: "tag" }, "you")),
+            h("span", { class: "player-name" }, player.name, " ", id === me && h("span", { class: "tag" }, "you")),
             h("strong", { class: "rank-score" }, points(player.score)),
           );
         }),

@@ -88,7 +88,7 @@ function result(entry, player, context, closed) {
     h(
       "div",
       { class: "result-text" },
-      h("p", { class: "player-name" }, player.name, player.id === context.me && h("span", { class: "tag" }, "you")),
+      h("p", { class: "player-name" }, player.name, " ", player.id === context.me && h("span", { class: "tag" }, "you")),
       blank ? h("p", { class: "small" }, "no answer") : answer(entry, value),
     ),
     h("p", { class: "won", key: "won" }, h("strong", {}, won ? `+${points(won)}` : "0"), h("span", { class: "unseen" }, " points")),

@@ -2,17 +2,18 @@
  * The page's one room, and what only this page knows: drafts of answers, what is being sent, a word to the user.
  *
  * An answer is typed here first. Its draft goes to the room a moment after the last keystroke, and stays until the room
- * has accepted it: neither a lost connection nor a pause loses a letter.
+ * has accepted it, in this tab's storage too: no lost connection, pause or reload loses a letter.
  */
 import { connect } from "/client/index.js";
 import { useClock } from "./timer.js";
 
 const SETTLE = 250;
+const STORED = "trivia.drafts";
 
 /** @type {import("/client/index.js").Room | null} */
 export let room = null;
 /** What the user has entered and the room hasn't accepted yet, by question. @type {Map<string, any>} */
-export const drafts = new Map();
+export const drafts = new Map(storedDrafts());
 /** Event types on their way. @type {Set<string>} */
 export const busy = new Set();
 /** A sentence for the user, for a while. */
@@ -37,10 +38,28 @@ export function enter(slug, { create, watch }) {
 }
 
 export function leave() {
-  room?.close();
+  if (!room) return;
+  room.close();
   room = null;
-  drafts.clear();
   busy.clear();
+  drafts.clear();
+  storeDrafts();
+}
+
+function storedDrafts() {
+  try {
+    return JSON.parse(sessionStorage.getItem(STORED) ?? "[]");
+  } catch {
+    return []; // storage is off: what the room has heard is still there
+  }
+}
+
+function storeDrafts() {
+  try {
+    sessionStorage.setItem(STORED, JSON.stringify([...drafts]));
+  } catch {
+    // as above
+  }
 }
 
 /**
@@ -83,6 +102,7 @@ export function draft(value) {
   const { question } = room?.context ?? {};
   if (!question) return;
   drafts.set(question.id, value);
+  storeDrafts();
   clearTimeout(draftTimer);
   draftTimer = setTimeout(sendDraft, SETTLE);
   changed();
@@ -92,7 +112,7 @@ export function draft(value) {
 export async function confirm(value) {
   const id = room?.context.question?.id;
   clearTimeout(draftTimer);
-  if (await send({ type: "confirm", value })) drafts.delete(id);
+  if (await send({ type: "confirm", value })) forget(id);
 }
 
 function open() {
@@ -104,13 +124,17 @@ async function sendDraft() {
   if (!open() || !drafts.has(id)) return;
   const value = drafts.get(id);
   const accepted = await send({ type: "answer", value });
-  if (accepted && drafts.get(id) === value) drafts.delete(id);
+  if (accepted && drafts.get(id) === value) forget(id);
+}
+
+function forget(id) {
+  if (drafts.delete(id)) storeDrafts();
 }
 
 /** After a pause, drafts that couldn't be sent go out; those of former questions are gone. */
 function keepDrafts() {
   const { question } = room?.context ?? {};
-  for (const id of drafts.keys()) if (id !== question?.id) drafts.delete(id);
+  for (const id of drafts.keys()) if (id !== question?.id) forget(id);
   if (open() && drafts.has(question?.id) && !busy.has("answer")) {
     clearTimeout(draftTimer);
     draftTimer = setTimeout(sendDraft, SETTLE);
