@@ -61,7 +61,6 @@ class Backlog:
         self.view = view
         self.cursor = self._steps.pop().base
         self._sizes.pop()
-        self._number -= 1
 
     def weigh(self, size: int, most: int) -> None:
         """The newest step takes `size` bytes: forget the oldest ones until all take at most `most`,

@@ -82,6 +82,8 @@ async def test_messages_come_and_go_whole_and_in_order(subprotocol: Any, kind: t
         socket.close()
         assert not socket.send(b"too late")
         await within(socket.wait_closed(), "the end")
+        assert socket._farewell is not None
+        assert socket._farewell.cancelled()
         assert not ear.end.done()
     assert seen == [(subprotocol, "/rooms/counter/abc?client=x")]
 

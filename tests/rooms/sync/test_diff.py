@@ -194,6 +194,10 @@ ITEMS = [{"id": f"m{i}", "text": "a" * 50} for i in range(30)]
             [*ITEMS[1:], {"id": "new"}],
             [[["log"], 30, 0, [{"id": "new"}]], [["log"], 0, 1, []]],
         ),
+        (
+            [*ITEMS[1:20], *ITEMS[21:], {"id": "new"}],
+            [[["log"], 30, 0, [{"id": "new"}]], [["log"], 20, 1, []], [["log"], 0, 1, []]],
+        ),
         (ITEMS[:10] + ITEMS[12:], [[["log"], 10, 2, []]]),
         (
             [*ITEMS[:10], {**ITEMS[10], "text": "b"}, *ITEMS[11:], {"id": "new"}],
@@ -206,7 +210,17 @@ ITEMS = [{"id": f"m{i}", "text": "a" * 50} for i in range(30)]
         ([], [[["log"], 0, 30, []]]),
         ([*ITEMS[:4], {"id": "new"}, *ITEMS[5:]], [[["log", 4], {"id": "new"}]]),
     ],
-    ids=["append", "prepend", "shift", "remove", "change and append", "move", "empty", "replace"],
+    ids=[
+        "append",
+        "prepend",
+        "shift",
+        "shift and remove",
+        "remove",
+        "change and append",
+        "move",
+        "empty",
+        "replace",
+    ],
 )
 @pytest.mark.parametrize("rebuilt", [False, True])
 def test_an_array_is_aligned_by_its_items(new: Any, ops: Any, rebuilt: bool) -> None:  # [PATCH4]

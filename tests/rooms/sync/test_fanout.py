@@ -205,6 +205,7 @@ def test_a_view_that_cant_be_encoded_is_nobodys_but_its_watchers_affair() -> Non
         room.update({"ann": broken, "bob": counted(number)})
     assert room.broken == ["ann", "ann"]
     assert (ann.view, ann.cursor, bob.view) == (counted(1), cursor, counted(3))
+    assert room.fanout.cursor(1) == cursor
     room.hear(room.fanout.want(1, None, NOW))
     assert ann.view == counted(1)
     for channel, key in [(3, "ann"), (4, "cat")]:
