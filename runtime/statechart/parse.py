@@ -400,7 +400,7 @@ def _known_keys(config: Mapping[str, Any], known: list[str], path: str) -> None:
     tools.
     """
     for key in config:
-        if key not in known:
+        if key not in known and not str(key).startswith("$"):
             near = get_close_matches(str(key), known, n=1, cutoff=0.8)
             if near:
                 raise DefinitionError(path, f"unknown key '{key}'", f"did you mean '{near[0]}'?")

@@ -1,0 +1,80 @@
+"""Configurations: interned, bounded, in the order of entering."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runtime import create_actor, create_machine
+from runtime.statechart import configuration, nodes
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def regions(count: int) -> dict[str, Any]:
+    states = {"off": {"on": {"FLIP": "on"}}, "on": {"on": {"FLIP": "off"}}}
+    return {
+        "type": "parallel",
+        "states": {f"r{i}": {"initial": "off", "states": states} for i in range(count)},
+    }
+
+
+def test_the_same_states_are_the_same_configuration() -> None:
+    actor = create_actor(create_machine(regions(2))).start()
+    first = actor.get_snapshot().configuration
+    actor.send({"type": "FLIP"})
+    assert actor.get_snapshot().configuration is not first
+    actor.send({"type": "FLIP"})
+    # the same states, entered in another order than at first
+    assert actor.get_snapshot().value == first.value
+    third = actor.get_snapshot().configuration
+    actor.send({"type": "FLIP"})
+    actor.send({"type": "FLIP"})
+    assert actor.get_snapshot().configuration is third
+
+
+def test_tables_are_bounded_and_forgetting_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configuration, "CONFIGURATION_LIMIT", 3)
+    monkeypatch.setattr(configuration, "MEMO_LIMIT", 2)
+    monkeypatch.setattr(nodes, "MEMO_LIMIT", 2)
+    config = regions(3)
+    for i in range(3):
+        config["states"][f"r{i}"]["on"] = {f"RESET{i}": ".off"}
+    machine = create_machine(config)
+    actor = create_actor(machine).start()
+    for event_type in ("FLIP", "RESET0", "RESET1", "FLIP", "UNKNOWN", "RESET2", "FLIP"):
+        actor.send({"type": event_type})
+    assert actor.get_snapshot().value == {"r0": "off", "r1": "off", "r2": "on"}
+    chart = actor.get_snapshot().configuration.chart
+    assert len(chart._configurations) <= 3
+    assert len(actor.get_snapshot().configuration.reactions) <= 2
+
+
+def test_event_types_from_outside_do_not_pile_up() -> None:
+    actor = create_actor(create_machine(regions(1))).start()
+    for number in range(2000):
+        actor.send({"type": f"made.up.{number}"})
+    snapshot = actor.get_snapshot()
+    assert len(snapshot.configuration.reactions) <= nodes.MEMO_LIMIT
+    assert len(snapshot.nodes[-1]._candidates) <= nodes.MEMO_LIMIT
+
+
+def test_leaves_are_asked_in_the_order_in_which_they_were_entered() -> None:
+    asked: list[str] = []
+
+    def asking(name: str) -> Any:
+        return {"guard": lambda a, p: asked.append(name), "target": "elsewhere"}
+
+    config = regions(2)
+    for i in range(2):
+        states = {
+            "off": {"on": {f"FLIP{i}": "on"}, "always": asking(f"off{i}")},
+            "on": {"always": asking(f"on{i}")},
+            "elsewhere": {},
+        }
+        config["states"][f"r{i}"]["states"] = states
+    actor = create_actor(create_machine(config)).start()
+    assert asked == ["off0", "off1"]
+    asked.clear()
+    actor.send({"type": "FLIP0"})
+    assert asked == ["off1", "on0"]

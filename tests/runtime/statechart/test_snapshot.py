@@ -1,0 +1,175 @@
+"""Snapshots: what they tell, and their persisted form."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from runtime import (
+    PersistedError,
+    RuntimeFault,
+    SimulatedClock,
+    assign,
+    create_actor,
+    create_machine,
+    from_transition,
+    is_machine_snapshot,
+    setup,
+    spawn_child,
+)
+
+BOARD = {
+    "id": "board",
+    "version": "2",
+    "context": {"moves": []},
+    "initial": "play",
+    "states": {
+        "play": {
+            "type": "parallel",
+            "tags": "busy",
+            "meta": {"title": "Play"},
+            "on": {"PAUSE": "paused", "END": "end"},
+            "states": {
+                "white": {
+                    "initial": "waits",
+                    "states": {"waits": {"on": {"W": "moves"}}, "moves": {"tags": ["loud", "big"]}},
+                },
+                "black": {"initial": "waits", "states": {"waits": {}}},
+                "back": {"type": "history", "history": "deep"},
+            },
+        },
+        "paused": {"on": {"PLAY": "play.back", "NO": {"target": "end", "guard": "never"}}},
+        "end": {"type": "final", "output": 3},
+    },
+    "output": lambda a: {"result": a.event["output"]},
+}
+
+
+def board() -> Any:
+    return create_actor(create_machine(BOARD, {"guards": {"never": lambda a, p: False}})).start()
+
+
+def test_a_snapshot_tells_value_tags_meta_and_what_can_be() -> None:
+    actor = board()
+    actor.send({"type": "W"})
+    snapshot = actor.get_snapshot()
+    assert snapshot.value == {"play": {"white": "moves", "black": "waits"}}
+    assert snapshot.tags == {"busy", "loud", "big"}
+    assert snapshot.has_tag("loud")
+    assert not snapshot.has_tag("quiet")
+    assert snapshot.get_meta() == {"board.play": {"title": "Play"}}
+    assert snapshot.matches("play.white.moves")
+    assert snapshot.can({"type": "PAUSE"})
+    assert not snapshot.can({"type": "W"})
+    assert snapshot.machine.id == "board"
+    assert is_machine_snapshot(snapshot)
+    assert not is_machine_snapshot({"value": "x"})
+    actor.send({"type": "PAUSE"})
+    assert not actor.get_snapshot().can({"type": "NO"})
+    assert "board" in repr(snapshot)
+
+
+def test_the_persisted_form_has_the_keys_of_xstate() -> None:
+    actor = board()
+    actor.send({"type": "W"})
+    actor.send({"type": "PAUSE"})
+    assert actor.get_persisted_snapshot() == {
+        "status": "active",
+        "value": "paused",
+        "historyValue": {
+            "board.play.back": [
+                {"id": "board.play.black.waits"},
+                {"id": "board.play.white.moves"},
+            ]
+        },
+        "context": {"moves": []},
+        "children": {},
+        "machine": "board",
+        "version": "2",
+        "counter": 1,
+    }
+    actor.send({"type": "PLAY"})
+    actor.send({"type": "END"})
+    persisted = actor.get_persisted_snapshot()
+    assert (persisted["status"], persisted["output"]) == ("done", {"result": 3})
+
+
+def test_history_survives() -> None:
+    actor = board()
+    actor.send({"type": "W"})
+    actor.send({"type": "PAUSE"})
+    text = json.dumps(actor.get_persisted_snapshot())
+    restored = create_actor(actor.logic, snapshot=json.loads(text)).start()
+    restored.send({"type": "PLAY"})
+    assert restored.get_snapshot().matches("play.white.moves")
+
+
+def test_errors_are_persisted_by_name_and_message() -> None:
+    def fail(args: Any, params: Any) -> None:
+        raise KeyError("missing")
+
+    actor = create_actor(create_machine({"on": {"GO": {"actions": fail}}})).start()
+    actor.subscribe(error=lambda error: None)
+    actor.send({"type": "GO"})
+    persisted = json.loads(json.dumps(actor.get_persisted_snapshot()))
+    assert persisted["error"] == {"name": "KeyError", "message": "'missing'"}
+    restored = create_actor(actor.logic, snapshot=persisted)
+    error = restored.get_snapshot().error
+    assert isinstance(error, PersistedError)
+    assert (error.name, str(error)) == ("KeyError", "'missing'")
+    assert restored.get_persisted_snapshot()["error"] == persisted["error"]
+
+
+def test_only_plain_data_can_be_persisted() -> None:
+    actor = create_actor(create_machine({"context": {"deep": [{"set": {1, 2}}]}})).start()
+    with pytest.raises(RuntimeFault, match="is not plain JSON data"):
+        actor.get_persisted_snapshot()
+
+
+def test_an_inline_child_can_not_be_persisted() -> None:
+    reducer = from_transition(lambda state, event, scope: state, 0)
+    actor = create_actor(create_machine({"entry": spawn_child(reducer, id="kid")})).start()
+    with pytest.raises(RuntimeFault, match="give the logic of 'kid' a name in actors"):
+        actor.get_persisted_snapshot()
+
+
+def test_an_inline_invoke_is_persisted_under_the_name_xstate_gives_it() -> None:
+    machine = create_machine(
+        {
+            "id": "m",
+            "invoke": {"id": "c", "src": from_transition(lambda s, e, scope: s + 1, 0)},
+        }
+    )
+    persisted = create_actor(machine).start().get_persisted_snapshot()
+    assert persisted["children"]["c"] == {
+        "snapshot": {"status": "active", "context": 0},
+        "src": "xstate.invoke.0.m",
+        "systemId": None,
+        "syncSnapshot": False,
+    }
+    assert create_actor(machine, snapshot=persisted).start().get_snapshot().children["c"]
+
+
+def test_what_is_given_out_and_taken_in_aliases_nothing() -> None:
+    machine = setup().create_machine(
+        {"context": {"list": [1]}, "on": {"ADD": {"actions": assign({"list": [1, 2]})}}}
+    )
+    actor = create_actor(machine).start()
+    persisted = actor.get_persisted_snapshot()
+    persisted["context"]["list"].append(99)
+    assert actor.get_snapshot().context == {"list": [1]}
+    restored = create_actor(machine, snapshot=persisted)
+    persisted["context"]["list"].clear()
+    assert restored.get_snapshot().context == {"list": [1, 99]}
+
+
+def test_to_json_shows_children_as_marks() -> None:
+    reducer = from_transition(lambda state, event, scope: state, 0)
+    machine = create_machine({"invoke": {"id": "c", "src": "r"}}, {"actors": {"r": reducer}})
+    actor = create_actor(machine, clock=SimulatedClock()).start()
+    shown = actor.get_snapshot().to_json()
+    assert shown["children"] == {"c": {"xstate$$type": 1, "id": "c"}}
+    assert json.loads(json.dumps(shown)) == shown
+    assert actor.to_json() == {"xstate$$type": 1, "id": "x:0"}
