@@ -44,6 +44,10 @@ class Counter(Room):
     view = everything
 
 
+def unsent(key: object, error: TypeError) -> None:
+    raise error
+
+
 def test_one_event() -> None:
     ann = Viewer("ann")
     room = Counter("counter", "shared")
@@ -99,7 +103,7 @@ def test_one_event() -> None:
     assert Mark.load(mark).outcomes == {1: ACCEPTED}
 
     # the gate is open: the view, its step, its bytes, once for everybody; then the outcome
-    (sent,) = fanout.update(lambda key: everything(after.root), NOW)
+    (sent,) = fanout.update(lambda key: everything(after.root), NOW, unsent)
     assert isinstance(sent, Frame)
     conversation.settle(1)
     outcome = fanout.tell(7, messages.outcome(1, "accepted", fanout.cursor(7)), 1)

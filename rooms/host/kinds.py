@@ -15,6 +15,8 @@ from rooms.definition import Door, Room
 from rooms.errors import CloseCode, Closing
 from rooms.host.seats import SEAT_EVENTS
 from rooms.sync.views import Viewer
+from runtime import StateMachine
+from runtime.schema import event_check
 from runtime.statechart.events import matches_descriptor
 
 if TYPE_CHECKING:
@@ -78,10 +80,14 @@ def kind(name: str, room: type[Room]) -> Kind:
         heard=frozenset(
             event for event in SEAT_EVENTS if any(matches_descriptor(event, d) for d in named)
         ),
-        validate=lambda event: None,
+        validate=event_check(machine) if isinstance(machine, StateMachine) else _anything,
         authenticates=room.authenticate.__func__ is not Room.authenticate.__func__,  # type: ignore[attr-defined]
         answers_requests=room.on_request is not Room.on_request,
     )
+
+
+def _anything(event: Mapping[str, Any]) -> None:
+    """Logic that declares no events takes any."""
 
 
 def viewer(data: dict[str, Json]) -> Viewer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, TypedDict
 
 from rooms.definition import Room, reply
 from rooms.sync.views import Viewer, everything, show
@@ -87,6 +87,19 @@ class Private(Counter):
 
     def view(self, snapshot: Any, viewer: Viewer) -> Any:
         return show(snapshot, context={"count": snapshot.context["count"], "you": viewer.id})
+
+
+class Add(TypedDict):
+    by: int
+
+
+class Strict(Room):
+    """Its machine says what its events look like."""
+
+    machine = setup(events={"add": Add}, actions={"add": assign(_count)}).create_machine(
+        {"context": {"count": 0}, "on": {"add": {"actions": "add"}}}
+    )
+    view = everything
 
 
 def _seat(word: str) -> Any:

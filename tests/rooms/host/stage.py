@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rooms.definition import Room
     from rooms.errors import Closing
     from rooms.link.protocol import Message
-    from rooms.router.routing import Channel
+    from rooms.router.channels import Channel
     from rooms.store.port import Record
 
 Json = Any

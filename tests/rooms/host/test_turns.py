@@ -11,7 +11,7 @@ from rooms.errors import CloseCode, StoreError
 from rooms.link.protocol import Fanout
 from rooms.store.port import SessionId
 from tests.rooms.host import machines
-from tests.rooms.host.machines import Clock, Counter, Parent, Private, Volatile
+from tests.rooms.host.machines import Clock, Counter, Parent, Private, Strict, Volatile
 from tests.rooms.host.stage import Stage
 
 if TYPE_CHECKING:
@@ -172,6 +172,41 @@ async def test_what_the_machine_replies_is_the_result() -> None:  # [SEND10]
     ann = await on.connect()
     seq = await ann.send("ask", by=5)
     assert ann.outcome(seq)["result"] == {"count": 5}
+
+
+async def test_an_event_that_fails_its_schema_is_rejected() -> None:  # [DOOR7] [DOOR9]
+    on = await stage(Strict)
+    ann = await on.connect()
+    ann.took()
+    wrong: list[dict[str, Any]] = [{"by": "1"}, {"by": 1, "more": 2}, {}]
+    for seq, fields in enumerate(wrong, start=1):
+        await ann.send("add", seq=seq, **fields)
+        error, outcome = ann.took()
+        assert (error["type"], error["code"], error["seq"]) == ("room.error", "schema", seq)
+        assert (outcome["type"], outcome["outcome"]) == ("room.outcome", "rejected")
+    await ann.say("add", by=None)
+    (error,) = ann.took()
+    assert error["code"] == "schema"
+    assert "seq" not in error
+    await ann.send("add", seq=4, by=2)
+    assert ann.view["context"] == {"count": 2}
+
+
+async def test_a_view_that_isnt_json_leaves_everybody_with_what_they_see(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Odd(Counter):
+        def view(self, snapshot: Any, viewer: Any) -> Any:
+            count = snapshot.context["count"]
+            return {"context": {"count": {count} if count == 1 else count}}
+
+    on = await stage(Odd)
+    ann = await on.connect()
+    await ann.send("increment")
+    assert ann.view["context"] == {"count": 0}
+    assert ann.outcomes() == [(1, "accepted")]
+    await ann.send("increment")
+    assert ann.view["context"] == {"count": 2}
 
 
 async def test_the_sender_is_stamped() -> None:  # [ID5]
