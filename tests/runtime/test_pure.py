@@ -1,0 +1,128 @@
+"""The pure face."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtime import (
+    Act,
+    assign,
+    create_actor,
+    create_machine,
+    emit,
+    from_promise,
+    from_transition,
+    get_initial_microsteps,
+    get_microsteps,
+    get_next_snapshot,
+    initial_transition,
+    log,
+    raise_,
+    send_to,
+    setup,
+    transition,
+)
+from runtime.statechart.effects import Raise, SendTo, SpawnChild, StopChild
+
+
+async def never(args: Any) -> None:
+    """Is never started."""
+
+
+machine = setup(actors={"work": from_promise(never)}).create_machine(
+    {
+        "id": "m",
+        "context": lambda a: {"n": a.input or 0},
+        "initial": "a",
+        "entry": lambda a, p: None,
+        "states": {
+            "a": {
+                "on": {"GO": {"target": "b", "actions": raise_({"type": "ON"})}},
+                "after": {10: "b"},
+            },
+            "b": {
+                "invoke": {"id": "work", "src": "work"},
+                "on": {"ON": "c", "STAY": {"actions": send_to("work", {"type": "X"})}},
+            },
+            "c": {"always": "d"},
+            "d": {},
+        },
+    }
+)
+
+
+def test_the_first_transition_gives_the_first_snapshot_and_its_effects() -> None:
+    snapshot, effects = initial_transition(machine, 5)
+    assert snapshot.context == {"n": 5}
+    assert [type(effect) for effect in effects] == [Act, Raise]
+    assert effects[1] == Raise({"type": "xstate.after.10.m.a"}, 10, "xstate.after.10.m.a")
+
+
+def test_a_transition_runs_to_rest_and_performs_nothing() -> None:
+    first, _ = initial_transition(machine)
+    snapshot, effects = transition(machine, first, {"type": "GO"})
+    assert snapshot.value == "d"
+    assert [type(effect).__name__ for effect in effects] == ["Cancel", "SpawnChild", "StopChild"]
+    assert first.value == "a"
+    assert get_next_snapshot(machine, first, {"type": "GO"}).value == "d"
+
+
+def test_children_are_made_but_receive_nothing() -> None:
+    here = create_machine(
+        machine.config | {"initial": "b"}, {"actors": {"work": from_promise(never)}}
+    )
+    first, effects = initial_transition(here)
+    assert isinstance(effects[-1], SpawnChild)
+    child = first.children["work"]
+    assert child.get_snapshot().status == "active"
+    after, (sent,) = transition(here, first, {"type": "STAY"})
+    assert isinstance(sent, SendTo)
+    assert sent.target is child
+    assert after is first
+    left, effects = transition(here, first, {"type": "ON"})
+    assert isinstance(effects[0], StopChild)
+    assert left.children == {}
+    # the older snapshot still has its child, unharmed
+    assert first.children["work"].get_snapshot().status == "active"
+
+
+def test_a_snapshot_of_a_live_actor_may_be_asked_what_would_be() -> None:
+    reducer = from_transition(lambda state, event, scope: state + 1, 0)
+    live = setup(actors={"r": reducer}).create_machine(
+        {
+            "invoke": {"id": "r", "src": "r"},
+            "on": {"GO": {"actions": [send_to("r", {"type": "X"}), emit({"type": "e"}), log("l")]}},
+        }
+    )
+    actor = create_actor(live).start()
+    _, effects = transition(live, actor.get_snapshot(), {"type": "GO"})
+    assert len(effects) == 3
+    assert actor.get_snapshot().children["r"].get_snapshot().context == 0
+
+
+def test_reducers_have_a_pure_face_too() -> None:
+    reducer = from_transition(lambda state, event, scope: state + event["by"], 1)
+    first, _ = initial_transition(reducer)
+    assert transition(reducer, first, {"type": "ADD", "by": 2})[0].context == 3
+
+
+def test_time_and_chance_are_arguments() -> None:
+    rolling = create_machine(
+        {"on": {"GO": {"actions": assign(lambda a, p: {"at": a.now, "roll": a.random.random()})}}}
+    )
+    first, _ = initial_transition(rolling)
+    one, _ = transition(rolling, first, {"type": "GO"}, now=5, seed=1)
+    same, _ = transition(rolling, first, {"type": "GO"}, now=5, seed=1)
+    other, _ = transition(rolling, first, {"type": "GO"}, now=6, seed=2)
+    assert one.context == same.context
+    assert one.context["at"] == 5
+    assert one.context["roll"] != other.context["roll"]
+
+
+def test_microsteps_are_told_one_by_one_with_their_effects() -> None:
+    first, _ = initial_transition(machine)
+    steps = get_microsteps(machine, first, {"type": "GO"})
+    assert [snapshot.value for snapshot, _ in steps] == ["b", "c", "d"]
+    assert [len(effects) for _, effects in steps] == [2, 1, 0]
+    (entered,) = get_initial_microsteps(machine)
+    assert entered[0].value == "a"
