@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -211,21 +212,27 @@ def test_nothing_is_left_behind_when_dev_is_killed(folder: Path, port: str) -> N
 def test_ctrl_c_ends_dev_and_what_it_serves_in_order(folder: Path, port: str) -> None:
     with rooms(folder, "dev", "counter.py", "--no-open", "--port", port) as command:
         command.until("ready")
-        wait_for_both_children(command.process.pid)
+        for child in both_children(command.process.pid):
+            blocked = re.search(
+                r"^SigBlk:\s*(\w+)", Path(f"/proc/{child}/status").read_text(), re.M
+            )
+            assert blocked is not None
+            assert int(blocked[1], 16) >> (signal.SIGINT - 1) & 1, "only dev itself answers it"
         os.killpg(command.process.pid, signal.SIGINT)  # as a terminal does: everybody gets it
         assert command.ended() == 0
         assert command.lines == [f"ready http://127.0.0.1:{port}"]
 
 
-def wait_for_both_children(pid: int) -> None:
-    """Until the process that serves and the one that stands by are there."""
+def both_children(pid: int) -> list[str]:
+    """The process that serves and the one that stands by, once they are there."""
     children = Path(f"/proc/{pid}/task/{pid}/children")
     if not children.exists():
         pytest.skip("needs /proc")
     end = time.perf_counter() + 10
-    while len(children.read_text().split()) < 2:
+    while len(found := children.read_text().split()) < 2:
         assert time.perf_counter() < end, f"{pid} had no two children within 10 s"
         time.sleep(0.01)
+    return found
 
 
 def test_a_first_start_that_fails_ends_dev(folder: Path, port: str) -> None:
