@@ -70,7 +70,8 @@ class TestPath:
             except Exception as error:
                 error.add_note(self._trail(place))
                 raise
-            if inspect.isawaitable(done):
+            if inspect.iscoroutine(done):
+                done.close()
                 raise DefinitionError("", "a check or deed is a coroutine", "use test_async")
 
     async def test_async(
