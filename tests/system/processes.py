@@ -31,8 +31,9 @@ def free_port() -> int:
 class Server:
     """One `rooms` process on loopback, with its own store file; started again on the same port."""
 
-    def __init__(self, app: str, folder: Path, *, command: str = "serve") -> None:
+    def __init__(self, app: str, folder: Path, *options: str, command: str = "serve") -> None:
         self.app = app
+        self.options = options
         self.folder = folder
         self.command = command
         self.port = free_port()
@@ -49,6 +50,7 @@ class Server:
                 *(sys.executable, "-m", "rooms", self.command, self.app),
                 *("--port", str(self.port), "--store", store),
                 *extra,
+                *self.options,
             ],
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -97,9 +99,9 @@ class Server:
 
 
 @contextmanager
-def running(app: str, folder: Path, *, command: str = "serve") -> Iterator[Server]:
+def running(app: str, folder: Path, *options: str, command: str = "serve") -> Iterator[Server]:
     """A started server, killed at the end whatever happens."""
-    server = Server(app, folder, command=command)
+    server = Server(app, folder, *options, command=command)
     try:
         server.start()
         yield server
