@@ -106,6 +106,20 @@ class Audience:
         self._watching[channel.id] = (channel, key)
         self._send(told)
 
+    def rekey(self, channel: Channel, now: int) -> None:
+        """Let a channel see what its viewer, as it is now, may see."""
+        watching = self._watching.get(channel.id)
+        if watching is None or channel.viewer is None:
+            return
+        try:
+            key = self._key(channel.viewer)
+            if key != watching[1]:
+                view = self._view(key, channel.viewer)
+                self._send(self._fanout.move(channel.id, key, view, now))
+                self._watching[channel.id] = (channel, key)
+        except Exception:
+            logger.exception("%s/%s: the view raised", self.room.kind, self.room.id)
+
     def leave(self, channel: Channel) -> None:
         """A channel is gone, or hears no more. Harmless for one that isn't here."""
         if self._watching.pop(channel.id, None) is not None:
@@ -207,20 +221,8 @@ class Audience:
 
     def _move(self, now: int) -> None:
         """Put those whose view key changed before their new view."""
-        keys: dict[str, Hashable] = {}
-        for id, (channel, key) in list(self._watching.items()):
-            viewer = channel.viewer
-            assert viewer is not None
-            try:
-                if viewer.id not in keys:
-                    keys[viewer.id] = self._key(viewer)
-                new = keys[viewer.id]
-                if new != key:
-                    told = self._fanout.move(id, new, self._view(new, viewer), now)
-                    self._watching[id] = (channel, new)
-                    self._send(told)
-            except Exception:
-                logger.exception("%s/%s: the view raised", self.room.kind, self.room.id)
+        for channel, _ in list(self._watching.values()):
+            self.rekey(channel, now)
 
 
 def timers(pending: Iterable[Timer]) -> dict[str, int]:

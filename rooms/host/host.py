@@ -10,8 +10,9 @@ import asyncio
 import logging
 import os
 from collections import deque
+from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgpack
 
@@ -25,7 +26,7 @@ from rooms.host.kinds import kind, viewer
 from rooms.host.lease import Lease
 from rooms.host.links import Links
 from rooms.host.room import Claim
-from rooms.host.turn import Enter, Heard, Wanted
+from rooms.host.turn import Enter, Heard, Renewed, Wanted
 from rooms.host.waking import awaken
 from rooms.link.protocol import (
     Asleep,
@@ -145,7 +146,9 @@ class Host:
         match message:
             case Said(number, said):
                 channel = self._links.find(end, number)
-                if channel is not None:
+                if channel is not None and said["type"] == "room.token":
+                    self._renew(channel, said)
+                elif channel is not None:
                     self._hear(channel, Heard(channel, said))
             case Want(number, cursor, settled):
                 channel = self._links.find(end, number)
@@ -185,6 +188,31 @@ class Host:
         else:
             if not channel.gone:
                 self._enter(channel)
+
+    def _renew(self, channel: Channel, said: Mapping[str, Any]) -> None:
+        """A fresh token: the router has read it (`viewer`), or the author's rule does."""
+        channel.attach = replace(channel.attach, token=said["token"])
+        if "viewer" in said:
+            self._renewed(channel, viewer(said["viewer"]))
+        elif self._kinds[channel.at.kind].authenticates:
+            self._ask_author(self._identify_again(channel))
+
+    async def _identify_again(self, channel: Channel) -> None:
+        try:
+            known = await self._kinds[channel.at.kind].identify(channel.attach)
+        except Closing as refused:
+            self._refuse(Enter(channel), refused)
+        else:
+            self._renewed(channel, known)
+
+    def _renewed(self, channel: Channel, known: Viewer) -> None:
+        if channel.viewer is None or channel.gone:
+            return
+        if known.id != channel.viewer.id:
+            reason = "that token is another viewer's; connect anew"
+            self._refuse(Enter(channel), Closing(CloseCode.UNAUTHENTICATED, reason))
+        elif known != channel.viewer:
+            self._put(channel.at, Renewed(channel, known))
 
     def _enter(self, channel: Channel) -> None:
         """Put a channel before its room, and what it said meanwhile after it."""
@@ -320,10 +348,14 @@ class Host:
                 lanes=self._lanes,
                 careful=dropped is not None and dropped.careful,
             )
-        except Closing:
+        except Exception as error:
             activation = None if acquired.record is None else acquired.record.activation
             await self._release(claim, activation)
-            raise
+            if isinstance(error, Closing):
+                raise
+            logger.exception("%s can't be read", id)
+            reason = "what is stored of this room can't be read"
+            raise Closing(CloseCode.UNRESTORABLE, reason) from error
 
     # ------------------------------------------------------------------ sleep
 
@@ -409,6 +441,10 @@ class Host:
             self._wake(id)
 
     # ------------------------------------------------------------------ small things
+
+    def stands(self) -> bool:
+        """Whether the lease holds, so that rooms may answer from memory."""
+        return self._lease.stands()
 
     def send(self, messages: Iterable[Message]) -> None:
         """Send link messages, by this host's channel numbers."""

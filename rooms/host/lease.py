@@ -86,8 +86,17 @@ class Lease:
         except StoreError as error:
             logger.warning("the incarnation can't be retired, and expires: %s", error)
 
-    def valid(self) -> bool:
-        """Whether nobody else can be the owner of what this incarnation owns."""
+    def stands(self) -> bool:
+        """Whether nobody else can be the owner of what this incarnation owned; if not, it's lost.
+
+        Timers don't run while a machine is suspended: who answers from memory asks here.
+        """
+        if self._valid():
+            return True
+        self._expire()
+        return False
+
+    def _valid(self) -> bool:
         return self._clock.elapsed() - self._sent < TTL * SAFE
 
     async def _heartbeat(self) -> None:
@@ -116,8 +125,7 @@ class Lease:
         self._next = asyncio.get_running_loop().call_later(EVERY / 1000, self._start)
 
     def _start(self) -> None:
-        if not self.valid():  # woken late: the machine was suspended
-            self._expire()
+        self._expire()
         if self._beat is None or self._beat.done():
             self._beat = asyncio.get_running_loop().create_task(self._run())
         self._again()
@@ -129,7 +137,7 @@ class Lease:
             logger.warning("a heartbeat failed: %s", error)
 
     def _expire(self) -> None:
-        if not self.valid():
+        if not self._valid():
             self._lose("the store hasn't answered its heartbeats in time")
 
     def _lose(self, why: str) -> None:

@@ -47,6 +47,8 @@ MAX_AHEAD: Final = 4
 """How many turns may wait for the gate."""
 MAX_WAITING: Final = 1024
 """How many items may wait before events sent plainly are refused as `busy`."""
+LOOK_AGAIN: Final = 1_000
+"""When a room that couldn't sleep, though nothing happened, is looked at again (ms), at least."""
 
 
 class Keeper(Protocol):
@@ -58,6 +60,9 @@ class Keeper(Protocol):
     def clock(self) -> Clock: ...
     @property
     def gate(self) -> Gate: ...
+
+    def stands(self) -> bool:
+        """Whether this host may still answer for its rooms; False: this room was dropped."""
 
     def send(self, messages: Iterable[Message]) -> None:
         """Send link messages, by the host's channel numbers."""
@@ -111,6 +116,7 @@ class LiveRoom:
         self._keeps_seats = bool(session.seats.heard) or self._room.max_viewers is not None
         self._mailbox: deque[Item | Ask] = deque()
         self._scheduled = False
+        self._stalled = False
         self._pending: list[Turn] = []
         self._flights: deque[_Flight] = deque()
         self._handed = session.revision
@@ -165,8 +171,11 @@ class LiveRoom:
         """One turn: due timers and seats, then the mailbox, within bounds; then its commit."""
         self._scheduled = False
         ahead = len(self._pending) + sum(len(flight.turns) for flight in self._flights)
-        if self.closed or ahead >= MAX_AHEAD:
-            return  # goes on when the gate opens
+        if self.closed or not self._keeper.stands():
+            return
+        if ahead >= MAX_AHEAD:
+            self._stalled = True  # until the gate opens
+            return
         clock = self._keeper.clock
         now, begun = clock.now(), clock.elapsed()
         turn = Turn()
@@ -185,7 +194,7 @@ class LiveRoom:
                 if clock.elapsed() - begun > MAX_WORK:
                     break
             self._touched = begun
-            if turn.told or turn.deeds:
+            if turn.told or turn.deeds or self._unstored():
                 self._pending.append(turn)
             self._proceed()
         except Exception as error:
@@ -285,7 +294,8 @@ class LiveRoom:
             logger.exception("%s: opening failed", self.claim.id)
             self.drop(bug)
             return
-        if self._mailbox:
+        if self._mailbox or self._stalled:
+            self._stalled = False
             self._schedule()
 
     # ------------------------------------------------------------------ the gate is open
@@ -336,24 +346,28 @@ class LiveRoom:
         """Look whether there is nothing to do, once that could be so."""
         if self._idle is None and not self.closed:
             left = self._touched + self._patience() - self._keeper.clock.elapsed()
-            wait = left if left > 0 else self._patience()
-            self._idle = asyncio.get_running_loop().call_later(wait / 1000, self._look_idle)
+            self._look_later(max(left, 0))
+
+    def _look_later(self, wait: float) -> None:
+        self._idle = asyncio.get_running_loop().call_later(wait / 1000, self._look_idle)
 
     def _look_idle(self) -> None:
         self._idle = None
         if self.closed or self._rested is not None:
             return
         clock, patience, due = self._keeper.clock, self._patience(), self.due()
-        if (
+        quiet = clock.elapsed() - self._touched
+        if quiet < patience:
+            self._watch_idle()
+        elif (
             self._at_rest()
-            and clock.elapsed() - self._touched >= patience
             and not len(self._performer)  # a running coroutine keeps its room awake
             and self.session.seats.settled
             and (due is None or due - clock.now() > patience)
         ):
             self._keeper.idle(self)
         else:
-            self._watch_idle()
+            self._look_later(max(patience, LOOK_AGAIN))
 
     def _at_rest(self) -> bool:
         return not (self._mailbox or self._pending or self._flights or self._unstored())

@@ -83,6 +83,13 @@ class Seats:
         """When a sleeping room must wake for its seats (ms): only where the machine would hear."""
         return self.next_due if self.heard & {"room.away", "room.left"} else None
 
+    def renew(self, viewer: Viewer) -> None:
+        """This viewer's role may have changed."""
+        seat = self._seats.get(viewer.id)
+        if seat is not None and seat.role != viewer.role:
+            seat.role = viewer.role
+            self.changed = True
+
     def connect(self, viewer: Viewer) -> list[Event]:
         """A connection of this viewer has come."""
         seat = self._seats.get(viewer.id)
@@ -92,9 +99,7 @@ class Seats:
             return self._tell("room.joined", seat)
         seat.connections += 1
         seat.away = seat.leaves = None
-        if seat.role != viewer.role:
-            seat.role = viewer.role
-            self.changed = True
+        self.renew(viewer)
         if seat.here:
             return []
         seat.here = True

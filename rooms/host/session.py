@@ -25,6 +25,8 @@ from rooms.host.turn import (
     Heard,
     Leave,
     Newest,
+    Rekeyed,
+    Renewed,
     Say,
     Settled,
     Shut,
@@ -98,6 +100,10 @@ class Session:
                 self._hear(channel, message, turn, now)
             case Wanted(channel, cursor, settled):
                 turn.told.append(Newest(channel, cursor, settled))
+            case Renewed(channel, viewer):
+                channel.viewer = viewer
+                self.seats.renew(viewer)
+                turn.told.append(Rekeyed(channel))
             case Delivered(address, event):
                 self._step(event, turn, now, target=address)
             case Enter(channel):
@@ -132,7 +138,7 @@ class Session:
                 turn.told.append(Newest(channel, None, None))
             case talk.TooOld():
                 turn.told.append(too_old(channel))
-            case talk.Presence() | talk.Token() | talk.Pending():
+            case talk.Presence() | talk.Pending():
                 pass
 
     def _event(
@@ -147,6 +153,7 @@ class Session:
         step = self._checked(self._system.step(before, stamped, now=now, target=child))
         if step.error is not None:
             logger.warning("%s: %r failed: %r", self.name, event["type"], step.error)
+            logger.debug("%s: where it failed", self.name, exc_info=step.error)
             return Outcome("rejected", door.FAILED, f"{event['type']!r} failed in this room")
         if not step.taken:
             return IGNORED
@@ -165,6 +172,7 @@ class Session:
         step = self._checked(self._system.step(before, event, now=now, target=target))
         if step.error is not None:
             logger.warning("%s: %r failed: %r", self.name, event["type"], step.error)
+            logger.debug("%s: where it failed", self.name, exc_info=step.error)
         elif step.taken or step.effects or step.snapshot is not before:
             self._advance(step, turn)
 

@@ -15,6 +15,7 @@ from rooms.host.turn import (
     Denied,
     Entered,
     Newest,
+    Rekeyed,
     Say,
     Settled,
     Shut,
@@ -58,6 +59,8 @@ class Teller:
                 self._audience.newest(channel, cursor, now)
                 if settled is not None and channel.client is not None:
                     self._outcomes(channel.client, settled, now)
+            case Rekeyed(channel):
+                self._audience.rekey(channel, now)
             case Again(client, seq):
                 self._again(client, seq, now)
             case Answered(ask, outcome_now):

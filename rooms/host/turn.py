@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rooms.host.links import Channel
     from rooms.host.marks import Outcome
     from rooms.sync.messages import Json
+    from rooms.sync.views import Viewer
     from runtime import Effect, Event, SystemSnapshot
 
 # ------------------------------------------------------------------ in
@@ -48,6 +49,13 @@ class Wanted(NamedTuple):
     settled: int
 
 
+class Renewed(NamedTuple):
+    """A channel's viewer has another role or other claims."""
+
+    channel: Channel
+    viewer: Viewer
+
+
 class Delivered(NamedTuple):
     """An outside actor (a coroutine, a callback, a stream) sent something to the system."""
 
@@ -55,7 +63,7 @@ class Delivered(NamedTuple):
     event: Event
 
 
-Item = Enter | Leave | Heard | Wanted | Delivered
+Item = Enter | Leave | Heard | Wanted | Renewed | Delivered
 """What waits in a mailbox; `Ask` (plain HTTP) waits there too."""
 
 
@@ -100,6 +108,12 @@ class Newest(NamedTuple):
     settled: int | None
 
 
+class Rekeyed(NamedTuple):
+    """A channel may have to see another view."""
+
+    channel: Channel
+
+
 class Shut(NamedTuple):
     """A channel is to be closed."""
 
@@ -123,7 +137,7 @@ class Denied(NamedTuple):
     refused: Closing
 
 
-Told = Settled | Again | Entered | Say | Newest | Shut | Answered | Denied
+Told = Settled | Again | Entered | Say | Newest | Rekeyed | Shut | Answered | Denied
 
 
 class Turn:

@@ -60,13 +60,7 @@ class Presence(NamedTuple):
     data: Json
 
 
-class Token(NamedTuple):
-    """A fresh token for this connection."""
-
-    token: str
-
-
-Reaction = Accept | Refuse | Repeat | Pending | Resend | TooOld | Get | Presence | Token
+Reaction = Accept | Refuse | Repeat | Pending | Resend | TooOld | Get | Presence
 
 _PENDING = Pending()
 
@@ -97,8 +91,6 @@ class Conversation:
                 return Get()
             case "room.presence":
                 return Presence(message["data"])
-            case "room.token":
-                return Token(message["token"])
             case _:
                 return Accept(None, message, None)
 

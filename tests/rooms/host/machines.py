@@ -225,6 +225,20 @@ WORKER = setup(actors={"fetch": from_promise(fetch)}).create_machine(
 )
 
 
+BUSY = setup(actors={"fetch": from_promise(fetch)}).create_machine(
+    {
+        "context": {"answer": None},
+        "invoke": {
+            "src": "fetch",
+            "onDone": {
+                "actions": assign({"answer": lambda args, params: args.event["output"]}),
+            },
+        },
+    }
+)
+"""It has something to do before anybody says anything."""
+
+
 class Worker(Room):
     machine = WORKER
     view = everything

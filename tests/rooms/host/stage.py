@@ -287,6 +287,14 @@ class Tab:
         await self.stage.settle()
         return seq
 
+    async def renew(self, token: str, viewer: dict[str, Json] | None = None) -> None:
+        """Give a fresh token; `viewer` is whose the router says it is, None where it can't say."""
+        message = messages.read({"type": "room.token", "token": token})
+        if viewer is not None:
+            message["viewer"] = viewer
+        self.routing.say(self.channel, message, 100)
+        await self.stage.settle()
+
     async def leave(self) -> None:
         """Close the tab."""
         self.routing.close(self.channel)

@@ -228,3 +228,42 @@ async def test_an_unknown_kind_is_refused() -> None:  # [NAME2]
     tab = await on.connect("ann", "nothing/x")
     assert tab.closing is not None
     assert tab.closing.code == CloseCode.NOT_FOUND
+
+
+async def test_a_fresh_token_may_bring_another_role() -> None:
+    class Kind(Counter):
+        def view(self, snapshot: Any, viewer: Viewer) -> Any:
+            return {"context": {"role": viewer.role}}
+
+        def view_key(self, snapshot: Any, viewer: Viewer) -> Any:
+            return viewer.role
+
+    on = await stage(Kind)
+    ann = await on.connect("ann", "lobby/x", role="player")
+    assert ann.view["context"] == {"role": "player"}
+    host = {"id": "ann", "role": "host", "claims": {}}
+    await ann.renew("fresh", host)
+    assert ann.view["context"] == {"role": "host"}
+    await ann.renew("stolen", {**host, "id": "ben"})
+    assert ann.closing is not None
+    assert ann.closing.code == CloseCode.UNAUTHENTICATED
+
+
+async def test_a_fresh_token_is_judged_by_the_authors_rule_where_there_is_one() -> None:  # [ID4]
+    class Kind(Counter):
+        @classmethod
+        async def authenticate(cls, door: Any) -> Any:
+            return None if door.token == "bad" else replace(door.viewer, role=door.token)
+
+        def allow_send(self, viewer: Viewer, event: Any, snapshot: Any) -> bool | str:
+            return viewer.role == "host" or "only hosts"
+
+    on = await stage(Kind)
+    ann = await on.connect("ann", "lobby/x", token="player")
+    await ann.send("increment")
+    await ann.renew("host")
+    await ann.send("increment")
+    assert ann.outcomes() == [(1, "rejected"), (2, "accepted")]
+    await ann.renew("bad")
+    assert ann.closing is not None
+    assert ann.closing.code == CloseCode.UNAUTHENTICATED

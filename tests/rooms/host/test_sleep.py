@@ -178,6 +178,19 @@ async def test_a_running_coroutine_keeps_its_room_awake() -> None:  # [SLEEP1]
     assert not on.awake()
 
 
+async def test_a_coroutine_of_a_room_that_nobody_visits_is_waited_for_in_peace() -> None:
+    class Busy(Worker):
+        machine = machines.BUSY
+
+    on = await stage(Busy)
+    await on.request("GET")
+    await on.advance(5_000)
+    assert on.awake()
+    machines.STARTED[0].set_result(5)
+    await on.settle()
+    assert (await on.stored())["context"] == {"answer": 5}
+
+
 async def test_after_a_crash_it_is_started_again() -> None:
     on = await stage(Worker)
     ann = await on.connect()
@@ -236,6 +249,19 @@ async def test_a_due_timer_wakes_a_sleeping_room_and_everybody_sees_it() -> None
     await on.advance(1)
     assert ann.view["value"] == "over"
     assert ann.types() == ["room.patch"]
+
+
+async def test_a_timer_that_comes_due_while_the_store_is_slow_fires_afterwards() -> None:
+    on = await stage(Clock)
+    ann = await on.connect()
+    await ann.say("start")
+    await on.advance(55_000)
+    with on.store.holding():
+        for _ in range(10):
+            await ann.send("nothing")
+        await on.advance(6_000)
+    await on.settle()
+    assert ann.view["value"] == "over"
 
 
 async def test_a_timer_that_came_due_while_nothing_ran_fires_at_once() -> None:  # [TIME1]

@@ -16,7 +16,6 @@ from rooms.sync.conversation import (
     Refuse,
     Repeat,
     Resend,
-    Token,
     TooOld,
 )
 
@@ -117,7 +116,6 @@ def test_what_is_no_event_has_its_own_reaction() -> None:
     talk = Conversation()
     assert talk.receive({"type": "room.get"}) == Get()
     assert talk.receive({"type": "room.presence", "data": {"x": 1}}) == Presence({"x": 1})
-    assert talk.receive({"type": "room.token", "token": "t"}) == Token("t")
 
 
 @given(st.lists(st.integers(1, 8), max_size=60), st.integers(0, 5))
