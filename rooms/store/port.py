@@ -170,8 +170,8 @@ class Store(Protocol):
         """Read without owning: None when nothing was ever accepted under this name."""
 
     async def due(self, before: int, limit: int) -> Sequence[Due]:
-        """Sessions without a living owner whose earliest timer is due before that time, earliest
-        first.
+        """Sessions without a living owner whose earliest timer is due at or before that time,
+        earliest first.
         """
 
     async def next_due(self) -> int | None:

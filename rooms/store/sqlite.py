@@ -165,7 +165,7 @@ class SqliteStore:
         await self._writer.close()
 
     async def _with_the_dead_disowned(
-        self, run: Callable[[sqlite3.Connection], T], *, durable: bool = False
+        self, run: Callable[[sqlite3.Connection], T], *, durable: bool | None = None
     ) -> T:
         """Answer a question that depends on who lives. The dead are disowned again each time, which
         is nothing where it was done, so that a failure once can't last.

@@ -45,7 +45,7 @@ class _Work:
 @dataclass(slots=True)
 class _Job:
     ask: _Commits | _Work
-    durable: bool
+    durable: bool | None  # None: as it comes
     answer: asyncio.Future[Any]
 
 
@@ -86,7 +86,7 @@ class Writer:
         answers: list[StoreError | None] = await self._ask(_Commits(commits, now), durable)
         return answers
 
-    async def do(self, run: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
+    async def do(self, run: Callable[[sqlite3.Connection], T], *, durable: bool | None = None) -> T:
         """Let the thread run this inside a transaction. Its answer comes after the commit.
 
         `run` must give the same answer when it is rolled back and run again.
@@ -111,7 +111,7 @@ class Writer:
         if self._closing:
             raise StoreError(f"{self._name} is closed; open it again")
 
-    def _ask(self, ask: _Commits | _Work, durable: bool) -> asyncio.Future[Any]:
+    def _ask(self, ask: _Commits | _Work, durable: bool | None) -> asyncio.Future[Any]:
         self.check_open()
         answer = self._loop.create_future()
         self._queue.put(_Job(ask, durable, answer))
@@ -150,9 +150,10 @@ class Writer:
         return jobs
 
     def _write(self, db: sqlite3.Connection, jobs: list[_Job]) -> list[_Answer]:
-        durable = any(job.durable for job in jobs)
+        levels = {job.durable for job in jobs} - {None}
+        durable = any(levels)
         try:
-            if durable != self._synced:
+            if levels and durable != self._synced:  # nothing but reading leaves it as it was
                 db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._synced = durable
             db.execute("BEGIN IMMEDIATE")

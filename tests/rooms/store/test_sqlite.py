@@ -418,7 +418,7 @@ async def test_closing_finishes_what_was_asked(clock: Clock, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("levels", "synchronous"),
-    [((False,), 1), ((True,), 2), ((False, True, False), 2), ((), 1)],
+    [((False,), 1), ((True,), 2), ((False, True, False), 2), ((), 2)],
     ids=["none is durable", "durable", "one of three is durable", "only reads"],
 )
 async def test_a_group_is_synced_to_disk_if_any_commit_asks_for_it(
