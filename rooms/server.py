@@ -79,6 +79,7 @@ async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -
             limits=Limits() if settings.limits else Limits.off(),
             pages=app.pages,
             facade=_facade(),
+            origins=frozenset(settings.origins),
         )
         listening = Listening(router.app, bound)
         await listening.start()

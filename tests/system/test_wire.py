@@ -248,6 +248,16 @@ async def test_an_operators_token_has_its_role(tmp_path: Path) -> None:
         assert (you["me"]["id"], you["me"]["role"], you["token"]) == ("ada", "admin", None)
 
 
+async def test_pages_of_sites_that_the_operator_names_may_connect(tmp_path: Path) -> None:
+    origin = "https://game.example"
+    async with serving(settings(tmp_path, origins=(origin,))) as (url, _):
+        room = f"{url}/rooms/counter/x"
+        async with await dial(room, headers={"Origin": origin}) as wire:
+            await wire.expect("room.you")
+        other = await dial(room, headers={"Origin": "https://evil.example"})
+        assert (await other.refused())["code"] == 4403
+
+
 # ---------------------------------------------------------------------- bad input
 
 

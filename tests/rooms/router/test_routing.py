@@ -425,9 +425,9 @@ def test_another_incarnation_without_a_word_gets_them_too() -> None:
 def test_what_is_unanswered_is_said_again_in_order() -> None:  # [SEND2]
     door = Door()
     channel, _ = door.joined()
+    third = door.number(channel, 3)
     second = door.number(channel, 2)
     first = door.number(channel, 1)
-    third = door.number(channel, 3)
     door.hear(Tell(channel.number, b"outcome 1", seq=1))
     door.took()
     door.hear(Asleep("counter", "s", 1))
@@ -435,6 +435,16 @@ def test_what_is_unanswered_is_said_again_in_order() -> None:  # [SEND2]
     assert attach_of(sent, channel).settled == 1
     assert sent[1:] == [Said(channel.number, second), Said(channel.number, third)]
     assert first not in [m.message for m in sent if isinstance(m, Said)]
+
+
+def test_a_numbered_message_that_wakes_the_room_is_said_once() -> None:  # [SLEEP2]
+    door = Door()
+    channel, _ = door.joined()
+    door.hear(Asleep("counter", "s", 1))
+    message = door.number(channel, 1)
+    sent = door.took()
+    assert attach_of(sent, channel)
+    assert sent[1:] == [Said(channel.number, message)]
 
 
 def test_a_channel_whose_attach_is_under_way_isnt_attached_twice() -> None:
@@ -477,6 +487,15 @@ def test_who_was_asking_when_the_room_fell_asleep_asks_again() -> None:
     assert sent[-1] == Want(channel.number, "n.1", 0)
     door.hear(Tell(channel.number, b"newest", cursor="n.2"))
     assert peer.took() == [text(b"newest")]
+
+
+def test_a_router_that_goes_tells_nobody_that_they_left() -> None:  # [SEAT3]
+    door = Door()
+    peers = [door.joined()[1] for _ in range(2)]
+    retry = iter([300, 700])
+    door.routing.leave(lambda: Closing(CloseCode.GOING_AWAY, "restart", next(retry)))
+    assert [peer.closings[0].retry_after for peer in peers] == [300, 700]
+    assert door.took() == []
 
 
 def test_without_a_host_everybody_shall_come_back() -> None:
