@@ -165,7 +165,7 @@ function update() {
     }
     const [, , sentence] = standing({ room, context: room.context });
     if (sentence !== announced) {
-      if (announced && !room.matches("lobby")) scrollTo({ top: 0 });
+      if (announced && !room.matches({ lobby: "waiting" })) scrollTo({ top: 0 });
       announcer.textContent = announced = sentence;
     }
   }

@@ -71,7 +71,9 @@ export function results(entry, context, closed = false) {
   return h(
     "ul",
     { class: "results", "aria-label": "Everybody's answers" },
-    seated(context.players).map((player) => result(entry, player, context, closed)),
+    seated(context.players)
+      .sort((a, b) => Number(b.id === context.me) - Number(a.id === context.me))
+      .map((player) => result(entry, player, context, closed)),
   );
 }
 
