@@ -302,5 +302,7 @@ def _merged(first: Commit, second: Commit) -> Commit:
 
 
 def _roll_back(db: sqlite3.Connection) -> None:
-    if db.in_transaction:
-        db.execute("ROLLBACK")
+    # Where even this fails, each later BEGIN does, and everybody is told.
+    with contextlib.suppress(sqlite3.Error):
+        if db.in_transaction:
+            db.execute("ROLLBACK")

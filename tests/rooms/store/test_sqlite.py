@@ -416,13 +416,14 @@ async def test_closing_finishes_what_was_asked(clock: Clock, tmp_path: Path) -> 
         assert (await stored(store, TABLE)).snapshot == b"one"
 
 
+@pytest.mark.parametrize("before", [1, 2])
 @pytest.mark.parametrize(
     ("levels", "synchronous"),
-    [((False,), 1), ((True,), 2), ((False, True, False), 2), ((), 2)],
+    [((False,), 1), ((True,), 2), ((False, True, False), 2), ((), None)],
     ids=["none is durable", "durable", "one of three is durable", "only reads"],
 )
 async def test_a_group_is_synced_to_disk_if_any_commit_asks_for_it(
-    store: SqliteStore, levels: tuple[bool, ...], synchronous: int
+    store: SqliteStore, before: int, levels: tuple[bool, ...], synchronous: int | None
 ) -> None:
     await announce(store, "one")
     ids = [SessionId("trivia", str(n)) for n in range(len(levels))]
@@ -430,18 +431,22 @@ async def test_a_group_is_synced_to_disk_if_any_commit_asks_for_it(
         replace(first(id, "one", await own(store, id, "one")), durable=durable)
         for id, durable in zip(ids, levels, strict=True)
     ]
+    former = first(TABLE, "one", await own(store, TABLE, "one"))
+    await write(store, replace(former, durable=before == 2))
     async with holding(store):
         tasks = await asked(store, *commits)
         level = asyncio.create_task(
             store._writer.do(lambda db: db.execute("PRAGMA synchronous").fetchone())
         )
         await one_step()
-    assert await level == (synchronous,)
+    assert await level == (synchronous or before,)
     assert [await task for task in tasks] == [[None]] * len(levels)
 
 
 async def test_taking_a_session_is_synced_to_disk(store: SqliteStore) -> None:
     await announce(store, "one")
+    other = first(OTHER, "one", await own(store, OTHER, "one"))
+    await write(store, replace(other, durable=False))
     async with holding(store):
         taking = asyncio.create_task(store.acquire(TABLE, "one"))
         level = asyncio.create_task(
