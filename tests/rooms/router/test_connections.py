@@ -12,7 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from rooms.link.protocol import Attach, Close, Tell
-from rooms.router import sockets
+from rooms.router import router, sockets
 from rooms.router.limits import Limits
 from rooms.sync import codec, messages
 from tests.rooms.router.doors import NOW, SECRET, open_door
@@ -303,6 +303,22 @@ async def test_limits_can_be_off() -> None:
         assert len(door.host.said) == 1000
 
 
+async def test_an_address_has_so_many_connections_at_a_time() -> None:
+    headers = {"X-Forwarded-For": "203.0.113.7"}  # from loopback, a proxy's word counts
+    async with open_door(limits=Limits(connections=2)) as door:
+        first = await dial(door.room(), headers=headers)
+        await first.expect("room.you")
+        async with await dial(door.room(), headers=headers) as second:
+            await second.expect("room.you")
+            closing = await (await dial(door.room(), headers=headers)).refused()
+            assert closing["code"] == 4429
+            assert closing["retry_after"] > 0
+            await first.socket.close()
+            await door.host.gone()
+            async with await dial(door.room(), headers=headers) as third:
+                await third.expect("room.you")
+
+
 # ---------------------------------------------------------------------- tokens of a connection
 
 
@@ -355,7 +371,10 @@ async def test_the_hosts_close_is_told_first(door: Door) -> None:  # [OPEN3] [CL
         await door.host.gone()
 
 
-async def test_a_closing_server_says_when_to_come_back(door: Door) -> None:  # [CLOSE1]
+async def test_a_closing_server_says_when_to_come_back(  # [CLOSE1]
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router, "_GONE_WITHIN", 60.0)  # it goes as soon as they are gone
     wires = [await enter(door) for _ in range(3)]
     closing = asyncio.create_task(door.router.close())
     told = [await wire.refused() for wire in wires]
