@@ -26,6 +26,7 @@ class FaultyStore:
         self._broken: list[str] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._dead = False
+        self._late: asyncio.Event | None = None
         self._slow: set[str] = set()
         self._failing: list[tuple[StoreError, bool]] = []
 
@@ -56,6 +57,15 @@ class FaultyStore:
             for future in waiting:
                 future.set_result(None)
 
+    @contextmanager
+    def answering_late(self) -> Iterator[None]:
+        """The next group of commits is written, and answered at the end of the block."""
+        self._late = late = asyncio.Event()
+        try:
+            yield
+        finally:
+            late.set()
+
     def break_next(self, method: str) -> None:
         """The next call of this method does nothing and raises."""
         self._broken.append(method)
@@ -80,7 +90,11 @@ class FaultyStore:
                 await self.store.commit_many(commits)
             raise error
         self.commits += commits
-        return await self.store.commit_many(commits)
+        late, self._late = self._late, None
+        answers = await self.store.commit_many(commits)
+        if late is not None:
+            await late.wait()
+        return answers
 
     async def _changed(self) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

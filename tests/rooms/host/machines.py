@@ -17,7 +17,12 @@ SENDERS: list[str | None] = []
 """The `sender` of the events they did it for."""
 
 
+SEEN: list[int] = []
+"""The count that their actor's own snapshot had meanwhile."""
+
+
 def note(args: Any, params: Any) -> None:
+    SEEN.append(args.self.get_snapshot().context["count"])
     SENDERS.append(args.event.get("sender"))
     DONE.append((args.event["type"], args.context["count"]))
 

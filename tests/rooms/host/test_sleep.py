@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rooms.errors import CloseCode
+from rooms.host.room import MAX_AHEAD
 from rooms.link.protocol import Attach
 from rooms.store.port import SessionId
 from runtime import create_machine
@@ -257,7 +258,7 @@ async def test_a_timer_that_comes_due_while_the_store_is_slow_fires_afterwards()
     await ann.say("start")
     await on.advance(55_000)
     with on.store.holding():
-        for _ in range(10):
+        for _ in range(MAX_AHEAD):
             await ann.send("nothing")
         await on.advance(6_000)
     await on.settle()

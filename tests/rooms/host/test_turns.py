@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 def _fresh() -> None:
     machines.DONE.clear()
     machines.SENDERS.clear()
+    machines.SEEN.clear()
 
 
 async def stage(kind: type[Room] = Counter) -> Stage:
@@ -309,6 +311,38 @@ async def test_while_a_commit_is_written_the_next_turns_run() -> None:
     assert len(on.store.commits) < 10
 
 
+async def test_a_view_shows_no_more_than_is_stored() -> None:  # [TURN3]
+    on = await stage()
+    ann = await on.connect()
+    with ExitStack() as later:
+        with on.store.answering_late():
+            await ann.send("increment")
+            later.enter_context(on.store.holding())
+            await ann.send("increment")
+        await on.settle()
+        assert ann.outcomes() == [(1, "accepted")]
+        assert ann.view["context"] == {"count": 1}
+        ben = await on.connect("ben")
+        assert ben.view is None
+    await on.settle()
+    assert ann.view["context"] == ben.view["context"] == {"count": 2}
+
+
+async def test_commits_are_answered_in_their_order() -> None:  # [TURN3]
+    on = await stage()
+    ann = await on.connect()
+    ann.took()
+    with on.store.answering_late():
+        await ann.send("noted")
+        await ann.send("increment")
+        assert len(on.store.commits) == 2, "the second is written while the first isn't answered"
+        assert ann.took() == []
+        assert machines.DONE == []
+    await on.settle()
+    assert ann.outcomes() == [(1, "accepted"), (2, "accepted")]
+    assert machines.DONE == [("noted", 1)]
+
+
 async def test_effects_see_the_snapshot_of_their_place() -> None:  # [TURN4]
     on = await stage()
     ann = await on.connect()
@@ -316,6 +350,7 @@ async def test_effects_see_the_snapshot_of_their_place() -> None:  # [TURN4]
         ann.put({"type": "room.send", "seq": seq, "event": {"type": "noted"}})
     await on.settle()
     assert machines.DONE == [("noted", 1), ("noted", 2), ("noted", 3)]
+    assert machines.SEEN == [1, 2, 3]
 
 
 async def test_an_action_that_throws_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
