@@ -12,6 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from rooms.definition import Room
+from rooms.host.presence import Presence
 from rooms.link.protocol import Close, Tell
 from rooms.sync import messages
 from rooms.sync.codec import encode
@@ -57,6 +58,7 @@ class Audience:
         self._viewers: dict[Hashable, Viewer] = {}
         self._views: dict[Hashable, View] = {}
         self._failed: dict[Hashable, View] = {}
+        self._presence = Presence(room, self) if room.presence else None
         kind = type(room)
         own_key = kind.view_key is not Room.view_key
         own_view = isinstance(inspect.getattr_static(kind, "view"), staticmethod) or (
@@ -105,6 +107,8 @@ class Audience:
             return
         self._watching[channel.id] = (channel, key)
         self._send(told)
+        if self._presence is not None:
+            self._presence.enter(channel)
 
     def rekey(self, channel: Channel, now: int) -> None:
         """Let a channel see what its viewer, as it is now, may see."""
@@ -124,6 +128,20 @@ class Audience:
         """A channel is gone, or hears no more. Harmless for one that isn't here."""
         if self._watching.pop(channel.id, None) is not None:
             self._fanout.detach(channel.id)
+            if self._presence is not None:
+                self._presence.leave(channel)
+
+    def share(self, channel: Channel) -> None:
+        """A channel's presence data is new."""
+        if self._presence is not None:
+            self._presence.share(channel)
+        else:
+            self.tell(channel, messages.error("no_presence", "this room shares no presence"))
+
+    def close(self) -> None:
+        """The incarnation is over."""
+        if self._presence is not None:
+            self._presence.stop()
 
     # ------------------------------------------------------------------ what they are told
 
@@ -149,9 +167,14 @@ class Audience:
     def emit(self, event: dict[str, Json]) -> None:
         """The machine emitted an event."""
         try:
-            self._send(self._fanout.emit(messages.emitted(event)))
+            self.say(messages.emitted(event))
         except TypeError:
             logger.exception("%s/%s: an emitted event isn't JSON", self.room.kind, self.room.id)
+
+    def say(self, message: dict[str, Json], channels: Iterable[Channel] | None = None) -> None:
+        """Tell everybody something, or these channels."""
+        to = None if channels is None else [channel.id for channel in channels]
+        self._send(self._fanout.emit(message, to))
 
     def tell(self, channel: Channel, message: dict[str, Json], seq: int | None = None) -> None:
         """Tell one channel something; `seq` when it is that outcome."""

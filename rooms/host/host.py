@@ -33,6 +33,7 @@ from rooms.link.protocol import (
     Attach,
     Close,
     Detach,
+    Keep,
     Live,
     Request,
     Said,
@@ -146,10 +147,8 @@ class Host:
         match message:
             case Said(number, said):
                 channel = self._links.find(end, number)
-                if channel is not None and said["type"] == "room.token":
-                    self._renew(channel, said)
-                elif channel is not None:
-                    self._hear(channel, Heard(channel, said))
+                if channel is not None:
+                    self._said(channel, said)
             case Want(number, cursor, settled):
                 channel = self._links.find(end, number)
                 if channel is not None:
@@ -172,6 +171,8 @@ class Host:
             end.send(Close(attach.channel, CloseCode.NOT_FOUND, reason, None))
             return
         channel = self._links.open(end, attach, SessionId(attach.kind, attach.session))
+        if attach.attachment is not None:
+            channel.presence = attach.attachment
         if channel.viewer is not None:  # known from before its room slept
             self._enter(channel)
         elif not kind.authenticates:
@@ -220,6 +221,23 @@ class Host:
         self._put(channel.at, Enter(channel))
         for item in channel.held:
             self._put(channel.at, item)
+
+    def _said(self, channel: Channel, said: dict[str, Any]) -> None:
+        match said["type"]:
+            case "room.presence":
+                channel.presence = said["data"]
+                self._share(channel)
+            case "room.token":
+                self._renew(channel, said)
+            case _:
+                self._hear(channel, Heard(channel, said))
+
+    def _share(self, channel: Channel) -> None:
+        room = self._rooms.get(channel.at)
+        if room is not None and channel.inside:
+            room.share(channel)
+        elif channel.viewer is not None and not channel.entering:
+            self._wake(channel.at)  # its router attaches it again
 
     def _hear(self, channel: Channel, item: Heard | Wanted) -> None:
         room = self._rooms.get(channel.at)
@@ -400,6 +418,8 @@ class Host:
         id = room.claim.id
         for channel in room.audience.channels():
             self._links.outside(channel)
+            if channel.presence is not None:  # wherever the next incarnation is
+                self._links.send([Keep(channel.id, channel.presence)])
         self._links.everybody(Asleep(id.kind, id.session, room.claim.epoch))
 
     # ------------------------------------------------------------------ trouble

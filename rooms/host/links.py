@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rooms.host.clients import Client
     from rooms.host.turn import Heard, Wanted
     from rooms.link.memory import End
-    from rooms.link.protocol import Message
+    from rooms.link.protocol import Json, Message
     from rooms.store.port import SessionId
     from rooms.sync.views import Viewer
 
@@ -30,7 +30,7 @@ class Channel:
 
     `viewer` is None until it is known who is there; `client` is set by the room that lets it in.
     `entering`: it stands before a room; `inside`: it was let in. Until then `held` keeps what it
-    said, so that it isn't lost with an incarnation.
+    said, so that it isn't lost with an incarnation. `presence` is what it shares of the moment.
     """
 
     id: int
@@ -45,6 +45,7 @@ class Channel:
     inside: bool = False
     gone: bool = False
     lane: int | None = None
+    presence: Json = None
     held: list[Heard | Wanted] = field(default_factory=list)
 
 

@@ -160,6 +160,11 @@ class LiveRoom:
         self.audience.leave(channel)
         self.put(Leave(channel))
 
+    def share(self, channel: Channel) -> None:
+        """A connection's presence data is new: told at once, stored never."""
+        self._touched = self._keeper.clock.elapsed()
+        self.audience.share(channel)
+
     # ------------------------------------------------------------------ a turn
 
     def _schedule(self) -> None:
@@ -413,6 +418,7 @@ class LiveRoom:
 
     def _end(self) -> None:
         self.closed = True
+        self.audience.close()
         self._performer.stop_all()
         if self._alarm is not None:
             self._alarm[1].cancel()

@@ -138,7 +138,7 @@ class Session:
                 turn.told.append(Newest(channel, None, None))
             case talk.TooOld():
                 turn.told.append(too_old(channel))
-            case talk.Presence() | talk.Pending():
+            case talk.Pending():
                 pass
 
     def _event(

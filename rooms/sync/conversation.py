@@ -54,13 +54,7 @@ class Get(NamedTuple):
     """The full view is asked for."""
 
 
-class Presence(NamedTuple):
-    """This connection's presence data."""
-
-    data: Json
-
-
-Reaction = Accept | Refuse | Repeat | Pending | Resend | TooOld | Get | Presence
+Reaction = Accept | Refuse | Repeat | Pending | Resend | TooOld | Get
 
 _PENDING = Pending()
 
@@ -89,8 +83,6 @@ class Conversation:
                 return self._numbered(message)
             case "room.get":
                 return Get()
-            case "room.presence":
-                return Presence(message["data"])
             case _:
                 return Accept(None, message, None)
 

@@ -206,9 +206,15 @@ def emitted(event: dict[str, Json]) -> dict[str, Json]:
     return {"type": "room.emitted", "event": event}
 
 
-def present(viewers: dict[str, Json]) -> dict[str, Json]:
-    """Who is here and their presence data, by viewer id; None for one who went."""
-    return {"type": "room.present", "viewers": viewers}
+def present(viewers: dict[str, Json], count: int | None = None) -> dict[str, Json]:
+    """Who is here and their presence data, by viewer id; None for one who went. `count` stands for
+    everybody where they are too many.
+    """
+    if count is None:
+        return {"type": "room.present", "viewers": viewers}
+    if not viewers:
+        return {"type": "room.present", "count": count}
+    return {"type": "room.present", "viewers": viewers, "count": count}
 
 
 def status(word: Literal["live", "moving"]) -> dict[str, Json]:

@@ -12,7 +12,6 @@ from rooms.sync.conversation import (
     Conversation,
     Get,
     Pending,
-    Presence,
     Refuse,
     Repeat,
     Resend,
@@ -112,10 +111,9 @@ def test_a_client_that_may_have_been_forgotten_is_never_taken() -> None:
     assert isinstance(talk.receive({"type": "plain"}), Accept)
 
 
-def test_what_is_no_event_has_its_own_reaction() -> None:
+def test_the_full_view_may_be_asked_for() -> None:
     talk = Conversation()
     assert talk.receive({"type": "room.get"}) == Get()
-    assert talk.receive({"type": "room.presence", "data": {"x": 1}}) == Presence({"x": 1})
 
 
 @given(st.lists(st.integers(1, 8), max_size=60), st.integers(0, 5))
