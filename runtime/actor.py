@@ -112,7 +112,7 @@ class Actor(Mailbox[SnapshotT, EventT]):
     def get_persisted_snapshot(self) -> dict[str, Any]:
         """The actor as plain JSON data; a root's with the timers and counters of its system."""
         persisted = dict(self.logic.get_persisted_snapshot(self._snapshot))
-        return self.system.persisted(persisted) if self.parent is None else persisted
+        return self.system.persisted(self, persisted) if self.parent is None else persisted
 
     def send(self, event: EventT) -> None:
         """Send an event. When the outermost `send` returns, all that follows from it is done."""

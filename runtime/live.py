@@ -116,6 +116,15 @@ class _Pending:
         self.key = key
         self.handle: Any = None
 
+    def outlasts(self, root: Actor) -> bool:
+        """Whether both its ends are persisted: one whose id was given to another child isn't."""
+        source = _find(root, self.timer.source)
+        return (
+            source is not None
+            and source.session_id == self.key[0]
+            and _find(root, self.timer.target) is self.target
+        )
+
 
 class LiveSystem:
     """One system of live actors. `args.system` is this; `get`, `get_all` and `inspect` are for
@@ -332,9 +341,11 @@ class LiveSystem:
             context = {"message": f"unhandled error in actor '{actor.id}'", "exception": error}
             self._loop.call_exception_handler(context)
 
-    def persisted(self, snapshot: dict[str, Any]) -> dict[str, Any]:
+    def persisted(self, root: Actor, snapshot: dict[str, Any]) -> dict[str, Any]:
         """The root's persisted snapshot, with what belongs to the system."""
-        timers = self._restored or [pending.timer for pending in self._pending or ()]
+        timers = self._restored or [
+            pending.timer for pending in self._pending or () if pending.outlasts(root)
+        ]
         if timers:
             snapshot["timers"] = [timer.to_json() for timer in timers]
         snapshot["counter"] = self._count

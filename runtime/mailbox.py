@@ -251,8 +251,10 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
         self._processing_status = STOPPED
         self.system.unregister(self)
         if self._orphans is not None:
+            children = self._snapshot.children
             for orphan in self._orphans:
-                orphan.stop_soon()
+                if children.get(orphan.id) is not orphan:  # a rollback may have given it back
+                    orphan.stop_soon()
 
     def _failed(self, error: Any) -> None:
         self._ended()

@@ -355,7 +355,7 @@ class Recording:
     def report(self, actor: Actor, error: Any) -> None:
         """An error is part of the snapshot; who hosts the system reports it."""
 
-    def persisted(self, snapshot: dict[str, Any]) -> dict[str, Any]:
+    def persisted(self, root: Actor, snapshot: dict[str, Any]) -> dict[str, Any]:
         """Systems are persisted from their values, by `System.persist`."""
         return snapshot
 

@@ -16,6 +16,8 @@ from runtime import (
     enqueue_actions,
     from_promise,
     from_transition,
+    send_parent,
+    spawn_child,
     state_in,
 )
 
@@ -120,3 +122,38 @@ async def test_a_coroutine_stopped_before_its_first_step_leaves_no_warning() -> 
         await asyncio.sleep(0)  # noqa: TID251 - lets the cancelled task end
         gc.collect()
     assert caught == []
+
+
+def test_a_child_that_a_failed_step_had_replaced_goes_on_as_if_it_had_not() -> None:
+    child = create_machine({"initial": "x", "states": {"x": {}}})
+
+    def fail(args: Any, params: Any) -> None:
+        raise ValueError("no")
+
+    actor = started(
+        {
+            "entry": "take",
+            "on": {"AGAIN": {"actions": ["take", fail]}},
+        },
+        actions={"take": spawn_child("child", id="kid")},
+        actors={"child": child},
+    )
+    actor.subscribe(error=lambda error: None)
+    actor.send({"type": "AGAIN"})
+    assert actor.get_snapshot().status == "error"
+    assert actor.get_snapshot().children["kid"].get_snapshot().status == "active"
+
+
+def test_a_replaced_child_takes_its_timers_along() -> None:
+    ticking = create_machine({"after": {"10": {"actions": send_parent({"type": "TICK"})}}})
+    still = create_machine({"on": {"*": {"actions": send_parent({"type": "WRONG"})}}})
+    config = {
+        "id": "m",
+        "entry": spawn_child("ticking", id="kid"),
+        "on": {"REPLACE": {"actions": spawn_child("still", id="kid")}},
+    }
+    machine = create_machine(config, {"actors": {"ticking": ticking, "still": still}})
+    actor = create_actor(machine, clock=SimulatedClock()).start()
+    assert "timers" in actor.get_persisted_snapshot()
+    actor.send({"type": "REPLACE"})
+    assert "timers" not in actor.get_persisted_snapshot()
