@@ -38,7 +38,7 @@ def no_traceback(caplog: pytest.LogCaptureFixture) -> Any:
     """Whatever a peer does is one line of the log at most; and no token is ever in it."""
     caplog.set_level(logging.DEBUG)
     yield
-    for record in caplog.records:
+    for record in caplog.get_records("call"):
         if record.name == "asyncio" and record.levelno <= logging.DEBUG:
             continue
         assert record.exc_info is None, record.getMessage()

@@ -107,8 +107,9 @@ async def raw(door: Door, *, upgraded: bool = True) -> AsyncIterator[Raw]:
 def no_traceback(caplog: pytest.LogCaptureFixture) -> Any:
     caplog.set_level(logging.INFO)
     yield
-    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
-    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
+    records = caplog.get_records("call")
+    assert [record.getMessage() for record in records if record.exc_info] == []
+    assert [record.getMessage() for record in records if record.levelno >= logging.ERROR] == []
 
 
 WRONG = {
