@@ -92,7 +92,7 @@ def parse(data: Any) -> tuple[Category, ...]:
     for raw in data["categories"]:
         questions = tuple(_question(item, raw["name"]) for item in raw["questions"])
         for question in questions:
-            other = prompts.setdefault(fold(question.prompt) + repr(question.options), question.id)
+            other = prompts.setdefault(fold(question.prompt), question.id)
             if question.id in ids or other != question.id:
                 raise QuestionError(question.id, f"is there twice, also as {other}")
             ids.add(question.id)

@@ -347,7 +347,7 @@ def text_recap() -> Table:
     table = long_game()
     question = table.open("text")
     table.send("ann", "answer", value=right(question))
-    table.send("bob", "answer", value="mispelt")
+    table.send("bob", "answer", value="somewhat wrong")
     table.send("cat", "answer", value="")
     assert table.to_recap("text") == question
     return table

@@ -176,6 +176,8 @@ def test_two_players_play_a_whole_game_and_one_reloads(server: Server, browser: 
             bob.page.reload()
             expect(button(bob.page, "Change my answer")).to_be_visible()
         button(ann.page, "^Confirm$").click()
+        for person in (ann, bob):
+            expect(person.page.locator(".prepare, .recap")).to_be_visible()
         if number % 2:
             for place in range(2):
                 for person in (ann, bob):
@@ -241,6 +243,7 @@ def test_what_is_typed_outlives_a_pause(server: Server, browser: Browser) -> Non
     for person in (bob, ann):
         button(person.page, "Go on").click()
     expect(dialog).to_have_count(0)
+    expect(ann.page.locator(".question :focus")).to_have_count(1)  # where she was, rule 18
     left = int(ann.page.locator(".question .ring-number").inner_text())
     assert f"{left} second" in standing or f"{left + 1} second" in standing
     button(ann.page, "^Confirm$").click()

@@ -5,10 +5,20 @@ import { action, faces, icon, plural } from "./parts.js";
 import { busy, confirm, draft, entered } from "./session.js";
 import { ring } from "./timer.js";
 
+/** Where the focus was before the pause took it. @type {HTMLElement | null} */
+let focused = null;
+let wasPaused = false;
+addEventListener("focusin", ({ target }) => {
+  const element = /** @type {HTMLElement} */ (target);
+  if (!element.closest(".veil")) focused = element;
+});
+
 /** @param {any} game */
 export function round(game) {
   const { room, context } = game;
   const paused = room.hasTag("paused");
+  if (wasPaused && !paused) requestAnimationFrame(() => focused?.isConnected && focused.focus({ preventScroll: true }));
+  wasPaused = paused;
   return [
     context.question ? answering(game, paused) : prepare(game, paused),
     paused && pause(game),
