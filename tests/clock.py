@@ -54,6 +54,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.ms = end
         await self.settle()
 
+    def forget(self) -> None:
+        """Whatever waits on this loop never goes on, but for who calls: a process has died."""
+        for task in asyncio.all_tasks(self) - {asyncio.current_task(self)}:
+            task.cancel()
+        scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
+        for handle in scheduled:
+            handle.cancel()
+
     def _ready_now(self) -> int:
         return len(self._ready)  # type: ignore[attr-defined]
 

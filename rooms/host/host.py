@@ -435,6 +435,8 @@ class Host:
         pause = 0 if times == 1 else min(FIRST_PAUSE << times - 2, LONGEST_PAUSE)
         self._turn_out(room)
         entering = [channel for channel in self._links.of(id) if channel.entering]
+        for channel in entering:  # the lost incarnation may have had them in its mind
+            self._links.outside(channel)
         gone = isinstance(error, Fenced) and error.current is None
         resting = self._rooms.pop(id, None) is None
         if self._draining and not resting:

@@ -91,13 +91,8 @@ class Lease:
 
         Timers don't run while a machine is suspended: who answers from memory asks here.
         """
-        if self._valid():
-            return True
         self._expire()
-        return False
-
-    def _valid(self) -> bool:
-        return self._clock.elapsed() - self._sent < TTL * SAFE
+        return self._stands.is_set()
 
     async def _heartbeat(self) -> None:
         while self._former:  # what it owned may be taken by the next one, without its lease's time
@@ -137,7 +132,7 @@ class Lease:
             logger.warning("a heartbeat failed: %s", error)
 
     def _expire(self) -> None:
-        if not self._valid():
+        if self._stands.is_set() and self._clock.elapsed() - self._sent >= TTL * SAFE:
             self._lose("the store hasn't answered its heartbeats in time")
 
     def _lose(self, why: str) -> None:

@@ -7,6 +7,7 @@ happens to machines: `sleep`, `crash`.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import random
@@ -87,6 +88,7 @@ class Stage:
     async def crash(self) -> None:
         """`kill -9` of the host, noticed at once; then another one starts."""
         self.store.die()
+        self.loop.forget()
         await self.inner.retire(self.host.incarnation)
         self.link.close()
         self.routing.lost()
@@ -95,8 +97,11 @@ class Stage:
 
     async def restart(self) -> None:
         """Drain the host, then start another one on the same store."""
-        await self.host.drain()
+        draining = asyncio.ensure_future(self.host.drain())
         await self.settle()
+        while not draining.done():
+            await self.advance(1)
+        await draining
         self.link.close()
         self.routing.lost()
         await self.start()
@@ -117,14 +122,18 @@ class Stage:
         client: str | None = None,
         role: str = "player",
         cursor: str | None = None,
+        view: Json = None,
         since: int | None = None,
         create: bool = True,
         codec: str = "json",
         token: str | None = None,
         params: dict[str, str] | None = None,
     ) -> Tab:
-        """A browser tab opens a room. `client` is the façade object, a new one unless given."""
+        """A browser tab opens a room. `client` is the façade object, a new one unless given;
+        `cursor` and `view` are what it holds from before.
+        """
         tab = Tab(self, client or f"client-{self.chance.getrandbits(64):x}", codec)
+        tab.view, tab.cursor = view, cursor
         kind, session = room.split("/")
         tab.routing = self.routing
         tab.channel = tab.routing.open(
