@@ -1,15 +1,26 @@
-"""Fixtures of the door's tests."""
+"""Fixtures of the door's tests, which run on both loops: transports are where these differ."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 
 from tests.rooms.router.doors import Door, open_door
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from typing import Any
+
+BOTH = ("test_sockets.py", "test_connections.py")
+
+
+def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callable[[], Any]]:
+    if item.path.name in BOTH:
+        return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture
