@@ -26,13 +26,11 @@ class FaultyStore:
         self._broken: list[str] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._dead = False
-        self._late: asyncio.Event | None = None
+        self._late: dict[str, asyncio.Event] = {}
         self._slow: set[str] = set()
         self._failing: list[tuple[StoreError, bool]] = []
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self.store, name)
-
         async def call(*args: Any, **kwargs: Any) -> Any:
             self.calls[name] += 1
             await self._alive()
@@ -41,7 +39,7 @@ class FaultyStore:
             if name in self._broken:
                 self._broken.remove(name)
                 raise StoreError(f"{name} failed")
-            return await method(*args, **kwargs)
+            return await self._answer(name, *args, **kwargs)
 
         return call
 
@@ -55,12 +53,13 @@ class FaultyStore:
             self._slow.discard(method)
             waiting, self._waiting = self._waiting, []
             for future in waiting:
-                future.set_result(None)
+                if not future.done():  # its host may have died
+                    future.set_result(None)
 
     @contextmanager
-    def answering_late(self) -> Iterator[None]:
-        """The next group of commits is written, and answered at the end of the block."""
-        self._late = late = asyncio.Event()
+    def answering_late(self, method: str = "commit_many") -> Iterator[None]:
+        """The next call of this method is done, and answered at the end of the block."""
+        self._late[method] = late = asyncio.Event()
         try:
             yield
         finally:
@@ -90,11 +89,15 @@ class FaultyStore:
                 await self.store.commit_many(commits)
             raise error
         self.commits += commits
-        late, self._late = self._late, None
-        answers = await self.store.commit_many(commits)
+        answers: Sequence[StoreError | None] = await self._answer("commit_many", commits)
+        return answers
+
+    async def _answer(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        late = self._late.pop(name, None)
+        answer = await getattr(self.store, name)(*args, **kwargs)
         if late is not None:
             await late.wait()
-        return answers
+        return answer
 
     async def _changed(self) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

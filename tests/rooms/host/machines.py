@@ -256,15 +256,21 @@ PARENT = setup(
                 "id": "player",
                 "context": {"score": 0},
                 "on": {
+                    "shout": {"actions": emit({"type": "the child's"})},
                     "score": {
                         "actions": assign({"score": lambda args, params: args.context["score"] + 1})
-                    }
+                    },
                 },
             }
         )
     }
 ).create_machine(
-    {"id": "parent", "context": {}, "invoke": {"src": "player", "id": "one"}, "on": {"tick": {}}}
+    {
+        "id": "parent",
+        "context": {},
+        "invoke": {"src": "player", "id": "one"},
+        "on": {"shout": {"actions": emit({"type": "mine"})}},
+    }
 )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rooms.definition import Room
+from rooms.sync.messages import MAX_UNANSWERED
 from rooms.sync.views import everything
 from runtime import assign, create_machine
 from tests.rooms.host.stage import Stage
@@ -82,6 +83,8 @@ class Player:
             self.tab.put({"type": "room.send", "seq": seq, "event": event, "acked": acked})
 
     def send(self, type: str) -> None:
+        if self.next - min(self.unanswered, default=self.next) >= MAX_UNANSWERED:
+            return
         event = {"type": type, "who": self.name, "n": self.next}
         self.unanswered[self.next] = event
         self.next += 1

@@ -50,6 +50,22 @@ async def test_a_host_whose_heartbeats_fail_stops_before_another_may_take_over()
     assert ann.view["context"] == {"count": 2}
 
 
+async def test_a_lease_is_counted_from_when_its_heartbeat_was_sent() -> None:
+    class Awake(Counter):
+        sleep_after = 60_000
+
+    on = await Stage(counter=Awake).start()
+    ann = await on.connect()
+    await ann.send("increment")
+    with on.store.answering_late("heartbeat"):
+        await on.advance(6_000)  # sent after 2.5 s
+    with on.store.holding("heartbeat"):
+        await on.advance(11_499 - 6_000)
+        assert on.host.live() == [X]
+        await on.advance(1)
+        assert on.host.live() == []
+
+
 async def test_after_a_pause_longer_than_the_lease_it_goes_on_as_another() -> None:  # [STORE4]
     """SIGSTOP, or a laptop that was closed: another host took the room meanwhile."""
     on = await Stage(counter=Counter).start()
@@ -156,6 +172,8 @@ async def test_drain_doesnt_wait_for_coroutines() -> None:
 async def test_two_routers_share_a_room_and_each_gets_a_frame_once() -> None:
     on = await Stage(lobby=Lobby).start()
     ann = await on.connect("ann", "lobby/x")
+    on.add_router()  # where nobody is in this room
+    await on.connect("cyd", "lobby/y")
     on.add_router()
     ben = await on.connect("ben", "lobby/x")
     assert ann.routing is not ben.routing

@@ -351,6 +351,45 @@ async def test_another_version_is_migrated_and_stored_as_such() -> None:  # [SLE
     assert (await on.stored())["value"] == "new"
 
 
+async def test_what_is_migrated_is_stored_with_the_next_commit_whatever_it_is_for() -> None:
+    on = await stored_by_counter()
+
+    class Next(Counter):
+        machine = renamed("2", new={})
+
+        def migrate(self, persisted: dict[str, Any], from_version: str) -> dict[str, Any]:
+            return {**persisted, "value": "new", "context": {"count": 100}}
+
+    on.kinds = {"counter": Next}
+    await on.restart()
+    ann = await on.connect()
+    await ann.send("nonsense")
+    record = await on.record()
+    assert record is not None
+    assert record.version == "2"
+    assert (await on.stored())["context"] == {"count": 100}
+
+
+async def test_the_author_may_count_versions_without_the_machine() -> None:
+    on = await stored_by_counter()
+    migrated: list[str] = []
+
+    class Next(Counter):
+        @classmethod
+        def version(cls) -> str:
+            return "1b"
+
+        def migrate(self, persisted: dict[str, Any], from_version: str) -> dict[str, Any]:
+            migrated.append(from_version)
+            return persisted
+
+    on.kinds = {"counter": Next}
+    await on.restart()
+    ann = await on.connect()
+    assert ann.view["context"] == {"count": 1}
+    assert migrated == ["1"]
+
+
 @pytest.mark.parametrize("version", ["1", "2"])
 async def test_without_a_way_to_this_version_it_stays_untouched(version: str) -> None:  # [SLEEP4]
     on = await stored_by_counter()

@@ -238,7 +238,22 @@ async def test_an_event_for_a_child_needs_the_authors_yes() -> None:  # [SEND7]
         tab.put({"type": "room.send_to", "seq": seq, "child": child, "event": event})
         await on.settle()
         assert tab.outcome(seq)["outcome"] == outcome
+    await ann.send("shout", seq=3)
+    ann.put({"type": "room.send_to", "seq": 4, "child": "one", "event": {"type": "shout"}})
+    await on.settle()
+    assert [m["event"] for m in ann.inbox if m["type"] == "room.emitted"] == [{"type": "mine"}]
     assert ann.view["children"]["one"]["context"] == {"score": 1}
+
+
+async def test_nobody_sends_to_children_unless_the_author_says_so() -> None:  # [SEND7]
+    class Closed(Counter):
+        machine = machines.PARENT
+
+    on = await stage(Closed)
+    ann = await on.connect("ann")
+    ann.put({"type": "room.send_to", "seq": 1, "child": "one", "event": {"type": "score"}})
+    await on.settle()
+    assert ann.outcome(1)["outcome"] == "rejected"
 
 
 async def test_views_per_viewer_are_told_apart() -> None:
@@ -262,6 +277,7 @@ async def test_a_view_that_raises_concerns_nobody_else(caplog: pytest.LogCapture
     seq = await ann.send("increment")
     assert ann.outcome(seq)["outcome"] == "accepted"
     assert bad.took() == [], "it keeps what it saw"
+    assert on.store.calls["acquire"] == 1, "the room goes on"
     late = await on.connect("bad")
     assert late.closing is not None
     assert late.closing.code == CloseCode.OVERLOADED
