@@ -11,7 +11,7 @@ import msgpack
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from rooms.link.protocol import Attach, Close, Tell
+from rooms.link.protocol import Attach, Close, Fanout, Tell
 from rooms.router import router, sockets
 from rooms.router.limits import Limits
 from rooms.sync import codec, messages
@@ -381,6 +381,27 @@ async def test_a_closing_server_says_when_to_come_back(  # [CLOSE1]
     assert {message["code"] for message in told} == {1001}
     assert all(200 <= message["retry_after"] <= 1500 for message in told)
     await asyncio.wait_for(closing, WITHIN)
+
+
+@pytest.mark.parametrize("end", ["abort", "close", "close frame"])
+async def test_a_connection_that_ends_this_moment_spoils_no_fan_out(  # [DOOR10]
+    door: Door, end: str
+) -> None:
+    async with await enter(door) as dying, await enter(door) as other:
+        first = next(iter(door.router._routing._channels.values()))
+        socket = first.peer._socket  # type: ignore[attr-defined]
+        if end == "close frame":
+            socket.data_received(b"\x88\x80\x00\x00\x00\x00")
+        else:
+            getattr(socket.transport, end)()
+        for _ in range(10):
+            patch = Fanout(1, None, None, b'{"type":"room.emitted","event":{"type":"e"}}')
+            door.router._routing.receive(patch)
+        for _ in range(10):
+            await other.expect("room.emitted")
+        await door.host.gone()
+        with pytest.raises(ConnectionClosed):
+            await dying.receive()
 
 
 # ---------------------------------------------------------------------- slow connections
