@@ -107,6 +107,8 @@ class Actor(Mailbox[SnapshotT, EventT]):
     def get_snapshot(self) -> SnapshotT:
         """The latest snapshot."""
         snapshot: SnapshotT = self._snapshot
+        if snapshot is None:
+            raise EventError("Snapshot can't be read while the actor initializes itself")
         return snapshot
 
     def get_persisted_snapshot(self) -> dict[str, Any]:
@@ -216,7 +218,14 @@ class Actor(Mailbox[SnapshotT, EventT]):
         return self
 
     def spawn(
-        self, src: Any, id: str | None, input: Any, system_id: str | None, sync_snapshot: bool
+        self,
+        src: Any,
+        id: str | None,
+        input: Any,
+        system_id: str | None,
+        sync_snapshot: bool,
+        *,
+        in_place: bool = False,
     ) -> Actor:
         logic = self.logic.actor_logic(src) if isinstance(src, str) else src  # type: ignore[attr-defined]
         if logic is None:
@@ -235,7 +244,10 @@ class Actor(Mailbox[SnapshotT, EventT]):
         if replaced is not None and replaced._processing_status != STOPPED:
             self._orphans = [*(self._orphans or ()), replaced]
         self.children = {**self.children, child.id: child}
-        self.deferred.append(SpawnChild(child))
+        if in_place and self._processing_status == NOT_STARTED:
+            self._later(child.begin)
+        else:
+            self.deferred.append(SpawnChild(child))
         return child
 
     def restore_child(self, id: str, src: str, data: Mapping[str, Any]) -> Actor:
@@ -255,10 +267,12 @@ class Actor(Mailbox[SnapshotT, EventT]):
     def release(self, child: Any) -> None:
         child = self.system.resolve(child)
         child.give_up_ids()
-        if child._processing_status == RUNNING:
-            self.deferred.append(StopChild(child))
-        else:
+        if self._processing_status == NOT_STARTED:
+            self._later(lambda: None if child.runs else child.stop_soon())
+        elif not child.runs:
             child.stop_soon()
+            return
+        self.deferred.append(StopChild(child))
 
     def give_up_ids(self) -> None:
         """Free the system ids of this actor and of all below it."""

@@ -79,7 +79,7 @@ class StepArgs(Args[ContextT, EventT]):
             sync_snapshot: bool = False,
         ) -> ActorRef:
             given = input(self) if callable(input) else input
-            return self._scope.spawn(src, id, given, system_id, sync_snapshot)
+            return self._scope.spawn(src, id, given, system_id, sync_snapshot, in_place=True)
 
         return spawn
 

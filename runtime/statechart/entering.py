@@ -41,9 +41,17 @@ def entry_set(transitions: Iterable[Transition], history: HistoryReader) -> tupl
 
 
 def transition_domain(transition: Transition, history: HistoryReader) -> StateNode | None:
-    """The node within which everything is left and entered; None when the root itself is re-
-    entered.
+    """The node within which everything is left and entered; None when the root is re-entered.
+
+    Worked out once: what is left is entered again, even where leaving has recorded what a history
+    target now recalls. (XState asks twice, and may then leave a parent out.)
     """
+    if transition not in history.domains:
+        history.domains[transition] = _domain(transition, history)
+    return history.domains[transition]
+
+
+def _domain(transition: Transition, history: HistoryReader) -> StateNode | None:
     source = transition.source
     targets = effective_targets(transition, history)
     if not transition.reenter and all(node is source or node.within(source) for node in targets):

@@ -62,6 +62,7 @@ class HistoryReader:
     def __init__(self, value: Mapping[str, tuple[StateNode, ...]]) -> None:
         self.value = value
         self.recorded: Mapping[str, tuple[StateNode, ...]] = {}
+        self.domains: dict[Transition, StateNode | None] = {}
         self.read: dict[str, None] = {}
 
     def get(self, node_id: str) -> tuple[StateNode, ...] | None:

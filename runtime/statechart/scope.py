@@ -93,9 +93,11 @@ class Scope:
         input: Any,
         system_id: str | None,
         sync_snapshot: bool,
+        *,
+        in_place: bool = False,
     ) -> ActorRef:
         """Make a child from logic or from the name of some, put it into `children`, and defer its
-        start.
+        start: among initial actions to its place, if that matters.
         """
         raise NotImplementedError
 
@@ -104,7 +106,9 @@ class Scope:
         raise NotImplementedError
 
     def release(self, child: Any) -> None:
-        """Free the child's system ids now; stop it now if it never started, else defer that."""
+        """Free the child's system ids now; stop it in place if it has not been started, else defer
+        that.
+        """
         raise NotImplementedError
 
     def act(

@@ -11,14 +11,17 @@ import pytest
 
 from runtime import (
     SimulatedClock,
+    assign,
     create_actor,
     create_machine,
     enqueue_actions,
+    from_callback,
     from_promise,
     from_transition,
     send_parent,
     spawn_child,
     state_in,
+    stop_child,
 )
 
 
@@ -157,3 +160,68 @@ def test_a_replaced_child_takes_its_timers_along() -> None:
     assert "timers" in actor.get_persisted_snapshot()
     actor.send({"type": "REPLACE"})
     assert "timers" not in actor.get_persisted_snapshot()
+
+
+def test_a_parallel_state_left_for_its_own_history_is_entered_again_as_a_whole() -> None:
+    trace: list[str] = []
+    actor = started(
+        {
+            "id": "m",
+            "initial": "w",
+            "states": {
+                "w": {
+                    "type": "parallel",
+                    "entry": lambda args, params: trace.append("+w"),
+                    "exit": lambda args, params: trace.append("-w"),
+                    "states": {"h": {"type": "history"}, "r": {"on": {"AGAIN": "h"}}},
+                }
+            },
+        }
+    )
+    actor.send({"type": "AGAIN"})
+    assert trace == ["+w", "-w", "+w"]
+    assert [node.id for node in actor.get_snapshot().nodes] == ["m", "m.w", "m.w.r"]
+
+
+def test_what_initial_assigns_spawn_starts_in_its_place_even_if_it_is_stopped_at_once() -> None:
+    trace: list[str] = []
+
+    def kid(args: Any) -> Any:
+        trace.append("starts")
+        return lambda: trace.append("stops")
+
+    started(
+        {
+            "context": {},
+            "initial": "a",
+            "states": {
+                "a": {
+                    "entry": assign({"ref": lambda args, params: args.spawn("kid", id="kid")}),
+                    "exit": stop_child("kid"),
+                    "always": "b",
+                },
+                "b": {"entry": lambda args, params: trace.append("b")},
+            },
+        },
+        actors={"kid": from_callback(kid)},
+    )
+    assert trace == ["starts", "b", "stops"]
+
+
+def test_what_initial_actions_spawn_and_stop_at_once_never_starts() -> None:
+    trace: list[str] = []
+    started(
+        {
+            "initial": "a",
+            "states": {
+                "a": {
+                    "entry": spawn_child("kid", id="kid"),
+                    "exit": stop_child("kid"),
+                    "always": "b",
+                },
+                "b": {},
+            },
+        },
+        actors={"kid": from_callback(lambda args: trace.append("starts"))},
+    )
+    assert trace == []
