@@ -1,0 +1,372 @@
+"""What happened, as those outside saw it, and whether that may be: the version-witnessed checker.
+
+A `History` is written down while something runs, simulated or real: what clients said and were
+told, what they were shown, what stores answered, and how each session's log looks in the end.
+`check` then names every promise that was broken. It knows nothing of how rooms work.
+
+The sessions run machines that log what they accept. An entry of a log is `client:n` (the n-th event
+of a façade), with `>due` where it set a timer, or `client:n!at` when that timer fired; an
+accepted event's result says which life of its session accepted it, and at which place of the log.
+A life is a session's from its making to its deletion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_ENTRY: Final = re.compile(r"(?P<event>[^:]+:\d+)(?:(?P<mark>[>!])(?P<time>\d+))?")
+
+
+class Violation(NamedTuple):
+    """A promise that was broken: which (one word or two), and how."""
+
+    rule: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.what}"
+
+
+class Entry(NamedTuple):
+    """A line of a log. `due`: it set a timer; `fired`: it is that timer's (ms)."""
+
+    event: str
+    due: int | None
+    fired: int | None
+
+
+@dataclass(slots=True)
+class Operation:
+    """One numbered event: what a client said, and learnt of it. Times are places in the history."""
+
+    event: str
+    session: str
+    sent: int
+    floor: dict[str, int]
+    answered: int | None = None
+    outcome: str | None = None
+    life: str | None = None
+    place: int | None = None
+    lost: bool = False
+    """It was told that nobody will ever know, or went away itself."""
+
+
+class Shown(NamedTuple):
+    """What a client saw of a log. `view` is everything it saw."""
+
+    client: str
+    life: str
+    log: Sequence[str]
+    cursor: str
+    view: Any
+
+
+@dataclass(slots=True)
+class _Owner:
+    owner: str
+    epoch: int
+    generation: str
+    revision: int
+    released: bool = False
+
+
+@dataclass(slots=True)
+class History:
+    """What happened. `late` is how late a timer may be (ms)."""
+
+    late: int = 1_000
+    violations: list[Violation] = field(default_factory=list)
+    _operations: dict[str, Operation] = field(default_factory=dict)
+    _shown: list[Shown] = field(default_factory=list)
+    _logs: dict[str, list[str]] = field(default_factory=dict)
+    _deleted: set[str] = field(default_factory=set)
+    _told: dict[tuple[str, int], tuple[str, Any]] = field(default_factory=dict)
+    _changed: list[str] = field(default_factory=list)
+    _highest: dict[str, int] = field(default_factory=dict)
+    _length: dict[tuple[str, str], int] = field(default_factory=dict)
+    _cursors: dict[tuple[str, str], tuple[str, Any]] = field(default_factory=dict)
+    _owners: dict[str, _Owner] = field(default_factory=dict)
+    _leases: dict[str, float] = field(default_factory=dict)
+    _clock: int = 0
+    _ended: int | None = None
+
+    # ------------------------------------------------------------------ clients
+
+    def sent(self, client: str, n: int, session: str) -> None:
+        """A client sends its n-th event."""
+        event = f"{client}:{n}"
+        self._operations[event] = Operation(event, session, self._tick(), dict(self._highest))
+
+    def answered(
+        self,
+        client: str,
+        n: int,
+        outcome: str,
+        result: Any = None,
+        *,
+        shows: tuple[str, int] | None = None,
+    ) -> None:
+        """The client learnt the outcome. `shows`: the life and length of the log it then saw."""
+        operation = self._operations[f"{client}:{n}"]
+        if operation.answered is not None:
+            self._violated("answered twice", operation.event)
+        operation.answered, operation.outcome = self._tick(), outcome
+        if outcome != "accepted":
+            return
+        operation.life, operation.place = result["life"], result["place"]
+        life, place = result["life"], result["place"]
+        if place <= operation.floor.get(life, 0):
+            self._violated(
+                "order", f"{operation.event} at {place}, sent after {operation.floor[life]} was"
+            )
+        self._highest[life] = max(self._highest.get(life, 0), place)
+        if shows is not None and shows[0] == life and shows[1] < place:
+            self._violated("outcome before view", f"{operation.event} at {place}, saw {shows[1]}")
+
+    def lost(self, client: str, n: int) -> None:
+        """The client will never know: it went away, or was told so."""
+        self._operations[f"{client}:{n}"].lost = True
+
+    def told(self, client: str, seq: int, outcome: str, result: Any) -> None:
+        """A server said what became of a number, whether or not that arrived."""
+        before = self._told.setdefault((client, seq), (outcome, result))
+        if before != (outcome, result):
+            self._changed.append(f"{client} #{seq}: {before}, then {(outcome, result)}")
+
+    def shown(self, client: str, view: Any, cursor: str) -> None:
+        """A client was shown a view, of this cursor."""
+        context = view["context"]
+        life, log = context["life"], context["log"]
+        before = self._length.get((client, life), 0)
+        if len(log) < before:
+            self._violated("went back", f"{client} saw {before} entries, then {len(log)}")
+        self._length[client, life] = len(log)
+        known = self._cursors.setdefault((life, cursor), (client, view))
+        if known[1] is not view and known[1] != view:
+            self._violated("cursor", f"{cursor} is one view for {known[0]}, another for {client}")
+        self._shown.append(Shown(client, life, log, cursor, view))
+
+    def holds(self, client: str, view: dict[str, Any], expected: dict[str, Any]) -> None:
+        """What a client sees in the end, and what it should, by name."""
+        for name in sorted(view.keys() | expected.keys()):
+            if view.get(name) != expected.get(name):
+                what = f"{client} sees {name} {brief(view.get(name))}, not "
+                what += brief(expected.get(name))
+                self._violated("final view", what)
+
+    # ------------------------------------------------------------------ sessions
+
+    def ended(self, life: str, log: Sequence[str], now: int, *, deleted: bool = False) -> None:
+        """A life's log as it is stored in the end, or as it was when it was deleted (ms)."""
+        if life in self._deleted:
+            self._violated("undead session", f"{life} was deleted")
+        if deleted:
+            self._deleted.add(life)
+        self._logs[life] = list(log)
+        self._ended = now
+
+    def violated(self, rule: str, what: str) -> None:
+        """Whoever watches saw something that may not be."""
+        self._violated(rule, what)
+
+    # ------------------------------------------------------------------ the store
+
+    def heartbeat(self, incarnation: str, alive: bool, now: float, ttl: float) -> None:
+        """A store answered a heartbeat."""
+        if alive and now >= self._leases.get(incarnation, now + 1):
+            self._violated("undead incarnation", incarnation)
+        if alive:
+            self._leases[incarnation] = now + ttl
+
+    def retired(self, incarnation: str, now: float) -> None:
+        """An incarnation is dead."""
+        self._leases[incarnation] = min(self._leases.get(incarnation, now), now)
+
+    def acquired(
+        self,
+        session: str,
+        owner: str,
+        epoch: int,
+        generation: str,
+        revision: int,
+        now: float,
+    ) -> None:
+        """A store made somebody the owner of a session, which is at this revision."""
+        former = self._owners.get(session)
+        if former is not None and former.generation == generation:
+            if revision != former.revision:
+                what = f"{session} is at {revision} after {former.revision}"
+                self._violated("revision lost", what)
+            if former.owner == owner and former.epoch == epoch:
+                return
+            if (
+                former.owner != owner
+                and not former.released
+                and now < self._leases.get(former.owner, now)
+            ):
+                self._violated("stolen", f"{session} from {former.owner}, which lives")
+            if epoch <= former.epoch:
+                self._violated("epoch", f"{session}: {epoch} after {former.epoch}")
+        self._owners[session] = _Owner(owner, epoch, generation, revision)
+
+    def committed(
+        self, session: str, owner: str, epoch: int, generation: str, prev: int, new: int
+    ) -> None:
+        """A store wrote a commit."""
+        known = self._owners.get(session)
+        if known is None or (known.owner, known.epoch, known.generation) != (
+            owner,
+            epoch,
+            generation,
+        ):
+            self._violated("committer", f"{session} {prev}→{new} by {owner} of epoch {epoch}")
+        elif known.released:
+            self._violated("committer", f"{session} {prev}→{new} by {owner}, which gave it back")
+        elif prev != known.revision:
+            self._violated("gapless", f"{session} {prev}→{new} on revision {known.revision}")
+        if known is not None:
+            known.revision = new
+
+    def released(self, session: str, owner: str, epoch: int) -> None:
+        """A store took a session back."""
+        known = self._owners.get(session)
+        if known is not None and (known.owner, known.epoch) == (owner, epoch):
+            known.released = True
+
+    def forgotten(self, session: str) -> None:
+        """A session was deleted."""
+        self._owners.pop(session, None)
+
+    # ------------------------------------------------------------------ judgement
+
+    def check(self) -> list[Violation]:
+        """Every promise that was broken. Call it once, when all is told."""
+        places: dict[tuple[str, int], str] = {}
+        for operation in self._operations.values():
+            self._check_operation(operation, places)
+        for life, log in self._logs.items():
+            self._check_log(life, log)
+        self._check_once()
+        if not self._deleted:  # a session made anew may judge a repeat anew
+            for changed in self._changed:
+                self._violated("two outcomes", changed)
+        for seen in self._shown:
+            self._check_shown(seen)
+        return self.violations
+
+    def _check_operation(self, operation: Operation, places: dict[tuple[str, int], str]) -> None:
+        if operation.outcome is None:
+            if not operation.lost:
+                self._violated("unanswered", operation.event)
+            return
+        if operation.outcome != "accepted":
+            return
+        life, place = operation.life, operation.place
+        assert life is not None
+        assert place is not None
+        other = places.setdefault((life, place), operation.event)
+        if other != operation.event:
+            self._violated("acknowledged twice", f"{place} of {life}: {other}, {operation.event}")
+        log = self._logs.get(life)
+        if log is None:
+            self._violated("lost", f"{operation.event}: there is no {life}")
+        elif place > len(log):
+            self._violated("lost", f"{operation.event} at {place} of {len(log)} in {life}")
+        elif (entry := parse(log[place - 1])).event != operation.event or entry.fired is not None:
+            self._violated("lost", f"{operation.event}: {life} has {log[place - 1]} at {place}")
+
+    def _check_log(self, life: str, log: list[str]) -> None:
+        """One life: each client's events in their order, and each timer once and in time."""
+        last: dict[str, int] = {}
+        due: dict[str, int] = {}
+        for line in log:
+            entry = parse(line)
+            if entry.fired is not None:
+                armed = due.pop(entry.event, None)
+                if armed is None:
+                    self._violated("timer twice", f"{line} in {life}")
+                elif entry.fired < armed:
+                    self._violated("timer early", f"{line} was due at {armed}")
+                elif entry.fired > armed + self.late:
+                    self._violated("timer late", f"{line} was due at {armed}")
+                continue
+            client, _, number = entry.event.rpartition(":")
+            n = int(number)
+            if n <= last.get(client, 0):
+                self._violated("client order", f"{line} after {client}:{last[client]} in {life}")
+            last[client] = n
+            if entry.due is not None:
+                due[entry.event] = entry.due
+        if life in self._deleted or self._ended is None:
+            return
+        for event, when in due.items():
+            if when + self.late < self._ended:
+                self._violated("timer missing", f"{event} was due at {when} in {life}")
+
+    def _check_once(self) -> None:
+        """Nothing is applied twice, unless its session was made anew; nothing that wasn't said, and
+        nothing that was refused.
+        """
+        lives: dict[str, list[str]] = defaultdict(list)
+        for life, log in self._logs.items():
+            applied = Counter(entry.event for line in log if (entry := parse(line)).fired is None)
+            for event, times in applied.items():
+                if times > 1:
+                    self._violated("twice", f"{event} is {times} times in {life}")
+                lives[event].append(life)
+        for event, found in lives.items():
+            operation = self._operations.get(event)
+            if operation is None:
+                self._violated("phantom", f"{event}: nobody sent it")
+            elif operation.outcome in ("ignored", "rejected") and not self._deleted:
+                self._violated("phantom", f"{event} was {operation.outcome}")
+            if len(found) > 1 and not self._deleted:
+                self._violated("twice", f"{event} is in {found}")
+
+    def _check_shown(self, seen: Shown) -> None:
+        """Nothing visible depends on what isn't durable: what was seen is a beginning of the log."""
+        log = self._logs.get(seen.life)
+        if log is None:
+            if seen.log:
+                self._violated("undurable", f"{seen.client} saw {seen.life}, which never was")
+        elif (
+            len(seen.log) > len(log)
+            or (seen.log and seen.log[-1] != log[len(seen.log) - 1])
+            or log[: len(seen.log)] != list(seen.log)
+        ):
+            self._violated("undurable", f"{seen.client} saw {list(seen.log)[-3:]} at {seen.cursor}")
+
+    def _tick(self) -> int:
+        self._clock += 1
+        return self._clock
+
+    def _violated(self, rule: str, what: str) -> None:
+        self.violations.append(Violation(rule, what))
+
+
+def parse(line: str) -> Entry:
+    """A line of a log. Raises ValueError for what is none."""
+    match = _ENTRY.fullmatch(line)
+    if match is None:
+        raise ValueError(f"{line!r} is no entry of a log")
+    time = None if match["time"] is None else int(match["time"])
+    mark = match["mark"]
+    return Entry(match["event"], time if mark == ">" else None, time if mark == "!" else None)
+
+
+def brief(value: Any) -> str:
+    """A value for people: the end of a long list stands for it."""
+    if isinstance(value, list) and len(value) > 4:
+        return f"[{len(value)}: … {', '.join(map(str, value[-4:]))}]"
+    return repr(value)
+
+
+def rules(violations: Sequence[Violation]) -> Iterator[str]:
+    """The rules that were broken, each once, in the order in which that was seen."""
+    yield from dict.fromkeys(violation.rule for violation in violations)

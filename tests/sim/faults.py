@@ -1,0 +1,69 @@
+"""What goes wrong in one world, drawn from its seed: which faults there are at all, and how often.
+
+Each world has some of the faults and not others, because a world in which everything fails at once
+hides what a single fault does. `calm` ends all of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import random
+
+Fate = Literal["refused", "lost", "unheard"]
+"""Of a call to the store: it says no; it never arrives; it is done, and its answer never comes."""
+
+PEOPLE = {"reconnect": 3.0, "cut": 4.0, "silence": 1.0, "stall": 2.0, "repeat": 2.0, "reload": 1.0}
+"""What players and their networks do beside sending, and how often each."""
+MACHINES = {"kill": 2.0, "pause": 1.5, "drain": 1.0, "delete": 0.7}
+"""What happens to servers and sessions."""
+
+
+class Faults:
+    """The faults of one world, and the delays of its networks (s)."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self.dice = dice
+        self.on = True
+        self.people = _some(PEOPLE, dice)
+        self.machines = {} if dice.random() < 0.25 else _some(MACHINES, dice)
+        self.network = dice.choice([0.001, 0.02, 0.2])
+        self.store = dice.choice([0.0, 0.001, 0.02, 0.15])
+        self.store_failures = dice.choice([0.0, 0.0, 0.02, 0.1])
+        self.stuck = dice.choice([0.0, 0.0, 0.01])
+
+    @property
+    def gentle(self) -> bool:
+        """Whether servers and the store do what they should, all the time."""
+        return not (self.machines or self.store_failures or self.stuck)
+
+    def calm(self) -> None:
+        """No more faults."""
+        self.on = False
+        self.network = min(self.network, 0.02)
+        self.store = min(self.store, 0.001)
+
+    def network_delay(self) -> float:
+        """How long one message travels."""
+        return self.dice.expovariate(1 / self.network)
+
+    def store_delay(self) -> float:
+        """How long a call to the store, or its answer, travels."""
+        if self.on and self.stuck and self.dice.random() < self.stuck:
+            return self.dice.uniform(2, 14)
+        return self.dice.expovariate(1 / self.store) if self.store else 0.0
+
+    def store_fate(self, call: str) -> Fate | None:
+        """What becomes of a call to the store; None: it is done and answered."""
+        if not self.on or self.dice.random() >= self.store_failures:
+            return None
+        return self.dice.choice(("refused", "lost", "unheard"))
+
+    def dies_on_its_way(self) -> bool:
+        """Whether what a dead host had said to the store never arrives."""
+        return self.dice.random() < 0.5
+
+
+def _some(faults: dict[str, float], dice: random.Random) -> dict[str, float]:
+    return {name: weight for name, weight in faults.items() if dice.random() < 0.6}

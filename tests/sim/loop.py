@@ -1,0 +1,210 @@
+"""Time, and processes that can be stopped anywhere: the loop that a simulated world runs on.
+
+When nothing is ready the clock jumps to the next timer. There are no sockets and no threads, so a
+run follows from its seed alone. A `Process` is all that was begun in its context: each callback and
+each step of a task belongs to one, and none is run once it is dead, or as long as it is paused. So
+`kill -9` and SIGSTOP strike between any two awaits, and no `finally` hears of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import Context, ContextVar, copy_context
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+EPOCH = 1_800_000_000_000
+"""The store's time (ms since 1970) when a world begins."""
+
+STEP = 1e-6
+"""How long a round of the loop takes (s): a clock that stood still would never be past a due time
+that rounding put just after it.
+"""
+
+_PROCESS: ContextVar[Process | None] = ContextVar("process", default=None)
+
+
+class Stuck(Exception):
+    """Nothing is ready, and no timer is set: the world would wait for ever."""
+
+
+class Process:
+    """What runs on one machine, and ends together."""
+
+    def __init__(self, loop: SimLoop, name: str) -> None:
+        self.name = name
+        self.dead = False
+        self.paused = False
+        self.steps = 0
+        """How many callbacks it ran."""
+        self._loop = loop
+        self._context = copy_context()
+        self._context.run(_PROCESS.set, self)
+        self._frozen: list[_Guarded] = []
+        self._doom: tuple[int, Callable[[], None]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    def run(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function as this process; what it begins belongs to it."""
+        return self._context.copy().run(function, *args)
+
+    def soon(self, function: Callable[..., object], *args: Any) -> None:
+        """Have a function called as this process."""
+        self._loop.call_soon(function, *args, context=self._context.copy())
+
+    def at(self, when: float, function: Callable[..., object], *args: Any) -> None:
+        """Have a function called as this process at a time of the loop (s)."""
+        self._loop.call_at(when, function, *args, context=self._context.copy())
+
+    def kill(self) -> None:
+        """Nothing of it runs any more, ever."""
+        self.dead = True
+        self._frozen.clear()
+        self._loop.keep()
+
+    def kill_after(self, steps: int, then: Callable[[], None]) -> None:
+        """Have `then` called, which kills it, when it ran so many callbacks more."""
+        self._doom = (self.steps + steps, then)
+
+    def pause(self) -> None:
+        """Nothing of it runs until `resume`; its clocks go on."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Run what has become due meanwhile, and go on."""
+        self.paused = False
+        frozen, self._frozen = self._frozen, []
+        for guarded in frozen:
+            asyncio.get_running_loop().call_soon(guarded, context=guarded.context)
+
+    def may_run(self, guarded: _Guarded) -> bool:
+        """Whether a callback may be run now; one that may not, yet, is kept."""
+        if self.dead or (guarded.handle is not None and guarded.handle.cancelled()):
+            return False
+        if self.paused:
+            self._frozen.append(guarded)
+            return False
+        self.steps += 1
+        if self._doom is not None and self.steps >= self._doom[0]:
+            then, self._doom = self._doom[1], None
+            then()
+            return not self.dead
+        return True
+
+
+class _Guarded:
+    """A callback of a process. `handle` is what cancels it."""
+
+    __slots__ = ("args", "callback", "context", "handle", "process")
+
+    def __init__(
+        self,
+        process: Process,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: Context,
+    ) -> None:
+        self.process = process
+        self.callback = callback
+        self.args = args
+        self.context = context
+        self.handle: asyncio.Handle | None = None
+
+    def __call__(self) -> None:
+        if self.process.may_run(self):
+            self.callback(*self.args)
+
+
+class SimLoop(asyncio.BaseEventLoop):
+    """An event loop whose time is its own (s)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+        self._selector = self  # what the base class asks to wait for sockets: see `select`
+        self._kept: list[set[asyncio.Task[Any]]] = []
+        self.faults: list[dict[str, Any]] = []
+        """What nobody handled."""
+
+    def time(self) -> float:
+        return self._now
+
+    def elapsed(self) -> float:
+        """The time in ms: CLOCK_BOOTTIME of every process."""
+        return self._now * 1000
+
+    def now(self) -> int:
+        """The store's time, ms since 1970."""
+        return EPOCH + int(self._now * 1000)
+
+    def select(self, timeout: float | None) -> list[Any]:
+        """Nothing is ready for so many seconds: then that is when it is. Work takes time, too."""
+        if timeout is None:
+            raise Stuck("nothing will ever happen")
+        self._now += max(timeout, STEP)
+        return []
+
+    def keep(self) -> None:
+        """Hold on to every task, so that none of a dead process is closed by the collector."""
+        self._kept.append(asyncio.all_tasks(self))
+
+    # ------------------------------------------------------------------ for asyncio
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        context = copy_context() if context is None else context
+        process = context.get(_PROCESS)
+        if process is None or type(callback) is _Guarded:
+            return super().call_soon(callback, *args, context=context)
+        guarded = _Guarded(process, callback, args, context)
+        guarded.handle = handle = super().call_soon(guarded, context=context)
+        return handle
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        context = copy_context() if context is None else context
+        process = context.get(_PROCESS)
+        if process is None:
+            return super().call_at(when, callback, *args, context=context)
+        guarded = _Guarded(process, callback, args, context)
+        handle = super().call_at(when, guarded, context=context)
+        guarded.handle = handle
+        return handle
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if "exception" in context:  # not: a task was dropped while it waited, with its process
+            self.faults.append(context)
+
+    def _process_events(self, events: list[Any]) -> None:
+        pass
+
+    def _write_to_self(self) -> None:
+        pass
+
+    def _check_closed(self) -> None:
+        pass  # what the collector closes after the end may still say something, to nobody
+
+
+async def passed(seconds: float) -> None:
+    """Wait for so many seconds of the world's time."""
+    loop = asyncio.get_running_loop()
+    waiting: asyncio.Future[None] = loop.create_future()
+    loop.call_later(seconds, waiting.set_result, None)
+    await waiting
+
+
+def world_loop() -> SimLoop:
+    """The loop that runs this world."""
+    return cast("SimLoop", asyncio.get_running_loop())

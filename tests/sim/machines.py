@@ -1,0 +1,119 @@
+"""Rooms whose state witnesses what happened to them: the kinds of a simulated world.
+
+Each accepted event is written into a log that everybody sees, in the form `tests/histories.py`
+reads; its outcome says in which life of the session it was, and at which place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rooms.definition import Room, reply
+from rooms.sync.views import everything, show
+from runtime import assign, create_machine, enqueue_actions
+
+if TYPE_CHECKING:
+    from rooms.sync.views import Viewer
+
+def _entry(args: Any) -> str:
+    return f"{args.event['who']}:{args.event['n']}"
+
+
+def _write(args: Any, params: Any) -> dict[str, Any]:
+    return {"log": [*args.context["log"], _entry(args)]}
+
+
+def _answer(args: Any, params: Any) -> dict[str, Any]:
+    return {"life": args.context["life"], "place": len(args.context["log"])}
+
+
+def _whisper(args: Any, params: Any) -> dict[str, Any]:
+    told = {**args.context["secrets"], args.event["sender"]: args.event["secret"]}
+    return {"secrets": told}
+
+
+def _break(args: Any, params: Any) -> dict[str, Any]:
+    raise ValueError("broken on purpose")
+
+
+def _arm(args: Any, params: Any) -> None:
+    due = args.now + args.event["delay"]
+    line = f"{_entry(args)}>{due}"
+    args.enqueue.assign({"log": [*args.context["log"], line]})
+    fired = {"type": "fired", "entry": _entry(args)}
+    args.enqueue.raise_(fired, id=_entry(args), delay=args.event["delay"])
+
+
+def _fired(args: Any, params: Any) -> dict[str, Any]:
+    return {"log": [*args.context["log"], f"{args.event['entry']}!{args.now}"]}
+
+
+def _begin(args: Any) -> dict[str, Any]:
+    life = f"{args.random.getrandbits(48):012x}"
+    return {"life": life, "log": [], "secrets": {}, "seats": {}}
+
+
+def _seat(word: str) -> Any:
+    def change(args: Any, params: Any) -> dict[str, Any]:
+        return {"seats": {**args.context["seats"], args.event["viewer"]["id"]: word}}
+
+    return assign(change)
+
+
+_ON: dict[str, Any] = {
+    "write": {"actions": [assign(_write), reply(_answer)]},
+    "odd": {
+        "guard": lambda args, params: len(args.context["log"]) % 2 == 1,
+        "actions": [assign(_write), reply(_answer)],
+    },
+    "broken": {"actions": [assign(_write), assign(_break)]},
+    "whisper": {"actions": [assign(_whisper), assign(_write), reply(_answer)]},
+    "arm": {"actions": [enqueue_actions(_arm), reply(_answer)]},
+    "fired": {"actions": assign(_fired)},
+}
+
+_SEATS: dict[str, Any] = {
+    "room.joined": {"actions": _seat("here")},
+    "room.away": {"actions": _seat("away")},
+    "room.back": {"actions": _seat("here")},
+    "room.left": {"actions": _seat("left")},
+}
+
+
+class Ledger(Room):
+    """Everybody sees all of it; nobody has secrets here."""
+
+    machine = create_machine({"id": "ledger", "version": "1", "context": _begin, "on": _ON})
+    view: Any = everything
+    sleep_after = 3_000
+    grace = 5_000
+
+    def allow_send(self, viewer: Viewer, event: Any, snapshot: Any) -> bool | str:
+        """Timers are the machine's own."""
+        return event["type"] != "fired" or "that is a timer's"
+
+
+class Table(Ledger):
+    """It hears of seats, and each viewer sees their own secret only."""
+
+    machine = create_machine(
+        {"id": "table", "version": "1", "context": _begin, "on": {**_ON, **_SEATS}}
+    )
+
+    def view(self, snapshot: Any, viewer: Viewer) -> Any:
+        """The log and who is here, for everybody; one's own secret."""
+        return show(snapshot, context=seen(snapshot.context, viewer.id))
+
+
+def seen(context: dict[str, Any], viewer: str) -> dict[str, Any]:
+    """What a viewer may see of a table's context."""
+    secret = context["secrets"].get(viewer)
+    return {
+        "life": context["life"],
+        "log": context["log"],
+        "seats": context["seats"],
+        "secret": secret,
+    }
+
+
+KINDS: dict[str, type[Room]] = {"ledger": Ledger, "table": Table}

@@ -1,0 +1,108 @@
+"""A server of a simulated world: the real router and host, joined as `rooms/server.py` joins them,
+in a process that can be killed, paused and drained.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rooms.host.clock import Clock
+from rooms.host.host import Host
+from rooms.link.memory import pair
+from rooms.link.protocol import Live
+from rooms.router.limits import Limits
+from rooms.router.router import Router
+from rooms.store.port import SessionId
+from tests.sim.loop import Process
+from tests.sim.machines import KINDS
+from tests.sim.store import Way
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rooms.link.memory import End
+    from rooms.link.protocol import Message
+    from rooms.router.connections import Connections
+    from tests.sim.network import Wire
+    from tests.sim.world import World
+
+SECRET = b"the secret of a simulated world."
+
+
+class Server:
+    """One life of one server."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.process = Process(world.loop, name)
+        self.wires: list[Wire] = []
+        self.ready = False
+        self.host: Host
+        self.connections: Connections
+        self._router: Router
+        self.process.soon(self._begin)
+
+    @property
+    def up(self) -> bool:
+        """Whether it accepts connections."""
+        return self.ready and not self.process.dead
+
+    def _begin(self) -> None:
+        self._starting = asyncio.get_running_loop().create_task(self._start())
+
+    async def _start(self) -> None:
+        world = self.world
+        way: Any = Way(world.loop, world.store, self.process, world.faults, world.environment)
+        clock = Clock(world.loop.elapsed)
+        self.host = Host(KINDS, way, clock=clock, chance=world.dice.randbytes)
+        try:
+            await self.host.start()
+        except Exception:  # the store is out of reach: who started it starts it again
+            self.world.kill(self)
+            return
+        ours, theirs = pair()
+        self.host.serve(_Tapped(theirs, self._said))
+        self._router = Router(
+            ours,
+            kinds=dict.fromkeys(KINDS, False),
+            secret=SECRET,
+            now=clock.now,
+            limits=Limits.off(),
+            pages=None,
+            facade=Path(__file__).parent,
+        )
+        self.connections = self._router._connections
+        self.ready = True
+
+    def drain(self) -> None:
+        """SIGTERM: as `rooms/server.py` ends."""
+        if self.ready:
+            self.ready = False
+            self._ending = asyncio.get_running_loop().create_task(self._drain())
+
+    async def _drain(self) -> None:
+        await self._router.close()
+        await self.host.drain()
+        self.world.kill(self)
+
+    def _said(self, message: Message) -> None:
+        """The host says something: of a room that is live, look whether it is what was stored."""
+        if isinstance(message, Live):
+            id = SessionId(message.kind, message.session)
+            self.world.compare(id, self.host._rooms[id])
+
+
+class _Tapped:
+    """A link's end, with somebody who hears what is sent."""
+
+    def __init__(self, end: End, hear: Callable[[Message], None]) -> None:
+        self._end = end
+        self._hear = hear
+        self.listen = end.listen
+        self.close = end.close
+
+    def send(self, message: Message) -> None:
+        self._hear(message)
+        self._end.send(message)

@@ -1,0 +1,148 @@
+"""The store of a simulated world, and each host's way to it: far away, slow, and not always there.
+
+The store itself is the real one in memory, with epochs that each session's record counts for
+itself, as a distributed store does. What it answers is written into the history. On the way a call
+may be lost, or its answer; what was under way when its host died may still arrive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from rooms.errors import StoreError, UnknownOutcome
+from rooms.store.memory import MemoryStore
+from rooms.store.port import Acquired
+
+from tests.sim.loop import STEP
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from rooms.store.port import Commit, Held, HostInfo, SessionId
+    from tests.histories import History
+    from tests.sim.faults import Faults
+    from tests.sim.loop import Process, SimLoop
+
+
+class WitnessedStore(MemoryStore):
+    """The store in memory, which writes what it did into the history."""
+
+    def __init__(self, loop: SimLoop, history: History, dice: random.Random) -> None:
+        super().__init__(loop.now, elapsed=loop.elapsed, random_bytes=dice.randbytes)
+        self._loop = loop
+        self._history = history
+
+    async def heartbeat(self, host: HostInfo, ttl: int) -> bool:
+        alive = await super().heartbeat(host, ttl)
+        self._history.heartbeat(host.incarnation, alive, self._loop.elapsed(), ttl)
+        return alive
+
+    async def retire(self, incarnation: str) -> None:
+        await super().retire(incarnation)
+        self._history.retired(incarnation, self._loop.elapsed())
+
+    async def acquire(self, id: SessionId, incarnation: str) -> Acquired | Held:
+        row = self._rows.get(id)
+        self._epoch = 0 if row is None else row.epoch
+        answer = await super().acquire(id, incarnation)
+        if isinstance(answer, Acquired):
+            revision = 0 if answer.record is None else answer.record.revision
+            self._history.acquired(
+                str(id), incarnation, answer.epoch, answer.generation, revision,
+                self._loop.elapsed(),
+            )  # fmt: skip
+        return answer
+
+    async def commit_many(self, commits: Sequence[Commit]) -> Sequence[StoreError | None]:
+        answers = await super().commit_many(commits)
+        for commit, error in zip(commits, answers, strict=True):
+            if error is None:
+                self._history.committed(
+                    str(commit.id), commit.incarnation, commit.epoch, commit.generation,
+                    commit.prev, commit.new,
+                )  # fmt: skip
+        return answers
+
+    async def release(
+        self, id: SessionId, incarnation: str, epoch: int, activation: bytes | None
+    ) -> bool:
+        released = await super().release(id, incarnation, epoch, activation)
+        if released:
+            self._history.released(str(id), incarnation, epoch)
+        return released
+
+    async def delete(self, id: SessionId) -> bool:
+        self._history.forgotten(str(id))
+        return await super().delete(id)
+
+
+class Way:
+    """One host's way to the store. Its calls arrive in the order in which they were made."""
+
+    def __init__(
+        self,
+        loop: SimLoop,
+        store: WitnessedStore,
+        process: Process,
+        faults: Faults,
+        environment: Process,
+    ) -> None:
+        self._loop = loop
+        self._store = store
+        self._process = process
+        self._faults = faults
+        self._environment = environment
+        self._arrives = 0.0
+
+    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            answer: asyncio.Future[Any] = self._loop.create_future()
+            now = self._loop.time()
+            self._arrives = max(self._arrives + STEP, now + self._faults.store_delay())
+            self._environment.at(self._arrives, self._arrive, name, args, kwargs, answer)
+            return await answer
+
+        return call
+
+    def _arrive(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], answer: asyncio.Future[Any]
+    ) -> None:
+        fate = self._faults.store_fate(name)
+        if self._process.dead and fate is None and self._faults.dies_on_its_way():
+            return
+        if fate == "refused":
+            self._answer(answer, StoreError(f"{name}: the store is out of reach"), None)
+            return
+        result, error = None, None
+        if fate != "lost":
+            try:
+                result = _done(getattr(self._store, name)(*args, **kwargs))
+            except StoreError as raised:
+                error = raised
+        if fate is not None:
+            error = UnknownOutcome(f"{name}: the connection to the store was lost")
+        self._answer(answer, error, result)
+
+    def _answer(
+        self, answer: asyncio.Future[Any], error: StoreError | None, result: Any
+    ) -> None:
+        def give() -> None:
+            if answer.done():
+                return
+            if error is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(result)
+
+        self._environment.at(self._loop.time() + self._faults.store_delay(), give)
+
+
+def _done(work: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine that waits for nothing."""
+    try:
+        work.send(None)
+    except StopIteration as stopped:
+        return stopped.value
+    raise AssertionError("the store in memory waited for something")

@@ -1,0 +1,277 @@
+"""One world from one seed: two servers on one store, players, faults; then calm, and judgement."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+from typing import TYPE_CHECKING, Any
+
+from rooms.host import record as stored
+from rooms.store.port import SessionId
+from tests.histories import History, Violation
+from tests.sim.faults import Faults
+from tests.sim.loop import Process, SimLoop, passed
+from tests.sim.machines import seen
+from tests.sim.players import Player
+from tests.sim.servers import Server
+from tests.sim.store import WitnessedStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rooms.host.room import LiveRoom
+
+SERVERS = 2
+PLAYERS = 3
+TROUBLE = 25.0
+"""How long things go wrong (s)."""
+AGAIN = 60.0
+"""By when everything works again after the faults (s)."""
+QUIET = 27.0
+"""After this every seat is what it is, and every timer has fired (s)."""
+ASLEEP = 30.0
+"""After this a room that was left is asleep (s)."""
+LATE = 500
+"""How late a timer may be while nothing is wrong (ms) …"""
+LATE_IN_TROUBLE = 45_000
+"""… and while something is: a lease has to expire, and what failed is tried again."""
+
+
+class World:
+    """All there is: `play` it once."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.dice = random.Random(seed)
+        self.loop = SimLoop()
+        self.faults = Faults(self.dice)
+        self.history = History(late=LATE if self.faults.gentle else LATE_IN_TROUBLE)
+        self.environment = Process(self.loop, "environment")
+        self.store = WitnessedStore(self.loop, self.history, self.dice)
+        self.pace = self.dice.choice([0.1, 0.5, 2.0])
+        self.servers: list[Server] = []
+        self.players: list[Player] = []
+        self._favourite = 0
+        self._ended = False
+
+    def play(self) -> list[Violation]:
+        """Run it, and say which promises were broken."""
+        logs = _Complaints(self.history)
+        logger = logging.getLogger("rooms")
+        logger.addHandler(logs)
+        before, logger.propagate = logger.propagate, False
+        try:
+            self.loop.run_until_complete(self._play())
+        finally:
+            self._ended = True
+            for process in self._processes():
+                process.kill()
+            self.loop.close()
+            logger.removeHandler(logs)
+            logger.propagate = before
+        for fault in self.loop.faults:
+            self.history.violated("bug", f"{fault.get('message')}: {fault['exception']!r}")
+        return self.history.check()
+
+    async def _play(self) -> None:
+        self.servers = [Server(self, f"server-{number}") for number in range(SERVERS)]
+        where = self.dice.choice([["ledger/a"], ["table/a"], ["ledger/a", "table/b"]])
+        self.players = [Player(self, f"p{n}", self.dice.choice(where)) for n in range(PLAYERS)]
+        for player in self.players:
+            player.begin()
+        await self._trouble()
+        self._calm()
+        await self._settled()
+        for player in self.players:
+            player.process.run(player.send, "write")
+        await self._answered()
+        await passed(QUIET)
+        self._compare_views()
+        await self._sleep()
+
+    # ------------------------------------------------------------------ trouble
+
+    async def _trouble(self) -> None:
+        machines, end = self.faults.machines, self.loop.time() + TROUBLE
+        while self.loop.time() < end:
+            await passed(self.dice.expovariate(1 / 4))
+            if machines:
+                fault = self.dice.choices(list(machines), list(machines.values()))[0]
+                self._strike(fault, self.dice.choice(self.servers))
+
+    def _strike(self, fault: str, server: Server) -> None:
+        dice, process = self.dice, server.process
+        match fault:
+            case "kill":
+                process.kill_after(dice.randrange(60), lambda: self.kill(server))
+            case "pause" if not process.paused:
+                process.pause()
+                pause = dice.choice((0.5, 4.0, 11.0, 16.0))
+                self.environment.at(self.loop.time() + pause, process.resume)
+            case "drain" if server.up and not process.paused:
+                process.soon(server.drain)
+            case "delete":
+                self._delete(SessionId(*dice.choice(self.players).where.split("/")))
+        if dice.random() < 0.4:
+            self._favourite = dice.randrange(SERVERS)
+
+    def kill(self, server: Server, *, again: bool = True) -> None:
+        """A server ends here and now; another one is started, soon, if `again`."""
+        if server.process.dead or self._ended:
+            return
+        server.process.kill()
+        for wire in server.wires:
+            wire.lose()
+        if self.dice.random() < 0.5 and hasattr(server, "host"):
+            incarnation = server.host.incarnation
+            self.environment.soon(self._retire, incarnation)
+
+        def restart() -> None:
+            if server in self.servers:
+                place = self.servers.index(server)
+                self.servers[place] = Server(self, server.process.name)
+
+        if again:
+            self.environment.at(self.loop.time() + self.dice.uniform(0.05, 3), restart)
+
+    def _retire(self, incarnation: str) -> None:
+        """A supervisor has reaped the process: it is dead."""
+        try:
+            self.store.retire(incarnation).send(None)
+        except StopIteration:
+            pass
+
+    def _delete(self, id: SessionId) -> None:
+        self._end_life(id, deleted=True)
+        try:
+            self.store.delete(id).send(None)
+        except StopIteration:
+            pass
+
+    # ------------------------------------------------------------------ the end
+
+    def _calm(self) -> None:
+        """Nothing goes wrong any more, and one server is enough: a router knows one host."""
+        self.faults.calm()
+        for server in self.servers:
+            server.process.resume()
+        kept = next((server for server in self.servers if server.up), None)
+        for server in self.servers:
+            if server is not kept:
+                self.kill(server, again=False)
+        self.servers = [kept or Server(self, "server-0")]
+        self._favourite = 0
+        for player in self.players:
+            if player.wire is not None:
+                player.wire.read_on()
+
+    async def _settled(self) -> None:
+        """Wait until every page is connected."""
+        await self._within(AGAIN, lambda player: player.room.connection == "open")
+        for player in self.players:
+            if player.room.connection != "open":
+                what = f"{player.page} is {player.room.connection}: {player.room.closing}"
+                self.history.violated("unavailable", what)
+
+    async def _answered(self) -> None:
+        """Wait until every event has its outcome; the history says which hasn't."""
+        await self._within(AGAIN, lambda player: not player.unanswered)
+
+    async def _within(self, seconds: float, done: Callable[[Player], bool]) -> None:
+        end = self.loop.time() + seconds
+        while self.loop.time() < end and not all(done(player) for player in self.players):
+            await passed(0.25)
+
+    async def _sleep(self) -> None:
+        """Everybody leaves, everything sleeps, and what is stored then is what counts."""
+        for player in self.players:
+            player.process.run(player.room.close)
+        await passed(ASLEEP)
+        for server in self.servers:
+            if server.up and server.host.live():
+                self.history.violated("awake", f"{server.host.live()}, though nobody is there")
+        for where in dict.fromkeys(player.where for player in self.players):
+            self._end_life(SessionId(*where.split("/")))
+
+    def _end_life(self, id: SessionId, deleted: bool = False) -> None:
+        context = self._stored(id)
+        if context is not None:
+            self.history.ended(
+                context["life"], context["log"], self.loop.now(), deleted=deleted
+            )
+
+    def _stored(self, id: SessionId) -> Any:
+        try:
+            self.store.load(id).send(None)
+        except StopIteration as stopped:
+            record = stopped.value
+        return None if record is None else json.loads(record.snapshot)["context"]
+
+    def _compare_views(self) -> None:
+        """Everybody sees what is stored, as far as it is for them."""
+        for player in self.players:
+            context = self._stored(SessionId(*player.where.split("/")))
+            room = player.room
+            if context is None or room.connection != "open":
+                continue
+            if player.where.startswith("table"):
+                context = seen(context, player.name)
+            self.history.holds(player.page, room.context, context)
+
+    # ------------------------------------------------------------------ looks
+
+    def door(self) -> Server:
+        """Which server a new connection comes to: mostly everybody to the same one."""
+        if self.faults.on and self.dice.random() < 0.15:
+            return self.dice.choice(self.servers)
+        favourite = self.servers[self._favourite]
+        if favourite.up:
+            return favourite
+        return next((server for server in self.servers if server.up), favourite)
+
+    def compare(self, id: SessionId, room: LiveRoom) -> None:
+        """A room woke: it is what was stored."""
+        row = self.store._rows.get(id)
+        if row is None or row.snapshot is None or row.epoch != room.claim.epoch:
+            return
+        now = stored.dump(room._system, room.session.snapshot)
+        if now != row.snapshot and row.revision == room.session.revision:
+            self.history.violated("restored", f"{id}: {now!r} was {row.snapshot!r}")
+
+    def watch(self, player: Player, page: str, message: dict[str, Any]) -> None:
+        """A server wrote this for a player's page."""
+        match message["type"]:
+            case "room.outcome":
+                told = (message["outcome"], message.get("result"))
+                self.history.told(page, message["seq"], *told)
+            case "room.patch":
+                if not message["ops"]:
+                    self.history.violated("leak", f"{page}: a step that it can't see")
+                self._look_for_secrets(player, page, message["ops"])
+            case "room.view":
+                self._look_for_secrets(player, page, message["view"])
+
+    def _look_for_secrets(self, player: Player, page: str, shown: Any) -> None:
+        if not player.where.startswith("table"):
+            return
+        text = json.dumps(shown)
+        for other in self.players:
+            if other is not player and f"secret of {other.name}." in text:
+                self.history.violated("leak", f"{page} saw a secret of {other.name}")
+
+    def _processes(self) -> list[Process]:
+        people = [player.process for player in self.players]
+        return [*people, *(server.process for server in self.servers), self.environment]
+
+
+class _Complaints(logging.Handler):
+    """What the product itself calls a bug: an error that it logs with a traceback."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__(logging.ERROR)
+        self._history = history
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self._history.violated("bug", f"{record.getMessage()}: {record.exc_info[1]!r}")
