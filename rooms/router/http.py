@@ -1,4 +1,4 @@
-"""Plain HTTP at the door: requests on a room, one-time codes, health.
+"""Plain HTTP at the door: requests on a room, health.
 
 In: what isn't a WebSocket. A request on a room is checked as a socket would be, then answered by
 the host as it stands. Refusals are the sockets' too, with a status instead of a close code.
@@ -21,15 +21,11 @@ from rooms.router.admission import joined, params_of
 from rooms.sync.messages import MAX_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.requests import Request as HttpRequest
 
     from rooms.link.protocol import Json
     from rooms.router.admission import Admissions
-    from rooms.router.codes import Codes
     from rooms.router.routing import Routing
-    from rooms.router.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 
@@ -43,21 +39,11 @@ class UnsupportedType(Exception):
 
 
 class Http:
-    """The plain side of the door. `now` is the store's time in ms."""
+    """The plain side of the door."""
 
-    def __init__(
-        self,
-        routing: Routing,
-        admissions: Admissions,
-        tokens: Tokens,
-        codes: Codes,
-        now: Callable[[], int],
-    ) -> None:
+    def __init__(self, routing: Routing, admissions: Admissions) -> None:
         self._routing = routing
         self._admissions = admissions
-        self._tokens = tokens
-        self._codes = codes
-        self._now = now
         self.draining = False
 
     async def room(self, request: HttpRequest) -> Response:
@@ -94,34 +80,6 @@ class Http:
             return _refused(request, Closing(CloseCode.OVERLOADED, "the room doesn't answer"))
         return Response(answer.body, answer.status, {**_ASK_AGAIN, **answer.headers})
 
-    async def make_code(self, request: HttpRequest) -> Response:
-        """`POST /rooms/-/codes` with a token: a code that moves its viewer to another device."""
-        try:
-            self._admissions.check_origin(request.headers)
-            token = self._admissions.bearer(request.headers)
-            if token is None:
-                raise Closing(CloseCode.UNAUTHENTICATED, "send `Authorization: Bearer <token>`")
-            identity = self._tokens.read(token, self._now())
-            if not identity.own:
-                raise Closing(CloseCode.FORBIDDEN, "this token's issuer signs in other devices")
-            self._slow_down(request)
-        except Closing as closing:
-            return _refused(request, closing)
-        code, expires = self._codes.make(identity.subject, self._now())
-        return _json({"code": code, "expires": expires})
-
-    async def take_code(self, request: HttpRequest) -> Response:
-        """`POST /rooms/-/codes/{code}`: a token of the viewer who asked for it, once."""
-        try:
-            self._admissions.check_origin(request.headers)
-            self._slow_down(request)
-            subject = self._codes.take(request.path_params["code"], self._now())
-            if subject is None:
-                raise Closing(CloseCode.NOT_FOUND, "there is no such code (any more)")
-        except Closing as closing:
-            return _refused(request, closing)
-        return _json({"token": self._tokens.issue(subject, self._now())})
-
     async def health(self, request: HttpRequest) -> Response:
         """`/health`: 200 while new connections are welcome."""
         return _json({"status": "draining"}, 503) if self.draining else _json({"status": "ok"})
@@ -145,11 +103,6 @@ class Http:
             return None
         finally:
             self._routing.abandon(asked.request)
-
-    def _slow_down(self, request: HttpRequest) -> None:
-        address = request.client.host if request.client else ""
-        if not self._codes.allowed(address, self._now()):
-            raise Closing(CloseCode.TOO_MANY, "too many tries from your address", 10_000)
 
 
 def _check_type(request: HttpRequest) -> None:

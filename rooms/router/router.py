@@ -17,7 +17,6 @@ from starlette.routing import Mount, Route, WebSocketRoute
 
 from rooms.errors import CloseCode, Closing
 from rooms.router.admission import Admissions
-from rooms.router.codes import Codes
 from rooms.router.connections import Connections
 from rooms.router.http import Http
 from rooms.router.pages import Pages
@@ -67,7 +66,7 @@ class Router:
         admissions = Admissions(kinds, tokens, now, origins)
         self._routing = Routing(link.send)
         self._connections = Connections(self._routing, admissions, limits, now)
-        self._http = Http(self._routing, admissions, tokens, Codes(random.SystemRandom()), now)
+        self._http = Http(self._routing, admissions)
         self.app: ASGIApp = _with_headers(self._application(pages, facade, origins))
         link.listen(self._routing.receive, self._routing.lost)
 
@@ -86,8 +85,6 @@ class Router:
         room = "/rooms/{kind}/{session}{rest:path}"
         routes = [
             Route("/health", http.health),
-            Route("/rooms/-/codes", http.make_code, methods=["POST"]),
-            Route("/rooms/-/codes/{code}", http.take_code, methods=["POST"]),
             Route(room, http.room, methods=_METHODS),
             WebSocketRoute(room, connections.serve),
             WebSocketRoute("/{path:path}", connections.serve),

@@ -152,7 +152,7 @@ async def test_other_paths_are_told_too(door: Door) -> None:  # [OPEN3]
     ("origin", "code"),
     [("http://evil.example", 4403), ("null", 4403), ("http://[", 4403), ("http://{host}", None)],
 )
-async def test_pages_of_another_origin_are_refused(
+async def test_pages_of_another_origin_are_refused(  # [OPEN7]
     door: Door, origin: str, code: int | None
 ) -> None:
     headers = {"Origin": origin.replace("{host}", f"127.0.0.1:{door.port}")}
@@ -303,7 +303,7 @@ async def test_limits_can_be_off() -> None:
         assert len(door.host.said) == 1000
 
 
-async def test_an_address_has_so_many_connections_at_a_time() -> None:
+async def test_an_address_has_so_many_connections_at_a_time() -> None:  # [DOOR11]
     headers = {"X-Forwarded-For": "203.0.113.7"}  # from loopback, a proxy's word counts
     async with open_door(limits=Limits(connections=2)) as door:
         first = await dial(door.room(), headers=headers)
@@ -339,7 +339,7 @@ async def test_a_fresh_token_of_the_same_viewer_is_passed_on(door: Door) -> None
         assert (await wire.refused())["code"] == 4401
 
 
-async def test_an_operators_token_ends_its_connection_when_it_expires(door: Door) -> None:
+async def test_an_operators_token_ends_its_connection_when_it_expires(door: Door) -> None:  # [ID6]
     door.now = NOW + 999
     token = jwt.encode({"sub": "ada", "exp": NOW // 1000 + 1}, SECRET, algorithm="HS256")
     async with await dial(door.room(), {"token": token}) as wire:

@@ -1,4 +1,4 @@
-"""Plain HTTP at the door, before a host that a test speaks for: rooms, codes, health, pages."""
+"""Plain HTTP at the door, before a host that a test speaks for: rooms, health, pages."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import jwt
 import pytest
 
 from rooms.link.protocol import Request
 from rooms.router import http
-from rooms.router.codes import LIFETIME
 from rooms.router.tokens import Tokens
 from tests.rooms.router.doors import NOW, SECRET, Door, open_door
 
@@ -163,46 +161,7 @@ async def test_pages_of_a_named_origin_may_use_it_from_elsewhere() -> None:
         assert "access-control-allow-origin" not in other.headers
 
 
-# ---------------------------------------------------------------------- codes, health
-
-
-async def test_a_code_moves_a_viewer_to_another_device(client: httpx.AsyncClient) -> None:
-    token = Tokens(SECRET).issue("ada", NOW)
-    made = await client.post("/rooms/-/codes", headers={"Authorization": f"Bearer {token}"})
-    assert made.json()["expires"] == NOW + LIFETIME
-    taken = await client.post(f"/rooms/-/codes/{made.json()['code']}")
-    assert Tokens(SECRET).read(taken.json()["token"], NOW).subject == "ada"
-    again = await client.post(f"/rooms/-/codes/{made.json()['code']}")
-    assert again.status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({}, 401),
-        ({"Authorization": "Bearer rubbish"}, 401),
-        ({"Authorization": "Bearer {theirs}"}, 403),
-        ({"Authorization": "Bearer {ours}", "Origin": "http://evil.example"}, 403),
-    ],
-)
-async def test_who_gets_no_code(
-    client: httpx.AsyncClient, headers: dict[str, str], status: int
-) -> None:
-    theirs = jwt.encode({"sub": "ada"}, SECRET, algorithm="HS256")
-    ours = Tokens(SECRET).issue("ada", NOW)
-    filled = {name: value.format(theirs=theirs, ours=ours) for name, value in headers.items()}
-    answer = await client.post("/rooms/-/codes", headers=filled)
-    assert answer.status_code == status
-
-
-async def test_guessing_codes_is_slow(door: Door, client: httpx.AsyncClient) -> None:
-    # Loopback is exempt; a proxy on it names whom it speaks for.
-    guesser = {"X-Forwarded-For": "203.0.113.7"}
-    answers = [await client.post("/rooms/-/codes/22222222", headers=guesser) for _ in range(11)]
-    assert [answer.status_code for answer in answers] == [404] * 10 + [429]
-    assert answers[-1].headers["retry-after"] == "10"
-    neighbour = {"X-Forwarded-For": "203.0.113.8"}
-    assert (await client.post("/rooms/-/codes/22222222", headers=neighbour)).status_code == 404
+# ---------------------------------------------------------------------- health
 
 
 async def test_health(door: Door, client: httpx.AsyncClient) -> None:
