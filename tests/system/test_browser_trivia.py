@@ -103,6 +103,7 @@ def enter(page: Page, question: Question) -> None:
             # In capitals: right all the same, and not to be mistaken for what the server may leak.
             page.get_by_label("Your answer").fill(question.answers[0].upper())
         case "select":
+            page.get_by_label("Your answer").focus()  # as a finger or the Tab key would
             page.get_by_label("Your answer").select_option(question.answers[0])
         case "radio":
             page.get_by_role("radio", name=question.answers[0], exact=True).check()
@@ -243,7 +244,8 @@ def test_what_is_typed_outlives_a_pause(server: Server, browser: Browser) -> Non
     for person in (bob, ann):
         button(person.page, "Go on").click()
     expect(dialog).to_have_count(0)
-    expect(ann.page.locator(".question :focus")).to_have_count(1)  # where she was, rule 18
+    focused = ann.page.locator(".question :focus")
+    expect(focused, f"for {question.id}").to_have_count(1)  # where she was, rule 18
     left = int(ann.page.locator(".question .ring-number").inner_text())
     assert f"{left} second" in standing or f"{left + 1} second" in standing
     button(ann.page, "^Confirm$").click()

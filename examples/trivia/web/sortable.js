@@ -1,6 +1,7 @@
 /**
  * A list that is put in order: with the buttons of each item, or by dragging.
  *
+ * A button at the end of its way stays focusable, so that the keyboard's user isn't thrown off the list by arriving.
  * While an item is dragged only transforms change; the list is told once, when it is dropped. So an update of the page
  * in the middle of a drag disturbs nothing.
  */
@@ -27,8 +28,8 @@ export function sortable({ items, locked, change }) {
         h("span", { class: "grip" }, icon("grip")),
         h("span", { class: "place", "aria-hidden": "true" }, index + 1),
         h("span", { class: "sort-text" }, item),
-        h("button", { key: "up", type: "button", class: "round", disabled: locked || index === 0, "aria-label": `${item}: up, to place ${index}`, onclick: () => move(index, index - 1) }, icon("up")),
-        h("button", { key: "down", type: "button", class: "round", disabled: locked || index === items.length - 1, "aria-label": `${item}: down, to place ${index + 2}`, onclick: () => move(index, index + 1) }, icon("down")),
+        h("button", { key: "up", type: "button", class: "round", disabled: locked, "aria-disabled": index === 0 ? "true" : null, "aria-label": `${item}: up, to place ${index}`, onclick: () => move(index, index - 1) }, icon("up")),
+        h("button", { key: "down", type: "button", class: "round", disabled: locked, "aria-disabled": index === items.length - 1 ? "true" : null, "aria-label": `${item}: down, to place ${index + 2}`, onclick: () => move(index, index + 1) }, icon("down")),
       ),
     ),
   );
