@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     # from errors
     from rooms.errors import CloseCode, RoomsError, UsageError
 
+    # from sync.parts
+    from rooms.sync.parts import map_values, omit, pick
+
+    # from sync.policy
+    from rooms.sync.policy import policy
+
+    # from sync.rules
+    from rooms.sync.rules import count, hidden, own, role, shown, team, when
+
     # from sync.views
     from rooms.sync.views import Viewer, everything, public, show
 
@@ -33,6 +42,20 @@ __all__ = [
     "CloseCode",
     "RoomsError",
     "UsageError",
+    # sync.parts
+    "map_values",
+    "omit",
+    "pick",
+    # sync.policy
+    "policy",
+    # sync.rules
+    "count",
+    "hidden",
+    "own",
+    "role",
+    "shown",
+    "team",
+    "when",
     # sync.views
     "Viewer",
     "everything",
@@ -44,6 +67,9 @@ _HOMES = {
     "rooms.app": ("App",),
     "rooms.definition": ("Door", "Room", "reply"),
     "rooms.errors": ("CloseCode", "RoomsError", "UsageError"),
+    "rooms.sync.parts": ("map_values", "omit", "pick"),
+    "rooms.sync.policy": ("policy",),
+    "rooms.sync.rules": ("count", "hidden", "own", "role", "shown", "team", "when"),
     "rooms.sync.views": ("Viewer", "everything", "public", "show"),
 }
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rooms.errors import UsageError
+from rooms.sync.policy import Policy
 from rooms.sync.views import Viewer, public
 from runtime import declare
 
@@ -76,7 +77,8 @@ class Room:
     """The event types that views answer in `can`; makes a view key per viewer."""
 
     view: Any = public
-    """`everything`, `public` (default), or a method `view(self, snapshot, viewer)`."""
+    """`everything`, `public` (default), a table `policy({…})`, or a method `view(self, snapshot,
+    viewer)`."""
 
     kind: str
     id: str
@@ -90,6 +92,10 @@ class Room:
         shown = cls.__dict__.get("view")
         if inspect.isfunction(shown) and "self" not in inspect.signature(shown).parameters:
             cls.view = staticmethod(shown)  # `view = my_function`
+        if isinstance(cls.view, Policy):
+            cls.view.adopt(cls)
+        elif shown is not None and "view_key" not in cls.__dict__:
+            Policy.release(cls)
         if cls.durability not in ("memory", "primary", "fsync"):
             raise UsageError(
                 f"{cls.__name__}.durability is {cls.durability!r}; take memory, primary or fsync"

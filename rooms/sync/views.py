@@ -66,9 +66,9 @@ def show(
     ```
     """
     view = _outline(snapshot)
-    _add(view, "context", context)
-    _add(view, "children", children)
-    _add(view, "output", output)
+    add_field(view, "context", context)
+    add_field(view, "children", children)
+    add_field(view, "output", output)
     if snapshot.error is not None:
         view["error"] = _FAILED
     return view
@@ -94,15 +94,15 @@ class SharedView:
         view = _outline(snapshot)
         context = getattr(snapshot, "context", None)
         if self._whole:
-            _add(view, "context", context)
-            _add(view, "output", snapshot.output)
+            add_field(view, "context", context)
+            add_field(view, "output", snapshot.output)
         elif isinstance(context, dict):
-            _add(view, "context", context.get("public"))
+            add_field(view, "context", context.get("public"))
         if snapshot.error is not None:
-            view["error"] = _described(snapshot.error) if self._whole else _FAILED
+            view["error"] = described(snapshot.error) if self._whole else _FAILED
         children = getattr(snapshot, "children", None)
         if children:
-            _add(view, "children", self._show_children(children))
+            add_field(view, "children", self._show_children(children))
         return view
 
     def _show_children(self, children: Mapping[str, Any]) -> dict[str, View]:
@@ -137,26 +137,31 @@ _FAILED: Final[Json] = {"message": "the room failed"}
 
 def _outline(snapshot: Any) -> View:
     view: View = {"status": snapshot.status}
-    _add(view, "value", getattr(snapshot, "value", None))
+    add_field(view, "value", getattr(snapshot, "value", None))
     tags = getattr(snapshot, "tags", None)
     if tags:
-        view["tags"] = _sorted_tags(tags)
+        view["tags"] = sorted_tags(tags)
     return view
 
 
-def _add(view: View, name: str, value: Json) -> None:
+def add_field(view: View, name: str, value: Json) -> None:
     """Empty fields are left out."""
-    if value is not None and value != {} and value != []:
+    if value is not None and not is_empty(value):
         view[name] = value
 
 
+def is_empty(value: Json) -> bool:
+    """Whether there is nothing in it."""
+    return hasattr(value, "__len__") and not value and value != ""
+
+
 @lru_cache(maxsize=_REMEMBERED)
-def _sorted_tags(tags: frozenset[str]) -> list[str]:
+def sorted_tags(tags: frozenset[str]) -> list[str]:
     """One list for equal tags, so that its identity says that they are unchanged."""
     return sorted(tags)
 
 
-def _described(error: Any) -> Json:
+def described(error: Any) -> Json:
     """An error by name and message; never its stack, nor what else it carries."""
     name, message = getattr(error, "name", None), getattr(error, "message", None)
     if not (isinstance(name, str) and isinstance(message, str)):  # one that wasn't stored

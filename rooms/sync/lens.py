@@ -1,0 +1,412 @@
+"""A policy's eye in one room: what each view key sees of a snapshot, sharing all that is the same
+(PURE).
+
+In: a snapshot and a viewer. Out: their view key, and a view in which every part that didn't change
+is the very object of the time before, so that the next step (`rooms/sync/diff.py`) costs what
+changed. Next: `rooms/sync/fanout.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from rooms.sync.rules import Belongs
+from rooms.sync.views import add_field, described, is_empty, sorted_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping
+
+    from rooms.sync.messages import Json, View
+    from rooms.sync.policy import Needs, Policy
+    from rooms.sync.rules import Grant, InState, Rule
+    from rooms.sync.views import Seen, Viewer
+
+Facts = frozenset["InState"]
+Key = tuple[str | None, "Hashable", "Hashable"]
+"""Role, team and own id, each None where it doesn't matter."""
+
+Trail = tuple[tuple[Any, Any], ...]
+"""The keys and parts from the snapshot down to a part."""
+
+FIELDS: Final = ("value", "status", "tags", "context", "children", "output", "error")
+KEYS: Final = 1024
+"""View keys of one room whose parts are remembered."""
+
+_NOTHING: Final = object()
+_NONE: Final[dict[Any, Any]] = {}
+
+
+class Node:
+    """What a table says of one path, and of what is below it.
+
+    `free`: what is seen below depends on nothing above.
+    """
+
+    __slots__ = ("any", "free", "inner", "keys", "rule")
+
+    def __init__(self) -> None:
+        self.rule: Rule | None = None
+        self.keys: dict[str, Node] = {}
+        self.any: Node | None = None
+        self.inner = False
+        self.free = True
+
+    def below(self) -> Iterator[Node]:
+        """The nodes directly below."""
+        yield from self.keys.values()
+        if self.any is not None:
+            yield self.any
+
+    def settle(self, depth: int) -> None:
+        """Note, once it is complete, what this node at `depth` needs to know of itself."""
+        self.inner = bool(self.keys) or self.any is not None
+        self.free = all(each.asks_from(depth) for each in self.below())
+
+    def asks_from(self, depth: int) -> bool:
+        """Whether no rule from here on asks for an item above `depth`."""
+        alternatives = self.rule.alternatives if self.rule else ()
+        return all(
+            getattr(condition, "depth", depth) >= depth
+            for each in alternatives
+            for condition in each.conditions
+        ) and all(each.asks_from(depth) for each in self.below())
+
+    def plain(self, field: str) -> bool:
+        """Whether everybody sees all of this field, always."""
+        node = self.keys.get(field)
+        if node is None or node.rule is None or node.inner:
+            return False
+        first = node.rule.alternatives[0]
+        return first.grant == "shown" and not first.conditions
+
+
+_LEAF: Final = Node()
+
+
+class _Memo:
+    """What was seen of a part, by which rules, and of the parts in it."""
+
+    __slots__ = ("grant", "items", "live", "result", "source")
+
+    def __init__(
+        self, source: Any, live: Any, grant: Grant, result: Any, items: dict[Any, _Memo]
+    ) -> None:
+        self.source = source
+        self.live = live
+        self.grant = grant
+        self.result = result
+        self.items = items
+
+
+class Lens:
+    """The view of one room: call it with a snapshot and a viewer."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._memos: dict[Key, dict[Any, _Memo]] = {}
+        self._last: tuple[Seen | None, Facts] = (None, frozenset())
+        self._owners: dict[Any, tuple[Any, frozenset[Any]]] = {}
+
+    def __call__(self, snapshot: Seen, viewer: Viewer) -> View:
+        """What the viewer sees of the snapshot: the same for all with an equal `key`."""
+        key = self.key(snapshot, viewer)
+        old = self._memos.pop(key, _NONE)
+        role, team, me = key
+        live = self._policy.live(self._facts(snapshot), role)
+        new: dict[Any, _Memo] = {}
+        view = _Look(live, team, me).view(self._policy.root, snapshot, "hidden", (), old, new, "")
+        self._memos[key] = new
+        if len(self._memos) > KEYS:
+            del self._memos[next(iter(self._memos))]
+        return {} if view is _NOTHING else view
+
+    def key(self, snapshot: Seen, viewer: Viewer) -> Key:
+        """Who shares a view: role, team and own id, as far as they matter now.
+
+        It depends on nothing that the viewer doesn't see.
+        """
+        policy = self._policy
+        role = policy.role(viewer)
+        needs = policy.needs(self._facts(snapshot), role)
+        team = policy.team(snapshot, viewer) if needs.team else None
+        me = policy.me(snapshot, viewer) if needs.own or needs.owners else None
+        if me is not None and not (needs.own or self._has(snapshot, me, needs)):
+            me = None
+        return (role if needs.role else None, team, me)
+
+    def _facts(self, snapshot: Seen) -> Facts:
+        if self._last[0] is not snapshot:
+            self._last = (snapshot, self._policy.facts(snapshot))
+        return self._last[1]
+
+    def _has(self, snapshot: Seen, me: Hashable, needs: Needs) -> bool:
+        return any(me in self._owners_at(snapshot, *place) for place in needs.owners)
+
+    def _owners_at(
+        self, snapshot: Seen, path: tuple[str, ...], depth: int, field: str | None
+    ) -> frozenset[Any]:
+        source = snapshot if path[0] == "children" else getattr(snapshot, path[0], None)
+        found = self._owners.get((path, field))
+        if found is None or found[0] is not source:
+            found = (source, frozenset(owners(snapshot, path, depth, field)))
+            self._owners[path, field] = found
+        return found[1]
+
+
+class _Look:
+    """One look at a snapshot, as the rules stand, for one team and one own id."""
+
+    __slots__ = ("_live", "_me", "_team")
+
+    def __init__(self, live: Mapping[Node, Any], team: Hashable, me: Hashable) -> None:
+        self._live = live
+        self._team = team
+        self._me = me
+
+    def view(
+        self,
+        node: Node,
+        snapshot: Any,
+        grant: Grant,
+        trail: Trail,
+        old: Mapping[Any, _Memo],
+        new: dict[Any, _Memo],
+        slot: Any,
+    ) -> Any:
+        """The view of the machine, or of a child."""
+        grant = self._grant(node, grant, trail)
+        before = old.get(slot)
+        if self._holds(before, node, snapshot, grant) and not getattr(snapshot, "children", None):
+            new[slot] = before  # type: ignore[assignment]
+            return before.result  # type: ignore[union-attr]
+        items: dict[Any, _Memo] = {}
+        known = _NONE if before is None else before.items
+        result: View = {}
+        for field in FIELDS:
+            part = getattr(snapshot, field, None)
+            if part is None:
+                continue
+            below = node.keys.get(field, _LEAF)
+            inside = (*trail, (field, part))
+            if field == "context" or field == "output":
+                seen = self._part(below, part, grant, inside, known, items, field)
+            elif field == "children":
+                seen = self._children(below, part, grant, inside, known, items)
+            elif field == "value":
+                seen = self._value(below, part, grant, inside)
+            elif field == "tags":
+                seen = self._tags(below, part, grant, inside)
+            elif self._grant(below, grant, inside) != "shown":
+                continue
+            else:
+                seen = described(part) if field == "error" else part
+            if seen is not _NOTHING:
+                add_field(result, field, seen)
+        return self._keep(before, snapshot, grant, result, items, new, slot)
+
+    def _children(
+        self,
+        node: Node,
+        children: Mapping[str, Any],
+        grant: Grant,
+        trail: Trail,
+        old: Mapping[Any, _Memo],
+        new: dict[Any, _Memo],
+    ) -> Any:
+        grant = self._grant(node, grant, trail)
+        before = old.get("children")
+        items: dict[Any, _Memo] = {}
+        known = _NONE if before is None else before.items
+        result: dict[str, View] = {}
+        for id, ref in children.items():
+            snapshot = ref.get_snapshot()
+            below = node.keys.get(id) or node.any or _LEAF
+            inside = (*trail, (id, getattr(snapshot, "context", None)))
+            seen = self.view(below, snapshot, grant, inside, known, items, id)
+            if seen is not _NOTHING:
+                result[id] = seen
+        return self._keep(before, children, grant, result, items, new, "children")
+
+    def _part(
+        self,
+        node: Node,
+        part: Json,
+        grant: Grant,
+        trail: Trail,
+        old: Mapping[Any, _Memo],
+        new: dict[Any, _Memo],
+        slot: Any,
+    ) -> Any:
+        """A part of the context or output: all, the number, what its rows show, or nothing."""
+        grant = self._grant(node, grant, trail)
+        kind = type(part)
+        if not node.inner or (kind is not dict and kind is not list):
+            if grant == "shown":
+                return part
+            return len(part) if grant == "count" and kind in (dict, list) else _NOTHING
+        before = old.get(slot)
+        if self._holds(before, node, part, grant):
+            new[slot] = before  # type: ignore[assignment]
+            return before.result  # type: ignore[union-attr]
+        items: dict[Any, _Memo] = {}
+        known = _NONE if before is None else before.items
+        result: Any = {} if kind is dict else []
+        key: Any
+        for key, item in part.items() if kind is dict else enumerate(part):
+            below = node.keys.get(key if kind is dict else str(key)) or node.any
+            if below is None:
+                seen: Any = item if grant == "shown" else _NOTHING
+            else:
+                name = key if kind is dict else id(item)
+                seen = self._part(below, item, grant, (*trail, (key, item)), known, items, name)
+            if seen is _NOTHING:
+                continue
+            if kind is dict:
+                result[key] = seen
+            else:
+                result.append(seen)
+        return self._keep(before, part, grant, result, items, new, slot)
+
+    def _value(self, node: Node, value: Any, grant: Grant, trail: Trail) -> Any:
+        """A state value, without the states that aren't seen."""
+        seen = self._regions(node, value, grant, trail)
+        if seen is not _NOTHING and seen is not value and len(seen) == 1:
+            ((key, inside),) = seen.items()
+            return seen if inside else key
+        return seen
+
+    def _regions(self, node: Node, value: Any, grant: Grant, trail: Trail) -> Any:
+        grant = self._grant(node, grant, trail)
+        if not node.inner:
+            return value if grant == "shown" else _NOTHING
+        result: dict[str, Any] = {}
+        for key, inside in ({value: {}} if isinstance(value, str) else value).items():
+            below = node.keys.get(key) or node.any or _LEAF
+            seen = self._value(below, inside, grant, (*trail, (key, inside)))
+            if seen is not _NOTHING:
+                result[key] = seen
+        return result if result or grant == "shown" else _NOTHING
+
+    def _tags(self, node: Node, tags: frozenset[str], grant: Grant, trail: Trail) -> Any:
+        grant = self._grant(node, grant, trail)
+        if not node.inner:
+            return sorted_tags(tags) if grant == "shown" else _NOTHING
+        return sorted_tags(
+            frozenset(
+                tag
+                for tag in tags
+                if self._grant(
+                    node.keys.get(tag) or node.any or _LEAF, grant, (*trail, (tag, None))
+                )
+                == "shown"
+            )
+        )
+
+    def _grant(self, node: Node, inherited: Grant, trail: Trail) -> Grant:
+        """What the node's rule grants of this part; without one, what holds for all around it."""
+        alternatives = self._live.get(node)
+        if alternatives is None:
+            return inherited
+        grant: Grant
+        for grant, conditions in alternatives:
+            if not conditions or all(self._meets(each, trail) for each in conditions):
+                return grant
+        return "hidden"
+
+    def _meets(self, condition: Any, trail: Trail) -> bool:
+        key, item = trail[condition.depth]
+        if type(condition) is not Belongs:
+            return type(item) is dict and bool(item.get(condition.field))
+        if condition.field is not None:
+            key = item.get(condition.field) if type(item) is dict else None
+        mine = self._me if condition.to == "own" else self._team
+        return mine is not None and type(key) is type(mine) and bool(key == mine)
+
+    def _holds(self, before: _Memo | None, node: Node, source: Any, grant: Grant) -> bool:
+        """Whether what was seen before is what is seen now, unlooked."""
+        return (
+            before is not None
+            and before.source is source
+            and before.live is self._live
+            and before.grant == grant
+            and node.free
+        )
+
+    def _keep(
+        self,
+        before: _Memo | None,
+        source: Any,
+        grant: Grant,
+        result: Any,
+        items: dict[Any, _Memo],
+        new: dict[Any, _Memo],
+        slot: Any,
+    ) -> Any:
+        """Remember what is seen of a part: as the very object of before, if nothing in it changed.
+        Of what isn't shown itself nothing is seen unless something in it is."""
+        if not result and grant != "shown":
+            result = _NOTHING
+        elif before is not None and _same(before.result, result):
+            result = before.result
+        new[slot] = _Memo(source, self._live, grant, result, items)
+        return result
+
+
+def owners(snapshot: Any, path: tuple[str, ...], depth: int, field: str | None) -> Iterator[Any]:
+    """Whom the parts at `path` belong to: the key at `depth` of it, or what that item's `field`
+    says."""
+    for trail in _at(snapshot, path, ()):
+        key, item = trail[depth]
+        if field is not None:
+            key = item.get(field) if type(item) is dict else None
+        if type(key) is str or type(key) is int:
+            yield key
+
+
+def _at(snapshot: Any, path: tuple[str, ...], trail: Trail) -> Iterator[Trail]:
+    """The ways to what there is at a path of a view."""
+    part = getattr(snapshot, path[0], None)
+    if part is None or (len(path) == 1 and is_empty(part)):
+        return
+    trail = (*trail, (path[0], part))
+    if path[0] != "children" or len(path) == 1:
+        yield from _within(part, path[1:], trail)
+        return
+    for id, ref in part.items():
+        if path[1] in ("*", id):
+            child = ref.get_snapshot()
+            inside = (*trail, (id, getattr(child, "context", None)))
+            if len(path) == 2:
+                yield inside
+            else:
+                yield from _at(child, path[2:], inside)
+
+
+def _within(part: Any, path: tuple[str, ...], trail: Trail) -> Iterator[Trail]:
+    if not path:
+        yield trail
+        return
+    items: Any = ()
+    if type(part) is dict:
+        items = part.items()
+    elif type(part) is list:
+        items = enumerate(part)
+    for key, item in items:
+        if path[0] in ("*", str(key)):
+            yield from _within(item, path[1:], (*trail, (key, item)))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two results have the very same parts."""
+    if type(one) is not type(other) or len(one) != len(other):
+        return False
+    if type(one) is dict:
+        return all(_is(one.get(key, _NOTHING), value) for key, value in other.items())
+    return all(map(_is, one, other))
+
+
+def _is(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    kind = type(one)
+    return kind is type(other) and kind is not dict and kind is not list and bool(one == other)
