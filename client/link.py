@@ -34,6 +34,7 @@ FOR_GOOD: Final = frozenset({1008, 1009, 4400, 4403, 4404, 4409, 4410})
 CONNECT: Final = 10_000  # until a socket is open, and from there to its first word
 ANSWER: Final = 5_000  # until the door answers
 IDLE: Final = 25_000  # all may be quiet before the door is asked whether it is still there
+STRAY: Final = 30_000  # so long an attempt that was given up may still arrive at the server
 STABLE: Final = 5_000  # a connection has to hold for the next loss to count as the first one
 
 _CROWDED: Final = 65_536  # bytes unsent, beyond which what may be dropped is
@@ -111,6 +112,7 @@ class Link:
         "_owner",
         "_roll",
         "_socket",
+        "_stray",
         "_subprotocol",
         "_timer",
         "_timers",
@@ -145,6 +147,7 @@ class Link:
         self._opened = float("inf")
         self._expecting = False  # something was sent, and nothing heard since
         self._announced: Closing | None = None
+        self._stray = 0.0  # until when an attempt of ours that was given up may arrive
         self._timer: Timer | None = None
         self._wakes = 0.0  # when the timer fires …
         self._deadline = 0.0  # … and when it should: a frame moves that, not the timer
@@ -231,7 +234,7 @@ class Link:
 
     def ended(self, code: int, reason: str) -> None:
         """The socket is gone."""
-        self._lost(code, reason)
+        self._lost(code, reason, gone=True)
 
     # -------------------------------------------------------------- signs of life
 
@@ -253,17 +256,19 @@ class Link:
 
     # -------------------------------------------------------------- ends
 
-    def _lost(self, code: int, reason: str) -> None:
-        """The socket is gone, or as good as gone."""
+    def _lost(self, code: int, reason: str, gone: bool = False) -> None:
+        """The socket is `gone`, or as good as gone."""
         closing = self._announced or Closing(code, reason, 0)
         if closing.code == 4401:
             back = self._owner.renewable()
+        elif closing.code == 4410:  # nobody has our name: the newer connection is our own, late
+            back = self._timers.now() < self._stray
         else:
             back = closing.retry_after is not None and closing.code not in FOR_GOOD
         if not back:
             self._end(Closing(closing.code, closing.reason, None))
             return
-        self._abandon()
+        self._abandon(gone)
         after = closing.retry_after or 0
         self.closing = Closing(closing.code, closing.reason, after)
         if self._timers.now() - self._opened >= STABLE:
@@ -278,8 +283,8 @@ class Link:
         self.closing = closing
         self._enter("closed")
 
-    def _abandon(self) -> None:
-        """Nothing of the current attempt counts any more."""
+    def _abandon(self, gone: bool = False) -> None:
+        """Nothing of the current attempt counts any more; its socket is `gone` or is given up."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -290,6 +295,8 @@ class Link:
             finding.cancel()
         socket, self._socket = self._socket, None
         if socket is not None:
+            if not gone:
+                self._stray = self._timers.now() + STRAY
             socket.close()
             leaving = asyncio.get_running_loop().create_task(socket.wait_closed())
             self._leaving.add(leaving)

@@ -38,6 +38,8 @@ const CONNECT = 10_000;
 const ANSWER = 5_000;
 /** How long all may be quiet before the door is asked whether it is still there. */
 const IDLE = 25_000;
+/** So long an attempt that was given up may still arrive at the server. */
+const STRAY = 30_000;
 /** How long a connection has to hold for the next loss to count as the first one. */
 const STABLE = 5_000;
 
@@ -62,6 +64,8 @@ export class Link {
   #floor = 0;
   /** Something was sent, and nothing heard since. */
   #expecting = false;
+  /** Until when an attempt of ours that was given up may still arrive at the server. */
+  #stray = -Infinity;
   /** @type {Closing | null} */
   #announced = null;
 
@@ -100,7 +104,7 @@ export class Link {
     socket.onopen = () => life === this.#life && this.#arm(CONNECT, this.#probe);
     socket.onmessage = (/** @type {{ data: any }} */ { data }) => life === this.#life && this.#read(data);
     socket.onclose = (/** @type {{ code: number, reason: string }} */ { code, reason }) =>
-      life === this.#life && this.#lost(code, reason);
+      life === this.#life && this.#lost(code, reason, true);
   }
 
   /** Put a message on the wire. False: there is none. @param {string} text @param {boolean} [droppable] */
@@ -158,13 +162,11 @@ export class Link {
     if (state !== before) this.#ports.changed(state);
   }
 
-  /** The socket is gone, or as good as gone. @param {number} code @param {string} reason */
-  #lost(code, reason) {
+  /** The socket is gone, or as good as gone. @param {number} code @param {string} reason @param {boolean} [gone] */
+  #lost(code, reason, gone) {
     const closing = this.#announced ?? { code, reason, retry_after: 0 };
-    const back =
-      closing.code === 4401 ? this.#ports.renewable() : closing.retry_after !== null && !FOR_GOOD.has(closing.code);
-    if (!back) return this.#end({ ...closing, retry_after: null });
-    this.#abandon();
+    if (!this.#mayReturn(closing)) return this.#end({ ...closing, retry_after: null });
+    this.#abandon(gone);
     const after = closing.retry_after ?? 0;
     this.closing = { ...closing, retry_after: after };
     const { timers, roll } = this.#ports;
@@ -173,6 +175,14 @@ export class Link {
     this.#floor = timers.now() + after;
     this.#arm(delay(this.#attempt++, roll(), after), () => this.open());
     this.#enter("waiting");
+  }
+
+  /** @param {Closing} closing */
+  #mayReturn({ code, retry_after }) {
+    if (code === 4401) return this.#ports.renewable();
+    // Nobody else has our name: the newer connection that took over is one of ours, given up and late.
+    if (code === 4410) return this.#ports.timers.now() < this.#stray;
+    return retry_after !== null && !FOR_GOOD.has(code);
   }
 
   /** The network or the page is back: don't wait any longer, and don't trust a socket that may have died meanwhile. */
@@ -191,7 +201,9 @@ export class Link {
     this.#enter("closed");
   }
 
-  #abandon() {
+  /** Nothing of the current attempt counts any more; its socket is gone, or is given up. @param {boolean} [gone] */
+  #abandon(gone) {
+    if (this.#socket && !gone) this.#stray = this.#ports.timers.now() + STRAY;
     this.#life++;
     this.#ports.timers.clearTimeout(this.#timer);
     this.#announced = null;

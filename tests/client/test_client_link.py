@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from client import RoomClosed
-from client.link import ANSWER, CONNECT, IDLE
+from client.link import ANSWER, CONNECT, IDLE, STRAY
 from tests.client.world import START, World, settled
 
 if TYPE_CHECKING:
@@ -55,6 +55,35 @@ async def test_the_time_is_asked_for_on_every_connection() -> None:
     world.socket.accept()
     world.greet()
     assert pings(world) == [{"type": "room.ping", "t": START}]
+
+
+async def test_taken_over_by_an_attempt_that_was_given_up_and_came_late() -> None:
+    world = await World().joined()
+    world.room.reconnect()
+    await settled()
+    world.socket.accept()
+    world.greet()
+    world.socket.drop(4410, "a newer connection of yours took over")
+    assert world.state() == "waiting"
+    await world.time.advance(125)
+    world.socket.accept()
+    world.greet()
+    await world.time.advance(0)
+    assert (world.state(), len(world.sockets)) == ("open", 3)
+
+
+async def test_taken_over_when_no_attempt_of_its_own_can_be_under_way() -> None:
+    world = await World().joined()
+    world.room.reconnect()
+    await settled()
+    world.socket.accept()
+    world.greet()
+    world.socket.deliver({"type": "room.pong", "t": START, "now": START})
+    await world.time.advance(IDLE - 1)
+    world.socket.deliver({"type": "room.pong", "t": START, "now": START})
+    await world.time.advance(STRAY - IDLE + 1)
+    world.socket.drop(4410, "a newer connection of yours took over")
+    assert world.state() == "closed"
 
 
 async def test_quiet_then_a_ping_then_another_connection() -> None:

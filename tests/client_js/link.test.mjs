@@ -53,6 +53,18 @@ suite("silence", () => {
     assert.equal(pings(world), 1);
   });
 
+  test("taken over by an attempt that was given up and came late, it comes back", async () => {
+    const world = await new World().joined();
+    world.room.reconnect();
+    await settled();
+    world.socket.accept();
+    world.greet();
+    world.socket.drop(4410, "a newer connection of yours took over");
+    assert.equal(world.room.connection, "waiting");
+    await world.time.advance(125);
+    assert.equal(world.sockets.length, 3);
+  });
+
   test("25 quiet seconds, then a ping; 5 more, then another connection", async () => {
     const world = await new World().joined();
     world.socket.deliver({ type: "room.pong", t: START, now: START });

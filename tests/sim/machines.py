@@ -15,6 +15,7 @@ from runtime import assign, create_machine, enqueue_actions
 if TYPE_CHECKING:
     from rooms.sync.views import Viewer
 
+
 def _entry(args: Any) -> str:
     return f"{args.event['who']}:{args.event['n']}"
 

@@ -76,6 +76,8 @@ class Player:
         names, weights = ["send", *faults], [12.0, *faults.values()]
         while world.faults.on:
             await passed(dice.expovariate(1 / world.pace))
+            if not world.faults.on:
+                return
             match dice.choices(names, weights)[0]:
                 case "send":
                     for _ in range(dice.choice((1, 1, 1, 2, 6))):
@@ -161,9 +163,7 @@ class Player:
 
     def _dial(self, url: str, subprotocol: str | None, listener: Listener) -> Near:
         server = self.world.door()
-        wire = Wire(
-            self.world.loop, self.world.faults, self, server, url, subprotocol, listener
-        )
+        wire = Wire(self.world.loop, self.world.faults, self, server, url, subprotocol, listener)
         server.wires.append(wire)
         self.wire = wire
         if not server.up:

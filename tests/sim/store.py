@@ -125,9 +125,7 @@ class Way:
             error = UnknownOutcome(f"{name}: the connection to the store was lost")
         self._answer(answer, error, result)
 
-    def _answer(
-        self, answer: asyncio.Future[Any], error: StoreError | None, result: Any
-    ) -> None:
+    def _answer(self, answer: asyncio.Future[Any], error: StoreError | None, result: Any) -> None:
         def give() -> None:
             if answer.done():
                 return

@@ -32,8 +32,8 @@ QUIET = 27.0
 """After this every seat is what it is, and every timer has fired (s)."""
 ASLEEP = 30.0
 """After this a room that was left is asleep (s)."""
-LATE = 500
-"""How late a timer may be while nothing is wrong (ms) …"""
+LATE = 300
+"""How late a timer may be while nothing is wrong (ms), beside what the store's slowness costs …"""
 LATE_IN_TROUBLE = 45_000
 """… and while something is: a lease has to expire, and what failed is tried again."""
 
@@ -46,7 +46,7 @@ class World:
         self.dice = random.Random(seed)
         self.loop = SimLoop()
         self.faults = Faults(self.dice)
-        self.history = History(late=LATE if self.faults.gentle else LATE_IN_TROUBLE)
+        self.history = History(late=self._lateness())
         self.environment = Process(self.loop, "environment")
         self.store = WitnessedStore(self.loop, self.history, self.dice)
         self.pace = self.dice.choice([0.1, 0.5, 2.0])
@@ -197,9 +197,7 @@ class World:
     def _end_life(self, id: SessionId, deleted: bool = False) -> None:
         context = self._stored(id)
         if context is not None:
-            self.history.ended(
-                context["life"], context["log"], self.loop.now(), deleted=deleted
-            )
+            self.history.ended(context["life"], context["log"], self.loop.now(), deleted=deleted)
 
     def _stored(self, id: SessionId) -> Any:
         try:
@@ -220,6 +218,11 @@ class World:
             self.history.holds(player.page, room.context, context)
 
     # ------------------------------------------------------------------ looks
+
+    def _lateness(self) -> int:
+        if not self.faults.gentle:
+            return LATE_IN_TROUBLE
+        return LATE + round(self.faults.store * 20_000)
 
     def door(self) -> Server:
         """Which server a new connection comes to: mostly everybody to the same one."""
