@@ -119,18 +119,30 @@ async def test_an_acknowledged_event_survives_a_crash_and_an_unanswered_one_is_a
     assert again.view["context"] == {"count": 3}
 
 
-async def test_outcomes_the_client_has_are_not_kept() -> None:
+async def test_what_the_client_has_the_outcome_of_is_neither_kept_nor_answered() -> None:
     on = await stage()
     ann = await on.connect()
     await ann.send("increment")
     event = {"type": "increment"}
     ann.put({"type": "room.send", "seq": 2, "event": event, "acked": 1})
     await on.settle()
-    ann.took()
+    again = await on.connect("ann", client=ann.client)
+    await again.send("increment", seq=1)
+    await again.send("increment", seq=2)
+    assert again.outcomes() == [(2, "accepted")]
+    assert again.view["context"] == {"count": 2}
+
+
+async def test_who_asks_for_an_outcome_that_is_no_longer_kept_cant_go_on() -> None:
+    on = await stage()
+    ann = await on.connect()
+    for _ in range(65):
+        await ann.send("increment")
     again = await on.connect("ann", client=ann.client)
     await again.send("increment", seq=1)
     assert again.closing is not None
-    assert again.closing.code == CloseCode.UNRESTORABLE, "it can't ask for what it had"
+    assert again.closing.code == CloseCode.UNRESTORABLE
+    assert again.view["context"] == {"count": 65}
 
 
 async def test_a_newer_connection_of_the_client_takes_over() -> None:  # [OPEN5]
