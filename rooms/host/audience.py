@@ -117,6 +117,7 @@ class Audience:
             return
         try:
             key = self._key(channel.viewer)
+            self._viewers[key] = channel.viewer
             if key != watching[1]:
                 view = self._view(key, channel.viewer)
                 self._send(self._fanout.move(channel.id, key, view, now))
@@ -159,6 +160,7 @@ class Audience:
                 return self._failed.setdefault(key, before[key])  # they keep what they see
 
         if self._key_changes:
+            self._viewers = {}  # who had a key before may have another one now
             self._move(now)
         self._send(self._fanout.update(view_of, now, self._report))
         for key in self._viewers.keys() - self._views.keys() - self._failed.keys():

@@ -1,0 +1,67 @@
+"""A view key stands for those who have it now, not for who had it first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rooms.definition import Room
+from rooms.sync.views import Viewer, show
+from runtime import assign, create_machine
+from tests.rooms.host.stage import Stage
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def _draw(args: Any, params: Any) -> dict[str, Any]:
+    return {"hands": {**args.context["hands"], args.event["sender"]: args.event["card"]}}
+
+
+class Cards(Room):
+    """Those without a hand share a view; who has one sees it."""
+
+    machine = create_machine(
+        {"id": "cards", "context": {"hands": {}}, "on": {"draw": {"actions": assign(_draw)}}}
+    )
+
+    def view(self, snapshot: Any, viewer: Viewer) -> Any:
+        hands = snapshot.context["hands"]
+        return show(snapshot, context={"drawn": len(hands), "hand": hands.get(viewer.id)})
+
+    def view_key(self, snapshot: Any, viewer: Viewer) -> Any:
+        return viewer.id if viewer.id in snapshot.context["hands"] else None
+
+
+class Fragile(Cards):
+    """A key that can't be worked out while the hand is bad."""
+
+    def view_key(self, snapshot: Any, viewer: Viewer) -> Any:
+        if snapshot.context["hands"].get(viewer.id) == "bad":
+            raise ValueError("what a hand")
+        return super().view_key(snapshot, viewer)
+
+
+async def test_who_came_first_and_has_another_key_now_is_not_shown_to_the_others() -> (
+    None
+):  # [VIEW4]
+    stage = await Stage(counter=Cards).start()
+    ann, bob = await stage.connect("ann"), await stage.connect("bob")
+    await ann.say("draw", card="ace")
+    assert ann.view["context"] == {"drawn": 1, "hand": "ace"}
+    assert bob.view["context"] == {"drawn": 1, "hand": None}
+    await bob.say("draw", card="ten")
+    assert ann.view["context"] == {"drawn": 2, "hand": "ace"}
+    assert bob.view["context"] == {"drawn": 2, "hand": "ten"}
+
+
+async def test_a_key_that_fails_leaves_everybody_at_what_they_may_see(  # [VIEW4]
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = await Stage(counter=Fragile).start()
+    ann, bob = await stage.connect("ann"), await stage.connect("bob")
+    await ann.say("draw", card="bad")
+    assert bob.view["context"] == {"drawn": 1, "hand": None}
+    assert ann.view["context"] == {"drawn": 1, "hand": None}, "what those see whom she was one of"
+    assert "the view raised" in caplog.text
+    await ann.say("draw", card="ace")
+    assert ann.view["context"] == {"drawn": 1, "hand": "ace"}
