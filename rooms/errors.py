@@ -5,6 +5,7 @@ RoomsError
 ├── BadMessage          a peer's message is refused; the connection stays (`room.error`)
 ├── Closing             a connection is refused or ended; says whether to come back
 ├── Unstorable          a machine's state isn't JSON data: the event that made it so is refused
+├── Leak                viewers who mustn't know a secret can tell it from what they are sent
 ├── PatchError          a patch doesn't fit the view it was given; ask for the whole view
 └── StoreError
     ├── StoreLocked     another process has the file; nothing was opened
@@ -102,6 +103,27 @@ class PatchError(RoomsError):
 
 class Unstorable(RoomsError):
     """A machine's state can't be stored; its author must keep plain JSON data in the context."""
+
+
+class Leak(RoomsError, AssertionError):
+    """A viewer could tell a secret from what they were sent: mend the view, or what the machine
+    does before their eyes. `run` is the play's seed, `place` the number of what they were sent.
+    """
+
+    def __init__(self, viewer: str, run: int, place: int, one: str, other: str) -> None:
+        at = next(
+            (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+            min(len(one), len(other)),
+        )
+        start = max(0, at - 200)
+        super().__init__(
+            f"{viewer} can tell the secrets apart: in the play of seed={run}, of what they were "
+            f"sent number {place} differs at character {at}:\n"
+            f"  …{one[start : at + 80]}\n  …{other[start : at + 80]}"
+        )
+        self.viewer = viewer
+        self.run = run
+        self.place = place
 
 
 class StoreError(RoomsError):
