@@ -55,3 +55,11 @@ def test_tests_cite_only_rules_that_exist() -> None:
         for rule in re.findall(r"\[([A-Z]+\d+)\]", path.read_text()):
             if rule.rstrip("0123456789") in sections:
                 assert rule in rules, f"{path.name} cites {rule}, which rooms/SPEC.md doesn't have"
+
+
+def test_every_rule_is_cited_by_a_test() -> None:
+    rules = re.findall(r"^- \*\*([A-Z]+\d+)\*\*", (ROOT / "rooms/SPEC.md").read_text(), re.M)
+    folder = ROOT / "tests"
+    texts = [*folder.rglob("*.py"), *(folder / "client_js").rglob("*.mjs")]
+    cited = {rule for path in texts for rule in re.findall(r"\[([A-Z]+\d+)\]", path.read_text())}
+    assert [rule for rule in rules if rule not in cited] == []
