@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.errors import GuardError
 
-from .events import STOP, WILDCARD
+from .events import INIT, STOP, WILDCARD
 
 if TYPE_CHECKING:
     from .args import Args
@@ -49,7 +49,7 @@ class Reaction:
         self.plan: Plan | None = None
         self.line: Line = ()
         self.fork: Fork | None = None
-        if event_type in (STOP, WILDCARD):
+        if event_type in (INIT, STOP, WILDCARD):
             return  # no state may take these
         choice = _choice(configuration, configuration.chart.root, event_type)
         certain = _certain(choice)

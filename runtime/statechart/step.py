@@ -192,7 +192,7 @@ def with_error(snapshot: Snapshot, error: Any) -> Snapshot:
         snapshot.children,
         "error",
         snapshot.history_value,
-        None,
+        snapshot.output,
         error,
     )
 

@@ -15,6 +15,7 @@ from runtime import (
     create_actor,
     create_machine,
     enqueue_actions,
+    forward_to,
     from_callback,
     from_promise,
     from_transition,
@@ -225,3 +226,26 @@ def test_what_initial_actions_spawn_and_stop_at_once_never_starts() -> None:
         actors={"kid": from_callback(lambda args: trace.append("starts"))},
     )
     assert trace == []
+
+
+def test_an_init_event_that_is_sent_on_is_taken_by_no_wildcard() -> None:
+    taken: list[str] = []
+    child = create_machine({"on": {"*": {"actions": lambda args, params: taken.append("child")}}})
+    started(
+        {"invoke": {"src": "child", "id": "kid"}, "entry": forward_to("kid")},
+        actors={"child": child},
+    )
+    assert taken == []
+
+
+def test_a_machine_that_ends_at_its_start_keeps_its_output_though_an_exit_action_fails() -> None:
+    def fail(args: Any, params: Any) -> None:
+        raise ValueError("no")
+
+    machine = create_machine(
+        {"initial": "f", "output": {"won": 3}, "exit": fail, "states": {"f": {"type": "final"}}}
+    )
+    actor = create_actor(machine)
+    actor.subscribe(error=lambda error: None)
+    snapshot = actor.start().get_snapshot()
+    assert (snapshot.status, snapshot.output) == ("error", {"won": 3})
