@@ -87,6 +87,7 @@ class History:
     _logs: dict[str, list[str]] = field(default_factory=dict)
     _deleted: set[str] = field(default_factory=set)
     _told: dict[tuple[str, int], tuple[str, Any]] = field(default_factory=dict)
+    _asked: dict[str, dict[str, int]] = field(default_factory=dict)
     _changed: list[str] = field(default_factory=list)
     _highest: dict[str, int] = field(default_factory=dict)
     _length: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -139,6 +140,10 @@ class History:
         if before != (outcome, result):
             self._changed.append(f"{client} #{seq}: {before}, then {(outcome, result)}")
 
+    def asked(self, client: str) -> None:
+        """A client makes a connection: what it is shown then isn't older than what is known now."""
+        self._asked[client] = dict(self._highest)
+
     def shown(self, client: str, view: Any, cursor: str) -> None:
         """A client was shown a view, of this cursor."""
         context = view["context"]
@@ -147,6 +152,9 @@ class History:
         if len(log) < before:
             self._violated("went back", f"{client} saw {before} entries, then {len(log)}")
         self._length[client, life] = len(log)
+        floor = self._asked.pop(client, {}).get(life, 0)
+        if len(log) < floor:
+            self._violated("stale", f"{client} asked at {floor} entries, and was shown {len(log)}")
         known = self._cursors.setdefault((life, cursor), (client, view))
         if known[1] is not view and known[1] != view:
             self._violated("cursor", f"{cursor} is one view for {known[0]}, another for {client}")
@@ -330,7 +338,7 @@ class History:
                 self._violated("twice", f"{event} is in {found}")
 
     def _check_shown(self, seen: Shown) -> None:
-        """Nothing visible depends on what isn't durable: what was seen is a beginning of the log."""
+        """Nothing visible depends on what isn't durable: what was seen begins the log."""
         log = self._logs.get(seen.life)
         if log is None:
             if seen.log:

@@ -89,6 +89,7 @@ class Host:
         self._links = Links()
         self._lanes = count(1)
         self._rooms: dict[SessionId, LiveRoom] = {}
+        self._resting: dict[SessionId, LiveRoom] = {}
         self._between: dict[SessionId, _Waiting] = {}
         self._drops: dict[SessionId, _Drop] = {}
         self._orphans: set[SessionId] = set()
@@ -382,6 +383,7 @@ class Host:
         id = room.claim.id
         if self._rooms.get(id) is room:
             del self._rooms[id]
+            self._resting[id] = room
             self._between[id] = _Waiting()
             self._do(self._rest(room))
 
@@ -390,8 +392,9 @@ class Host:
         try:
             await room.rest()
         except StoreError:
-            pass  # it was dropped, and is on its way back
+            del self._resting[id]  # it was dropped, and is on its way back
         else:
+            del self._resting[id]
             self._drops.pop(id, None)
             activation: bytes = msgpack.packb(room.audience.save())
             if await self._release(room.claim, activation):
@@ -453,7 +456,7 @@ class Host:
 
     def _lost(self) -> None:
         """The incarnation is dead: whatever its rooms hadn't stored never happened."""
-        for room in list(self._rooms.values()):
+        for room in [*self._rooms.values(), *self._resting.values()]:
             room.drop(StoreError("the host's lease is over"))
 
     def _beaten(self) -> None:

@@ -383,6 +383,8 @@ class LiveRoom:
         Raises:
             StoreError: it couldn't be stored; the room was dropped.
         """
+        if self.closed:
+            raise StoreError("the room was dropped before it could rest")
         session = self.session
         if not session.revision and len(self.audience) and session.next_due() is not None:
             session.revision = 1  # somebody waits for this timer: the session has to exist then

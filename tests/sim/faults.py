@@ -16,7 +16,7 @@ Fate = Literal["refused", "lost", "unheard"]
 
 PEOPLE = {"reconnect": 3.0, "cut": 4.0, "silence": 1.0, "stall": 2.0, "repeat": 2.0, "reload": 1.0}
 """What players and their networks do beside sending, and how often each."""
-MACHINES = {"kill": 2.0, "pause": 1.5, "drain": 1.0, "delete": 0.7}
+MACHINES = {"kill": 2.0, "pause": 1.5, "drain": 1.0, "cut off": 2.0, "delete": 0.7}
 """What happens to servers and sessions."""
 
 
@@ -31,7 +31,7 @@ class Faults:
         self.network = dice.choice([0.001, 0.02, 0.2])
         self.store = dice.choice([0.0, 0.001, 0.02, 0.15])
         self.store_failures = dice.choice([0.0, 0.0, 0.02, 0.1])
-        self.stuck = dice.choice([0.0, 0.0, 0.01])
+        self.stuck = dice.choice([0.0, 0.0, 0.0, 0.02])
 
     @property
     def gentle(self) -> bool:
@@ -51,7 +51,7 @@ class Faults:
     def store_delay(self) -> float:
         """How long a call to the store, or its answer, travels."""
         if self.on and self.stuck and self.dice.random() < self.stuck:
-            return self.dice.uniform(2, 14)
+            return self.dice.choice((1.0, 4.0, 12.0))
         return self.dice.expovariate(1 / self.store) if self.store else 0.0
 
     def store_fate(self, call: str) -> Fate | None:

@@ -8,7 +8,6 @@ what a façade's link has for one (`client/websocket.py`).
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,7 +15,6 @@ from starlette.websockets import WebSocket
 
 from rooms.router.sockets import EXTENSION
 from rooms.sync.codec import decode
-
 from tests.sim.loop import STEP
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from rooms.router.sockets import Listener as Door
     from rooms.sync.codec import Codec
     from tests.sim.faults import Faults
-    from tests.sim.loop import Process, SimLoop
+    from tests.sim.loop import SimLoop
     from tests.sim.players import Player
     from tests.sim.servers import Server
 

@@ -162,6 +162,7 @@ class Player:
         self.world.watch(self, page, message)
 
     def _dial(self, url: str, subprotocol: str | None, listener: Listener) -> Near:
+        self.world.history.asked(self.page)
         server = self.world.door()
         wire = Wire(self.world.loop, self.world.faults, self, server, url, subprotocol, listener)
         server.wires.append(wire)

@@ -8,6 +8,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rooms.errors import StoreError
 from rooms.host.clock import Clock
 from rooms.host.host import Host
 from rooms.link.memory import pair
@@ -39,7 +40,8 @@ class Server:
         self.process = Process(world.loop, name)
         self.wires: list[Wire] = []
         self.ready = False
-        self.host: Host
+        self.way: Any = Way(world.loop, world.store, self.process, world.faults, world.environment)
+        self.host: Host | None = None
         self.connections: Connections
         self._router: Router
         self.process.soon(self._begin)
@@ -54,16 +56,15 @@ class Server:
 
     async def _start(self) -> None:
         world = self.world
-        way: Any = Way(world.loop, world.store, self.process, world.faults, world.environment)
         clock = Clock(world.loop.elapsed)
-        self.host = Host(KINDS, way, clock=clock, chance=world.dice.randbytes)
+        host = self.host = Host(KINDS, self.way, clock=clock, chance=world.dice.randbytes)
         try:
-            await self.host.start()
-        except Exception:  # the store is out of reach: who started it starts it again
+            await host.start()
+        except StoreError:  # the store is out of reach: who started it starts it again
             self.world.kill(self)
             return
         ours, theirs = pair()
-        self.host.serve(_Tapped(theirs, self._said))
+        host.serve(_Tapped(theirs, self._said))
         self._router = Router(
             ours,
             kinds=dict.fromkeys(KINDS, False),
@@ -84,12 +85,14 @@ class Server:
 
     async def _drain(self) -> None:
         await self._router.close()
+        assert self.host is not None
         await self.host.drain()
         self.world.kill(self)
 
     def _said(self, message: Message) -> None:
         """The host says something: of a room that is live, look whether it is what was stored."""
         if isinstance(message, Live):
+            assert self.host is not None
             id = SessionId(message.kind, message.session)
             self.world.compare(id, self.host._rooms[id])
 

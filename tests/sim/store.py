@@ -7,16 +7,15 @@ may be lost, or its answer; what was under way when its host died may still arri
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from rooms.errors import StoreError, UnknownOutcome
 from rooms.store.memory import MemoryStore
 from rooms.store.port import Acquired
-
 from tests.sim.loop import STEP
 
 if TYPE_CHECKING:
+    import asyncio
     import random
     from collections.abc import Callable, Coroutine, Sequence
 
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     from tests.histories import History
     from tests.sim.faults import Faults
     from tests.sim.loop import Process, SimLoop
+
+
+T = TypeVar("T")
 
 
 class WitnessedStore(MemoryStore):
@@ -95,12 +97,15 @@ class Way:
         self._faults = faults
         self._environment = environment
         self._arrives = 0.0
+        self.cut_off_until = 0.0
+        """Until then nothing that it says arrives (s)."""
 
     def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         async def call(*args: Any, **kwargs: Any) -> Any:
             answer: asyncio.Future[Any] = self._loop.create_future()
             now = self._loop.time()
-            self._arrives = max(self._arrives + STEP, now + self._faults.store_delay())
+            arrives = max(now + self._faults.store_delay(), self.cut_off_until)
+            self._arrives = max(self._arrives + STEP, arrives)
             self._environment.at(self._arrives, self._arrive, name, args, kwargs, answer)
             return await answer
 
@@ -118,7 +123,7 @@ class Way:
         result, error = None, None
         if fate != "lost":
             try:
-                result = _done(getattr(self._store, name)(*args, **kwargs))
+                result = run_now(getattr(self._store, name)(*args, **kwargs))
             except StoreError as raised:
                 error = raised
         if fate is not None:
@@ -137,10 +142,10 @@ class Way:
         self._environment.at(self._loop.time() + self._faults.store_delay(), give)
 
 
-def _done(work: Coroutine[Any, Any, Any]) -> Any:
+def run_now(work: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that waits for nothing."""
     try:
         work.send(None)
     except StopIteration as stopped:
-        return stopped.value
+        return cast("T", stopped.value)
     raise AssertionError("the store in memory waited for something")

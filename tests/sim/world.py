@@ -15,14 +15,13 @@ from tests.sim.loop import Process, SimLoop, passed
 from tests.sim.machines import seen
 from tests.sim.players import Player
 from tests.sim.servers import Server
-from tests.sim.store import WitnessedStore
+from tests.sim.store import WitnessedStore, run_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rooms.host.room import LiveRoom
 
-SERVERS = 2
 PLAYERS = 3
 TROUBLE = 25.0
 """How long things go wrong (s)."""
@@ -75,7 +74,8 @@ class World:
         return self.history.check()
 
     async def _play(self) -> None:
-        self.servers = [Server(self, f"server-{number}") for number in range(SERVERS)]
+        servers = 1 if self.faults.gentle else 2
+        self.servers = [Server(self, f"server-{number}") for number in range(servers)]
         where = self.dice.choice([["ledger/a"], ["table/a"], ["ledger/a", "table/b"]])
         self.players = [Player(self, f"p{n}", self.dice.choice(where)) for n in range(PLAYERS)]
         for player in self.players:
@@ -83,6 +83,7 @@ class World:
         await self._trouble()
         self._calm()
         await self._settled()
+        await self._answered()
         for player in self.players:
             player.process.run(player.send, "write")
         await self._answered()
@@ -111,10 +112,12 @@ class World:
                 self.environment.at(self.loop.time() + pause, process.resume)
             case "drain" if server.up and not process.paused:
                 process.soon(server.drain)
+            case "cut off":
+                server.way.cut_off_until = self.loop.time() + dice.choice((2.0, 6.0, 12.0, 18.0))
             case "delete":
                 self._delete(SessionId(*dice.choice(self.players).where.split("/")))
         if dice.random() < 0.4:
-            self._favourite = dice.randrange(SERVERS)
+            self._favourite = dice.randrange(len(self.servers))
 
     def kill(self, server: Server, *, again: bool = True) -> None:
         """A server ends here and now; another one is started, soon, if `again`."""
@@ -123,9 +126,8 @@ class World:
         server.process.kill()
         for wire in server.wires:
             wire.lose()
-        if self.dice.random() < 0.5 and hasattr(server, "host"):
-            incarnation = server.host.incarnation
-            self.environment.soon(self._retire, incarnation)
+        if self.dice.random() < 0.5 and server.host is not None:
+            run_now(self.store.retire(server.host.incarnation))  # a supervisor has reaped it
 
         def restart() -> None:
             if server in self.servers:
@@ -135,19 +137,9 @@ class World:
         if again:
             self.environment.at(self.loop.time() + self.dice.uniform(0.05, 3), restart)
 
-    def _retire(self, incarnation: str) -> None:
-        """A supervisor has reaped the process: it is dead."""
-        try:
-            self.store.retire(incarnation).send(None)
-        except StopIteration:
-            pass
-
     def _delete(self, id: SessionId) -> None:
         self._end_life(id, deleted=True)
-        try:
-            self.store.delete(id).send(None)
-        except StopIteration:
-            pass
+        run_now(self.store.delete(id))
 
     # ------------------------------------------------------------------ the end
 
@@ -156,6 +148,7 @@ class World:
         self.faults.calm()
         for server in self.servers:
             server.process.resume()
+            server.way.cut_off_until = 0.0
         kept = next((server for server in self.servers if server.up), None)
         for server in self.servers:
             if server is not kept:
@@ -175,8 +168,12 @@ class World:
                 self.history.violated("unavailable", what)
 
     async def _answered(self) -> None:
-        """Wait until every event has its outcome; the history says which hasn't."""
+        """Wait until every event has its outcome."""
         await self._within(AGAIN, lambda player: not player.unanswered)
+        for player in self.players:
+            if player.unanswered:
+                what = f"{player.page} {sorted(player.unanswered)}"
+                self.history.violated("unanswered", what)
 
     async def _within(self, seconds: float, done: Callable[[Player], bool]) -> None:
         end = self.loop.time() + seconds
@@ -189,7 +186,7 @@ class World:
             player.process.run(player.room.close)
         await passed(ASLEEP)
         for server in self.servers:
-            if server.up and server.host.live():
+            if server.up and server.host is not None and server.host.live():
                 self.history.violated("awake", f"{server.host.live()}, though nobody is there")
         for where in dict.fromkeys(player.where for player in self.players):
             self._end_life(SessionId(*where.split("/")))
@@ -200,10 +197,7 @@ class World:
             self.history.ended(context["life"], context["log"], self.loop.now(), deleted=deleted)
 
     def _stored(self, id: SessionId) -> Any:
-        try:
-            self.store.load(id).send(None)
-        except StopIteration as stopped:
-            record = stopped.value
+        record = run_now(self.store.load(id))
         return None if record is None else json.loads(record.snapshot)["context"]
 
     def _compare_views(self) -> None:

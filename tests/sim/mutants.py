@@ -1,0 +1,329 @@
+"""Guards, each switched off: a world without it must come to a harm that somebody sees.
+
+A mutant is one change to the real code, made while a `with` block lasts. `test_mutants.py`
+sees each of them caught; one that survives means that nothing would notice if its guard were lost.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+from rooms.errors import UnknownOutcome
+from rooms.host import marks, room, waking
+from rooms.host.lease import Lease
+from rooms.host.session import Session
+from rooms.router.channels import Channel
+from rooms.store import memory, ownership
+from rooms.sync import conversation, fanout, messages
+from rooms.sync.backlog import Backlog
+from rooms.sync.views import show
+from tests.sim.machines import Table, seen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rooms.store.port import Commit
+
+Swap = "Callable[[Any, str, Any], None]"
+
+MUTANTS: Final[dict[str, Callable[[Callable[[Any, str, Any], None]], None]]] = {}
+
+
+def mutant(
+    make: Callable[[Callable[[Any, str, Any], None]], None],
+) -> Callable[[Callable[[Any, str, Any], None]], None]:
+    """Name a mutant by its function, which puts the changes in place."""
+    MUTANTS[make.__name__] = make
+    return make
+
+
+@contextmanager
+def mutated(name: str | None) -> Iterator[None]:
+    """The code with one guard switched off; None: as it is."""
+    with ExitStack() as changes:
+        if name is not None:
+            MUTANTS[name](
+                lambda owner, attribute, value: changes.enter_context(
+                    patch.object(owner, attribute, value)
+                )
+            )
+        yield
+
+
+# -------------------------------------------------------------------------------- the gate
+
+
+@mutant
+def gate_off(swap: Any) -> None:
+    """What a turn did is told before it is stored."""
+
+    def proceed(self: Any) -> None:
+        turns, self._pending = self._pending, []
+        if turns:
+            self._open(room._Flight(turns, self.session.snapshot))
+        if self._unstored():
+            self._keeper.gate.wait(self)
+
+    swap(room.LiveRoom, "_proceed", proceed)
+
+
+@mutant
+def view_of_uncommitted(swap: Any) -> None:
+    """Views are of the newest state, not of the one that was written."""
+    opened = room.LiveRoom._open
+
+    def open_newest(self: Any, flight: Any) -> None:
+        opened(self, flight._replace(snapshot=self.session.snapshot))
+
+    swap(room.LiveRoom, "_open", open_newest)
+
+
+@mutant
+def unknown_is_written(swap: Any) -> None:
+    """A commit whose outcome nobody knows counts as written."""
+    written = room.LiveRoom.written
+
+    def believe(self: Any, error: Any) -> None:
+        written(self, None if isinstance(error, UnknownOutcome) else error)
+
+    swap(room.LiveRoom, "written", believe)
+
+
+@mutant
+def outcome_before_view(swap: Any) -> None:
+    """Outcomes are told before the view that shows them."""
+    opened = room.LiveRoom._open
+
+    def tell_first(self: Any, flight: Any) -> None:
+        for turn in flight.turns:
+            for told in turn.told:
+                self._teller.tell(told, self._keeper.clock.now())
+            turn.told = []
+        opened(self, flight)
+
+    swap(room.LiveRoom, "_open", tell_first)
+
+
+# -------------------------------------------------------------------------------- exactly once
+
+
+@mutant
+def dedupe_off(swap: Any) -> None:
+    """A repeat is handled as if it were new."""
+    numbered = conversation.Conversation._numbered
+
+    def take(self: Any, message: Any) -> Any:
+        reaction = numbered(self, message)
+        if isinstance(reaction, conversation.Repeat) and "event" in message:
+            return conversation.Accept(message["seq"], message["event"], message.get("child"))
+        return reaction
+
+    swap(conversation.Conversation, "_numbered", take)
+
+
+@mutant
+def marks_not_restored(swap: Any) -> None:
+    """A room that wakes knows nothing of what its clients had settled."""
+    swap(waking, "Marks", lambda stored: marks.Marks({}))
+
+
+@mutant
+def ignored_not_marked(swap: Any) -> None:
+    """That an event was ignored isn't stored."""
+    settle = marks.Marks.settle
+
+    def settle_some(self: Any, key: str, seq: int, outcome: Any, now: int) -> None:
+        before = self._changed.get(key)
+        settle(self, key, seq, outcome, now)
+        if outcome.word == "ignored" and before is None:
+            del self._changed[key]
+
+    swap(marks.Marks, "settle", settle_some)
+
+
+@mutant
+def unanswered_forgotten(swap: Any) -> None:
+    """The router doesn't say again what was unanswered when its room went."""
+    swap(Channel, "unanswered", lambda self: [])
+
+
+# -------------------------------------------------------------------------------- ownership
+
+
+def _refusing(swap: Any, judge: Callable[..., Any]) -> None:
+    def refusal(
+        commit: Commit, owner: str | None, epoch: int | None, generation: str, revision: int
+    ) -> Any:
+        if epoch is None or generation != commit.generation:
+            return ownership.refusal(commit, owner, epoch, generation, revision)
+        return judge(commit, owner, epoch, generation, revision)
+
+    swap(memory, "refusal", refusal)
+
+
+@mutant
+def no_compare_and_swap(swap: Any) -> None:
+    """Whatever is committed is written, by whomever, onto whatever is there."""
+    _refusing(swap, lambda *_: None)
+
+
+@mutant
+def epoch_ignored(swap: Any) -> None:
+    """A commit of a former owner is written when its revision is the next one."""
+    _refusing(
+        swap,
+        lambda commit, owner, epoch, generation, revision: ownership.refusal(
+            commit, commit.incarnation, commit.epoch, generation, revision
+        ),
+    )
+
+
+@mutant
+def revision_ignored(swap: Any) -> None:
+    """An owner's commit is written whatever it follows."""
+    _refusing(
+        swap,
+        lambda commit, owner, epoch, generation, revision: ownership.refusal(
+            commit, owner, epoch, generation, commit.prev
+        ),
+    )
+
+
+@mutant
+def generation_ignored(swap: Any) -> None:
+    """A commit to a session that was deleted makes it again."""
+    refused = memory.MemoryStore._refusal
+
+    def refusal(self: Any, commit: Commit) -> Any:
+        row = self._rows.get(commit.id)
+        if row is None:
+            self._rows[commit.id] = memory._Row(
+                commit.generation, commit.incarnation, commit.epoch, commit.prev
+            )
+        elif row.generation != commit.generation:
+            return ownership.refusal(commit, row.owner, row.epoch, commit.generation, row.revision)
+        return refused(self, commit)
+
+    swap(memory.MemoryStore, "_refusal", refusal)
+
+
+@mutant
+def expired_renews(swap: Any) -> None:
+    """An incarnation that has expired lives again with its next heartbeat."""
+    renew = ownership.Leases.renew
+
+    def revive(self: Any, host: Any, ttl: int) -> bool:
+        self._dead.discard(host.incarnation)
+        self._ends.pop(host.incarnation, None)
+        return renew(self, host, ttl)
+
+    swap(ownership.Leases, "renew", revive)
+
+
+@mutant
+def living_owner_ignored(swap: Any) -> None:
+    """A session is given to whoever asks, though its owner lives."""
+    acquire = memory.MemoryStore.acquire
+
+    async def take(self: Any, id: Any, incarnation: str) -> Any:
+        row = self._rows.get(id)
+        if row is not None and row.owner != incarnation:
+            row.owner = None
+        return await acquire(self, id, incarnation)
+
+    swap(memory.MemoryStore, "acquire", take)
+
+
+@mutant
+def lease_never_over(swap: Any) -> None:
+    """A host answers from memory whether or not its lease stands."""
+    swap(Lease, "stands", lambda self: True)
+    swap(Lease, "_expire", lambda self: None)
+
+
+# -------------------------------------------------------------------------------- time
+
+
+@mutant
+def timer_index_late(swap: Any) -> None:
+    """The store's index says later than the truth."""
+    write = memory.MemoryStore._write
+
+    def write_late(self: Any, row: Any, commit: Commit) -> None:
+        write(self, row, commit)
+        if row.due is not None:
+            row.due += 60_000
+
+    swap(memory.MemoryStore, "_write", write_late)
+
+
+@mutant
+def timer_fires_twice(swap: Any) -> None:
+    """A timer that has fired stays."""
+    expire = Session.expire
+
+    def twice(self: Any, turn: Any, now: int) -> None:
+        timer = self._due_timer(now)
+        if timer is not None:
+            self._advance(self._system.fire(self.snapshot, timer, now=now), turn)
+            again = self.snapshot.timers
+            if timer not in again:
+                step = self._system.step(self.snapshot, timer.event, now=now)
+                self._advance(step, turn)
+        expire(self, turn, now)
+
+    swap(Session, "expire", twice)
+
+
+# -------------------------------------------------------------------------------- views
+
+
+@mutant
+def nonce_repeated(swap: Any) -> None:
+    """After a crash cursors are counted again from the beginning, under the same name."""
+    swap(waking, "_nonce", lambda chance: "nonceone")
+
+
+@mutant
+def stale_ring_on_resume(swap: Any) -> None:
+    """Who resumes lacks the first step that it missed."""
+    since = Backlog.since
+
+    def skip(self: Any, cursor: str | None) -> Any:
+        ops = since(self, cursor)
+        return ops[1:] if ops and len(ops) > 1 else ops
+
+    swap(Backlog, "since", skip)
+
+
+@mutant
+def view_shared_by_all(swap: Any) -> None:
+    """Everybody is shown the view that was made for one of them."""
+    swap(Table, "view_key", lambda self, snapshot, viewer: "all")
+
+
+@mutant
+def filter_after_diff(swap: Any) -> None:
+    """Steps are made of what is there, and what somebody may not see is taken out of them."""
+
+    def view(self: Any, snapshot: Any, viewer: Any) -> Any:
+        context = {**seen(snapshot.context, viewer.id), "hidden": snapshot.context["secrets"]}
+        return show(snapshot, context=context)
+
+    made, encode = messages.patch, fanout.encode
+
+    def patched(base: str, cursor: str, ops: Any) -> Any:
+        shown = [op for op in ops if op[0][:2] != ["context", "hidden"]]
+        return made(base, cursor, shown)
+
+    def encode_shown(message: Any, codec: Any) -> bytes:
+        if "hidden" in (context := message.get("context", {})):
+            shown = {name: value for name, value in context.items() if name != "hidden"}
+            message = {**message, "context": shown}
+        return encode(message, codec)
+
+    swap(Table, "view", view)
+    swap(messages, "patch", patched)
+    swap(fanout, "encode", encode_shown)
