@@ -46,10 +46,9 @@ class Stage:
         self.loop = virtual()
         self.kinds = kinds
         self.chance = random.Random(1)
+        self.suspended = 0
         self.inner = MemoryStore(
-            self.loop.now,
-            elapsed=lambda: self.loop.ms,
-            random_bytes=self.chance.randbytes,
+            self.now, elapsed=lambda: int(self.elapsed()), random_bytes=self.chance.randbytes
         )
         self.told: list[Message] = []
         self._watch: Callable[[Message], None] = lambda message: None
@@ -61,7 +60,7 @@ class Stage:
         self.host = Host(
             self.kinds,
             self.store,
-            clock=Clock(self.loop.elapsed),
+            clock=Clock(self.elapsed),
             chance=self.chance.randbytes,
         )
         await self.host.start()
@@ -105,6 +104,18 @@ class Stage:
         self.link.close()
         self.routing.lost()
         await self.start()
+
+    def elapsed(self) -> float:
+        """What a host takes for CLOCK_BOOTTIME (ms)."""
+        return self.loop.elapsed() + self.suspended
+
+    def now(self) -> int:
+        """The store's time (ms since 1970)."""
+        return self.loop.now() + self.suspended
+
+    def suspend(self, ms: int) -> None:
+        """The machine is suspended so long: the loop's timers don't know."""
+        self.suspended += ms
 
     async def settle(self) -> None:
         await self.loop.settle()

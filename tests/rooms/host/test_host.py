@@ -13,6 +13,7 @@ from rooms.host.host import Host
 from rooms.link.memory import pair
 from rooms.store.port import Held, SessionId
 from tests.rooms.host import machines
+from tests.rooms.host.machines import Clock as Timed
 from tests.rooms.host.machines import Counter, Lobby, Volatile, Worker
 from tests.rooms.host.stage import Stage
 
@@ -72,8 +73,8 @@ async def test_after_a_pause_longer_than_the_lease_it_goes_on_as_another() -> No
     ann = await on.connect()
     await ann.send("increment")
     before = on.host.incarnation
-    on.loop.ms += 60_000  # nothing of ours ran
-    other = Host({"counter": Counter}, on.inner, clock=Clock(on.loop.elapsed), chance=_bytes)
+    on.suspend(60_000)
+    other = Host({"counter": Counter}, on.inner, clock=Clock(on.elapsed), chance=_bytes)
     await other.start()
     taken = await on.inner.acquire(X, other.incarnation)
     assert not isinstance(taken, Held)
@@ -93,6 +94,18 @@ async def test_after_a_pause_longer_than_the_lease_it_goes_on_as_another() -> No
     await again.send("increment", seq=2)
     assert again.outcomes() == [(2, "accepted")]
     assert again.view["context"] == {"count": 2}
+
+
+async def test_a_room_that_was_lost_comes_back_by_itself_when_the_store_does() -> None:
+    on = await Stage(counter=Timed).start()
+    ann = await on.connect()
+    await ann.say("start")
+    on.store.fail_next(written=False)
+    on.store.break_next("acquire")
+    await ann.say("nothing")
+    await ann.send("nothing")
+    await on.advance(60_000)
+    assert (await on.stored())["value"] == "over"
 
 
 async def test_a_room_that_another_host_has_is_refused_for_now() -> None:
