@@ -46,5 +46,5 @@ async def test_a_counter_is_exact_after_kills(tmp_path: Path) -> None:  # [STORE
         total = PLAYERS * EVENTS_EACH
         assert outcomes == ["accepted"] * total
         for room in rooms:
-            await room.wait_for(lambda r: r.context["count"] == total, timeout=10)
+            await room.wait_for(lambda r: r.context["count"] == total, timeout=10_000)
             room.close()
