@@ -100,10 +100,12 @@ async def test_a_room_that_was_lost_comes_back_by_itself_when_the_store_does() -
     on = await Stage(counter=Timed).start()
     ann = await on.connect()
     await ann.say("start")
+    await ann.leave()
     on.store.fail_next(written=False)
     on.store.break_next("acquire")
-    await ann.say("nothing")
-    await ann.send("nothing")
+    key = {"idempotency-key": "k"}
+    assert (await on.request("POST", body={"type": "nothing"}, headers=key)).status == 503
+    assert not on.awake()
     await on.advance(60_000)
     assert (await on.stored())["value"] == "over"
 
