@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import inspect
 import re
 import types
@@ -36,6 +37,9 @@ async def test_the_examples_of_a_page_run(page: Path) -> None:
         result = eval(code, module.__dict__)
         if inspect.iscoroutine(result):
             await result
+    for name, test in vars(module).items():
+        if name.startswith("test_") and not inspect.signature(test).parameters:
+            await asyncio.to_thread(test)  # as pytest would: where no loop runs
 
 
 def test_spec_rules_are_numbered_once_and_in_order() -> None:
