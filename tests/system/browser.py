@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from contextlib import contextmanager
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +32,8 @@ ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FETCH_WITHIN_S = 240.0
 WITHIN_MS = 15_000
 """How long anything may take to be seen: the countdown and the prepare timer are 5 s each."""
 PHONE: Any = {"width": 390, "height": 844}
@@ -34,15 +41,29 @@ PHONE: Any = {"width": 390, "height": 844}
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """The system's Chromium, or playwright's own; the test is skipped where there is neither."""
-    path = shutil.which("chromium") or shutil.which("google-chrome")
+    """The system's Chromium, or playwright's own, which is fetched where neither is there; without
+    one the test is skipped and says so, or fails where `REQUIRE_ALL` is set.
+    """
+    path = next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=path, args=ARGS)
-        except Exception as error:
-            pytest.skip(f"needs a Chromium: apt-get install chromium ({type(error).__name__})")
+        own = Path(playwright.chromium.executable_path)
+        if path is None and not own.exists():
+            _fetch()
+        if path is None and not own.exists():
+            sorry = "no Chromium was found or could be fetched: `apt-get install chromium`, say"
+            assert "REQUIRE_ALL" not in os.environ, sorry
+            pytest.skip(sorry)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
         yield browser
         browser.close()
+
+
+@cache
+def _fetch() -> None:
+    """Once: let playwright fetch its own browser. Where it can't, nothing is there afterwards."""
+    command = [sys.executable, "-m", "playwright", "install", "chromium"]
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(command, timeout=FETCH_WITHIN_S, check=False, capture_output=True)
 
 
 @dataclass
