@@ -183,8 +183,8 @@ async def memory(bench: Bench, rooms: int) -> tuple[float, float]:
         await asyncio.wait([asyncio.ensure_future(bench.store.now())])
     gc.collect()
     live = tracemalloc.get_traced_memory()[0] - before
-    for room in list(bench.host._rooms.values()):
-        bench.host.idle(room)
+    for room in list(bench.host.rooms.values()):
+        bench.host._rooms.idle(room)
     await bench.until(lambda: bench.asleep == rooms)
     gc.collect()
     asleep = tracemalloc.get_traced_memory()[0] - before

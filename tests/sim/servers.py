@@ -94,7 +94,7 @@ class Server:
         if isinstance(message, Live):
             assert self.host is not None
             id = SessionId(message.kind, message.session)
-            self.world.compare(id, self.host._rooms[id])
+            self.world.compare(id, self.host.rooms[id])
 
 
 class _Tapped:

@@ -26,11 +26,11 @@ async def test_a_session_whose_room_was_lost_on_its_way_to_sleep_wakes() -> None
     on = await Stage(counter=Counter).start()
     ann = await on.connect()
     await ann.send("increment")
-    (room,) = on.host._rooms.values()
+    (room,) = on.host.rooms.values()
     with on.store.holding("heartbeat"), on.store.holding("commit_many"):
         for _ in range(6):
             await ann.say("increment")
-        on.host.idle(room)
+        on.host._rooms.idle(room)
         await on.advance(TTL)
     await on.advance(TTL)
     seq = await ann.send("increment")

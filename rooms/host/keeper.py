@@ -1,0 +1,350 @@
+"""The keeper of rooms: finds or wakes them, lets idle ones sleep, brings lost ones back.
+
+A session's room is woken once, however many ask; what comes meanwhile waits in order. In: items for
+sessions, from `host.py`; what rooms say of themselves. Out: live rooms; and to the routers, where
+there is one (`Live`), where there is none any more (`Asleep`). Next inward: `rooms/host/room.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from itertools import count
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgpack
+
+from rooms.errors import CloseCode, Closing, Fenced, StoreError, Unstorable
+from rooms.host.alarms import Alarms
+from rooms.host.ask import Ask
+from rooms.host.gate import Gate
+from rooms.host.lease import Lease
+from rooms.host.room import Claim
+from rooms.host.turn import Enter, Heard, Wanted
+from rooms.host.waking import awaken
+from rooms.link.protocol import Asleep, Close, Keep, Live
+from rooms.store.port import Held
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
+
+    from rooms.host.clock import Clock
+    from rooms.host.kinds import Kind
+    from rooms.host.links import Channel, Links
+    from rooms.host.room import LiveRoom
+    from rooms.host.turn import Item
+    from rooms.link.protocol import Message
+    from rooms.store.port import SessionId, Store
+    from runtime import Effect
+
+logger = logging.getLogger(__name__)
+
+MAX_BUFFERED: Final = 1024
+"""How many connections and requests wait for a room that is waking."""
+STABLE: Final = 60_000
+"""A room that lived so long before it was dropped is loaded again at once (ms)."""
+FIRST_PAUSE: Final = 125
+LONGEST_PAUSE: Final = 2_000
+
+
+class RoomKeeper:
+    """The rooms of one host, by session; what a room calls its `Keeper`."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind],
+        store: Store,
+        links: Links,
+        clock: Clock,
+        *,
+        chance: Callable[[int], bytes],
+        address: str,
+    ) -> None:
+        self.clock = clock
+        self.gate = Gate(store)
+        self.live: dict[SessionId, LiveRoom] = {}
+        self._kinds = kinds
+        self._store = store
+        self._chance = chance
+        self._links = links
+        self._lanes = count(1)
+        self._resting: dict[SessionId, LiveRoom] = {}
+        self._between: dict[SessionId, _Waiting] = {}
+        self._drops: dict[SessionId, _Drop] = {}
+        self._orphans: set[SessionId] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self._alarms = Alarms(store, clock, self.wake)
+        self._lease = Lease(
+            store,
+            clock,
+            address=address,
+            versions={name: kind.room.version() for name, kind in kinds.items()},
+            name=lambda: chance(8).hex(),
+            lost=self._lost,
+            beaten=self._beaten,
+        )
+
+    @property
+    def incarnation(self) -> str:
+        """This life of the host, for as long as its lease is valid."""
+        return self._lease.incarnation
+
+    # ------------------------------------------------------------------ life
+
+    async def start(self) -> None:
+        """Take up the lease; sessions that are due are woken. Raises StoreError."""
+        asked = self.clock.elapsed()
+        self.clock.measured(await self._store.now(), asked, self.clock.elapsed())
+        await self._lease.begin()
+
+    async def drain(self) -> None:
+        """Let every room finish what it has, store it and give it back; then end the lease."""
+        self._draining = True
+        await self._alarms.stop()
+        for room in list(self.live.values()):
+            self.idle(room)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        await self.gate.quiet()
+        await self._lease.finish()
+
+    # ------------------------------------------------------------------ find or wake
+
+    def enter(self, channel: Channel) -> None:
+        """Put a channel before its room, and what it said meanwhile after it."""
+        channel.entering = True
+        self.put(channel.at, Enter(channel))
+        for item in channel.held:
+            self.put(channel.at, item)
+
+    def put(self, id: SessionId, item: Item | Ask) -> None:
+        """Put something before a session's room, which is woken if need be."""
+        room = self.live.get(id)
+        if room is not None:
+            room.put(item)
+        elif self._draining:
+            self._refuse(item, Closing(CloseCode.GOING_AWAY, "this host is going away"))
+        else:
+            items = self._waiting(id).items
+            if len(items) < MAX_BUFFERED or isinstance(item, Heard | Wanted):
+                items.append(item)  # what connections say is bounded for each of them
+            else:
+                self._refuse(item, Closing(CloseCode.OVERLOADED, "too much waits for this room"))
+
+    def wake(self, id: SessionId) -> None:
+        """Wake a session, though nobody waits for an answer."""
+        if id not in self.live and not self._draining and id.kind in self._kinds:
+            self._waiting(id).wanted = True
+
+    def _waiting(self, id: SessionId, pause: float = 0) -> _Waiting:
+        """Where items wait for this session's room; it is brought, after a pause (ms)."""
+        waiting = self._between.get(id)
+        if waiting is None:
+            waiting = self._between[id] = _Waiting()
+            self._do(self._bring(id, pause))
+        return waiting
+
+    async def _bring(self, id: SessionId, pause: float) -> None:
+        """Acquire a session and bring it to life, then hand over what has waited."""
+        if pause:
+            await _passed(pause)
+        try:
+            room, effects = await self._acquire(id)
+        except Closing as refused:
+            for item in self._between.pop(id).items:
+                self._refuse(item, refused)
+            return
+        self.live[id] = room
+        waiting = self._between.pop(id)
+        self._links.everybody(Live(id.kind, id.session, room.claim.epoch))
+        try:
+            room.begin(effects)
+        except Exception as error:
+            logger.exception("%s can't begin", id)
+            room.drop(error)
+        for item in waiting.items:
+            room.put(item)
+        if self._draining:
+            self.idle(room)
+
+    async def _acquire(self, id: SessionId) -> tuple[LiveRoom, tuple[Effect, ...]]:
+        """Raises Closing: 1013 the store can't say, or another host has it; 4409."""
+        try:
+            await self._lease.standing()
+            incarnation = self.incarnation
+            acquired = await self._store.acquire(id, incarnation)
+        except StoreError as error:
+            logger.warning("%s can't be acquired: %s", id, error)
+            raise Closing(CloseCode.OVERLOADED, "this room is out of reach") from error
+        if incarnation != self.incarnation:
+            raise Closing(CloseCode.OVERLOADED, "this room is out of reach")
+        self._orphans.discard(id)
+        if isinstance(acquired, Held):
+            raise Closing(CloseCode.OVERLOADED, "another host has this room")
+        claim = Claim(id, incarnation, acquired.epoch, acquired.generation)
+        dropped = self._drops.get(id)
+        try:
+            return awaken(
+                self,
+                self._kinds[id.kind],
+                claim,
+                acquired.record,
+                chance=self._chance,
+                lanes=self._lanes,
+                careful=dropped is not None and dropped.careful,
+            )
+        except Exception as error:
+            activation = None if acquired.record is None else acquired.record.activation
+            await self._release(claim, activation)
+            if isinstance(error, Closing):
+                raise
+            logger.exception("%s can't be read", id)
+            reason = "what is stored of this room can't be read"
+            raise Closing(CloseCode.UNRESTORABLE, reason) from error
+
+    # ------------------------------------------------------------------ sleep
+
+    def idle(self, room: LiveRoom) -> None:
+        """Let a room sleep. What comes for it meanwhile wakes the next incarnation."""
+        id = room.claim.id
+        if self.live.get(id) is room:
+            del self.live[id]
+            self._resting[id] = room
+            self._between[id] = _Waiting()
+            self._do(self._rest(room))
+
+    async def _rest(self, room: LiveRoom) -> None:
+        id = room.claim.id
+        try:
+            await room.rest()
+        except Exception as error:
+            if not isinstance(error, StoreError):
+                logger.exception("%s can't be put to sleep", id)
+            room.drop(error)
+            del self._resting[id]  # it is on its way back
+        else:
+            del self._resting[id]
+            self._drops.pop(id, None)
+            activation: bytes = msgpack.packb(room.audience.save())
+            if await self._release(room.claim, activation):
+                self._alarms.note(id, room.due())
+            self._turn_out(room)
+        waiting = self._between.pop(id)
+        if self._draining:
+            going = Closing(CloseCode.GOING_AWAY, "this host is going away")
+            for item in waiting.items:
+                self._refuse(item, going)
+        elif waiting.items or waiting.wanted:
+            self._waiting(id, waiting.pause).items.extend(waiting.items)
+
+    async def _release(self, claim: Claim, activation: bytes | None) -> bool:
+        try:
+            return await self._store.release(claim.id, claim.incarnation, claim.epoch, activation)
+        except StoreError as error:
+            logger.warning("%s can't be released: %s", claim.id, error)
+            self._orphans.add(claim.id)
+            return False
+
+    def _turn_out(self, room: LiveRoom) -> None:
+        """The incarnation has ended: its connections are outside, and the routers are told."""
+        id = room.claim.id
+        for channel in room.audience.channels():
+            self._links.outside(channel)
+            if channel.presence is not None:  # wherever the next incarnation is
+                self._links.send([Keep(channel.id, channel.presence)])
+        self._links.everybody(Asleep(id.kind, id.session, room.claim.epoch))
+
+    # ------------------------------------------------------------------ trouble
+
+    def dropped(self, room: LiveRoom, error: Exception) -> None:
+        """A room is lost with what it hadn't stored: load it again from the store."""
+        id = room.claim.id
+        logger.warning("%s was dropped: %s", id, error)
+        now, before = self.clock.elapsed(), self._drops.get(id)
+        times = 1 if before is None or now - before.at > STABLE else before.times + 1
+        careful = isinstance(error, Unstorable) or (before is not None and before.careful)
+        self._drops[id] = _Drop(times, now, careful)
+        pause = 0 if times == 1 else min(FIRST_PAUSE << times - 2, LONGEST_PAUSE)
+        self._turn_out(room)
+        entering = [channel for channel in self._links.of(id) if channel.entering]
+        for channel in entering:  # the lost incarnation may have had them in its mind
+            self._links.outside(channel)
+        gone = isinstance(error, Fenced) and error.current is None
+        resting = self.live.pop(id, None) is None
+        if self._draining and not resting:
+            for channel in entering:
+                self.shut(channel, Closing(CloseCode.GOING_AWAY, "this host is going away"))
+            return
+        if not gone:
+            self._orphans.add(id)
+        if entering or not gone:
+            waiting = self._between[id] if resting else self._waiting(id, pause)
+            waiting.wanted, waiting.pause = True, pause
+            for channel in entering:
+                self.enter(channel)
+
+    def _lost(self) -> None:
+        """The incarnation is dead: whatever its rooms hadn't stored never happened."""
+        for room in [*self.live.values(), *self._resting.values()]:
+            room.drop(StoreError("the host's lease is over"))
+
+    def _beaten(self) -> None:
+        """The store answers: see what is due, and bring back what was lost."""
+        self._alarms.look()
+        for id in list(self._orphans):
+            self.wake(id)
+
+    # ------------------------------------------------------------------ small things
+
+    def stands(self) -> bool:
+        """Whether the lease holds, so that rooms may answer from memory."""
+        return self._lease.stands()
+
+    def send(self, messages: Iterable[Message]) -> None:
+        """Send link messages, by this host's channel numbers."""
+        self._links.send(messages)
+
+    def shut(self, channel: Channel, refused: Closing) -> None:
+        """Close a channel."""
+        code, reason, retry_after = refused.code, refused.reason, refused.retry_after
+        self._links.send([Close(channel.id, code, reason, retry_after)])
+
+    def _refuse(self, item: Item | Ask, refused: Closing) -> None:
+        if isinstance(item, Enter):
+            self.shut(item.channel, refused)
+        elif isinstance(item, Ask):
+            item.refuse(refused)
+
+    def _do(self, work: Coroutine[None, None, None]) -> None:
+        """Work that drain waits for."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class _Waiting:
+    """What came for a session between two incarnations. `wanted`: wake it, whatever waits."""
+
+    __slots__ = ("items", "pause", "wanted")
+
+    def __init__(self) -> None:
+        self.items: deque[Item | Ask] = deque()
+        self.wanted = False
+        self.pause: float = 0
+
+
+class _Drop(NamedTuple):
+    """How often a session's room was dropped of late, and whether its state couldn't be stored."""
+
+    times: int
+    at: float
+    careful: bool
+
+
+async def _passed(ms: float) -> None:
+    loop = asyncio.get_running_loop()
+    passed = loop.create_future()
+    loop.call_later(ms / 1000, passed.set_result, None)
+    await passed
