@@ -18,6 +18,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeAlias
 
+import orjson
+
 from runtime import assign, create_actor, setup
 from tests.benchmarks import neighbours
 
@@ -122,8 +124,8 @@ def persist() -> Work:
     def work(count: int) -> float:
         begun = perf_counter()
         for _ in range(count):
-            text = json.dumps(actor.get_persisted_snapshot())
-            create_actor(machine, snapshot=json.loads(text)).start().stop()
+            text = orjson.dumps(actor.get_persisted_snapshot())
+            create_actor(machine, snapshot=orjson.loads(text)).start().stop()
         return perf_counter() - begun
 
     return work
