@@ -39,17 +39,17 @@ _NONE: Final[dict[Any, Any]] = {}
 class Node:
     """What a table says of one path, and of what is below it.
 
-    `free`: what is seen below depends on nothing above.
+    `free`: what is seen below depends on nothing above; `keyed`: on nothing but this part's key.
     """
 
-    __slots__ = ("any", "free", "inner", "keys", "rule")
+    __slots__ = ("any", "free", "inner", "keyed", "keys", "rule")
 
     def __init__(self) -> None:
         self.rule: Rule | None = None
         self.keys: dict[str, Node] = {}
         self.any: Node | None = None
         self.inner = False
-        self.free = True
+        self.free = self.keyed = True
 
     def below(self) -> Iterator[Node]:
         """The nodes directly below."""
@@ -61,6 +61,7 @@ class Node:
         """Note, once it is complete, what this node at `depth` needs to know of itself."""
         self.inner = bool(self.keys) or self.any is not None
         self.free = all(each.asks_from(depth) for each in self.below())
+        self.keyed = all(each.asks_from(depth - 1) for each in self.below())
 
     def asks_from(self, depth: int) -> bool:
         """Whether no rule from here on asks for an item above `depth`."""
@@ -86,11 +87,12 @@ _LEAF: Final = Node()
 class _Memo:
     """What was seen of a part, by which rules, and of the parts in it."""
 
-    __slots__ = ("grant", "items", "live", "result", "source")
+    __slots__ = ("grant", "items", "key", "live", "result", "source")
 
     def __init__(
-        self, source: Any, live: Any, grant: Grant, result: Any, items: dict[Any, _Memo]
+        self, key: Any, source: Any, live: Any, grant: Grant, result: Any, items: dict[Any, _Memo]
     ) -> None:
+        self.key = key
         self.source = source
         self.live = live
         self.grant = grant
@@ -105,6 +107,7 @@ class Lens:
         self._policy = policy
         self._memos: dict[Key, dict[Any, _Memo]] = {}
         self._last: tuple[Seen | None, Facts] = (None, frozenset())
+        self._needs: dict[str | None, Needs] = {}  # at the last snapshot, by role
         self._owners: dict[Any, tuple[Any, frozenset[Any]]] = {}
 
     def __call__(self, snapshot: Seen, viewer: Viewer) -> View:
@@ -127,7 +130,10 @@ class Lens:
         """
         policy = self._policy
         role = policy.role(viewer)
-        needs = policy.needs(self._facts(snapshot), role)
+        facts = self._facts(snapshot)
+        needs = self._needs.get(role)
+        if needs is None:
+            needs = self._needs[role] = policy.needs(facts, role)
         team = policy.team(snapshot, viewer) if needs.team else None
         me = policy.me(snapshot, viewer) if needs.own or needs.owners else None
         if me is not None and not (needs.own or self._has(snapshot, me, needs)):
@@ -137,6 +143,7 @@ class Lens:
     def _facts(self, snapshot: Seen) -> Facts:
         if self._last[0] is not snapshot:
             self._last = (snapshot, self._policy.facts(snapshot))
+            self._needs = {}
         return self._last[1]
 
     def _has(self, snapshot: Seen, me: Hashable, needs: Needs) -> bool:
@@ -176,7 +183,9 @@ class _Look:
         """The view of the machine, or of a child."""
         grant = self._grant(node, grant, trail)
         before = old.get(slot)
-        if self._holds(before, node, snapshot, grant) and not getattr(snapshot, "children", None):
+        if self._holds(before, node, snapshot, grant, trail) and not getattr(
+            snapshot, "children", None
+        ):
             new[slot] = before  # type: ignore[assignment]
             return before.result  # type: ignore[union-attr]
         items: dict[Any, _Memo] = {}
@@ -202,7 +211,7 @@ class _Look:
                 seen = described(part) if field == "error" else part
             if seen is not _NOTHING:
                 add_field(result, field, seen)
-        return self._keep(before, snapshot, grant, result, items, new, slot)
+        return self._keep(before, snapshot, grant, result, items, new, slot, trail)
 
     def _children(
         self,
@@ -225,7 +234,7 @@ class _Look:
             seen = self.view(below, snapshot, grant, inside, known, items, id)
             if seen is not _NOTHING:
                 result[id] = seen
-        return self._keep(before, children, grant, result, items, new, "children")
+        return self._keep(before, children, grant, result, items, new, "children", trail)
 
     def _part(
         self,
@@ -245,7 +254,7 @@ class _Look:
                 return part
             return len(part) if grant == "count" and kind in (dict, list) else _NOTHING
         before = old.get(slot)
-        if self._holds(before, node, part, grant):
+        if self._holds(before, node, part, grant, trail):
             new[slot] = before  # type: ignore[assignment]
             return before.result  # type: ignore[union-attr]
         items: dict[Any, _Memo] = {}
@@ -258,14 +267,26 @@ class _Look:
                 seen: Any = item if grant == "shown" else _NOTHING
             else:
                 name = key if kind is dict else id(item)
-                seen = self._part(below, item, grant, (*trail, (key, item)), known, items, name)
+                memo = known.get(name)
+                if (  # the usual case, without a call
+                    memo is not None
+                    and memo.source is item
+                    and memo.live is self._live
+                    and below.rule is None
+                    and memo.grant == grant
+                    and (below.free or (below.keyed and memo.key == key))
+                ):
+                    items[name] = memo
+                    seen = memo.result
+                else:
+                    seen = self._part(below, item, grant, (*trail, (key, item)), known, items, name)
             if seen is _NOTHING:
                 continue
             if kind is dict:
                 result[key] = seen
             else:
                 result.append(seen)
-        return self._keep(before, part, grant, result, items, new, slot)
+        return self._keep(before, part, grant, result, items, new, slot, trail)
 
     def _value(self, node: Node, value: Any, grant: Grant, trail: Trail) -> Any:
         """A state value, without the states that aren't seen."""
@@ -322,14 +343,16 @@ class _Look:
         mine = self._me if condition.to == "own" else self._team
         return mine is not None and type(key) is type(mine) and bool(key == mine)
 
-    def _holds(self, before: _Memo | None, node: Node, source: Any, grant: Grant) -> bool:
+    def _holds(
+        self, before: _Memo | None, node: Node, source: Any, grant: Grant, trail: Trail
+    ) -> bool:
         """Whether what was seen before is what is seen now, unlooked."""
         return (
             before is not None
             and before.source is source
             and before.live is self._live
             and before.grant == grant
-            and node.free
+            and (node.free or (node.keyed and before.key == trail[-1][0]))
         )
 
     def _keep(
@@ -341,6 +364,7 @@ class _Look:
         items: dict[Any, _Memo],
         new: dict[Any, _Memo],
         slot: Any,
+        trail: Trail,
     ) -> Any:
         """Remember what is seen of a part: as the very object of before, if nothing in it changed.
         Of what isn't shown itself nothing is seen unless something in it is."""
@@ -348,7 +372,8 @@ class _Look:
             result = _NOTHING
         elif before is not None and _same(before.result, result):
             result = before.result
-        new[slot] = _Memo(source, self._live, grant, result, items)
+        key = trail[-1][0] if trail else None
+        new[slot] = _Memo(key, source, self._live, grant, result, items)
         return result
 
 
@@ -370,7 +395,7 @@ def _at(snapshot: Any, path: tuple[str, ...], trail: Trail) -> Iterator[Trail]:
         return
     trail = (*trail, (path[0], part))
     if path[0] != "children" or len(path) == 1:
-        yield from _within(part, path[1:], trail)
+        yield from _within(path[1:], trail)
         return
     for id, ref in part.items():
         if path[1] in ("*", id):
@@ -382,18 +407,20 @@ def _at(snapshot: Any, path: tuple[str, ...], trail: Trail) -> Iterator[Trail]:
                 yield from _at(child, path[2:], inside)
 
 
-def _within(part: Any, path: tuple[str, ...], trail: Trail) -> Iterator[Trail]:
-    if not path:
-        yield trail
-        return
-    items: Any = ()
-    if type(part) is dict:
-        items = part.items()
-    elif type(part) is list:
-        items = enumerate(part)
-    for key, item in items:
-        if path[0] in ("*", str(key)):
-            yield from _within(item, path[1:], (*trail, (key, item)))
+def _within(path: tuple[str, ...], trail: Trail) -> list[Trail]:
+    trails = [trail]
+    for name in path:
+        before, trails = trails, []
+        for trail in before:
+            part = trail[-1][1]
+            if type(part) is dict:
+                if name == "*":
+                    trails += [(*trail, item) for item in part.items()]
+                elif name in part:
+                    trails.append((*trail, (name, part[name])))
+            elif type(part) is list:
+                trails += [(*trail, it) for it in enumerate(part) if name in ("*", str(it[0]))]
+    return trails
 
 
 def _same(one: Any, other: Any) -> bool:

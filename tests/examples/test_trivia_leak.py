@@ -35,7 +35,7 @@ def other_answers(asked: Question) -> Question:
             return replace(asked, answers=tuple(wrong) or asked.options[:1])
         case "text":
             return replace(asked, answers=("something else",))
-        case _:  # a poll has none; for a sortable's see below
+        case _:  # a poll has none; a sortable is never shown in its right order, which all may know
             return asked
 
 

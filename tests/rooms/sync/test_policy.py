@@ -96,6 +96,11 @@ def test_a_row_holds_for_all_below_that_no_other_row_names() -> None:  # [VIEW11
     assert context(ANN, data, table) == {"a": {"b": 1, "c": {"e": 3}}}
 
 
+def test_a_row_that_grants_nothing_hides_what_is_shown_around_it() -> None:  # [VIEW11]
+    table = {"context": shown, "context.hands.*": own, "context.deck": when("over")}
+    assert context(EVE, {"hands": HANDS, "deck": [1], "n": 2}, table) == {"hands": {}, "n": 2}
+
+
 def test_the_whole_view_and_but_for_one_thing() -> None:  # [VIEW11]
     snapshot = Snapshot({"a": 1, "b": 2}, output=3)
     seen = sees(ANN, snapshot, {"*": shown, "context.b": hidden})
@@ -359,6 +364,8 @@ def test_a_child_of_ones_own_makes_a_key_of_ones_own() -> None:  # [VIEW12]
     assert lens({"children.*": own}).key(snapshot, ANN)[2] == "ann"
     assert lens({"children.*": own}).key(snapshot, BOB)[2] is None
     assert lens({"children.*.context": own("of")}).key(snapshot, BOB)[2] == "bob"
+    empty = Snapshot(children={"ann": Ref(Snapshot({}))})
+    assert lens({"children.*.context": own}).key(empty, ANN)[2] is None, "there is nothing to see"
     inside = Snapshot(children={"x": Ref(Snapshot({"hands": {"bob": [1]}}))})
     assert lens({"children.x.context.hands.*": own}).key(inside, BOB)[2] == "bob"
     assert lens({"children.y.context.hands.*": own}).key(inside, BOB)[2] is None
@@ -455,7 +462,7 @@ def snap(data: Any, state: str) -> Snapshot:
 DATA = st.dictionaries(st.sampled_from("abm"), PART)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(TABLES, DATA, STATES)
 def test_a_leaf_is_seen_exactly_when_its_row_says_so(  # [VIEW11]
     rows: dict[str, Any], data: Any, state: str
@@ -568,14 +575,43 @@ def test_a_change_of_one_among_many_leaves_the_others() -> None:
 def test_a_part_that_changes_hands_is_looked_at_again() -> None:
     look = lens({"context.cards.*.face.n": own("of")})
     face = {"n": 1}
-    assert look(Snapshot({"cards": [{"of": "ann", "face": face}]}), ANN)["context"] == {
-        "cards": [{"face": {"n": 1}}]
+    assert look(Snapshot({"cards": {"c": {"of": "ann", "face": face}}}), ANN)["context"] == {
+        "cards": {"c": {"face": {"n": 1}}}
     }
-    assert look(Snapshot({"cards": [{"of": "bob", "face": face}]}), ANN) == {}
-    same = [face, face]
+    assert look(Snapshot({"cards": {"c": {"of": "bob", "face": face}}}), ANN) == {}
+
+
+def test_one_object_in_two_hands_is_two_parts() -> None:
     index: Any = {"me": lambda snapshot, viewer: 1}
-    look = lens({"context.hands.*.n": own}, **index)
-    assert look(Snapshot({"hands": same}), ANN)["context"] == {"hands": [{"n": 1}]}
+    face = {"n": {"m": 1}}
+    look = lens({"context.hands.*.n.m": own}, **index)
+    for _ in range(2):
+        seen = look(Snapshot({"hands": [face, face]}), ANN)
+        assert seen["context"] == {"hands": [{"n": {"m": 1}}]}
+
+
+def test_the_same_data_is_looked_at_again_when_its_time_comes() -> None:
+    data = {"hands": HANDS}
+    look = lens({"context.hands.*": when("showdown") | count})
+    assert look(Snapshot(data), EVE)["context"] == {"hands": {"ann": 2, "bob": 3}}
+    assert look(Snapshot(data, "showdown"), EVE)["context"] == data
+    assert look(Snapshot(data), EVE)["context"] == {"hands": {"ann": 2, "bob": 3}}
+
+
+def test_the_same_part_is_looked_at_again_when_it_is_turned() -> None:
+    face = {"n": 1, "mark": 2}
+    look = lens({"context.cards.*.face": when(field="up"), "context.cards.*.face.mark": shown})
+    for up, seen in ((True, face), (False, {"mark": 2}), (True, face)):
+        turned = look(Snapshot({"cards": {"c": {"up": up, "face": face}}}), EVE)
+        assert turned["context"]["cards"]["c"]["face"] == seen
+
+
+def test_a_list_that_loses_its_head_keeps_the_others() -> None:
+    look = lens({"context.log.*.text": shown})
+    log = [{"text": f"t{n}", "by": n} for n in range(5)]
+    before = look(Snapshot({"log": log}), EVE)["context"]["log"]
+    after = look(Snapshot({"log": log[1:]}), EVE)["context"]["log"]
+    assert [one is two for one, two in zip(before[1:], after, strict=True)] == [True] * 4
 
 
 def test_children_keep_their_identity() -> None:
@@ -587,6 +623,16 @@ def test_children_keep_their_identity() -> None:
     ]
     assert after["a"] is before["a"]
     assert after["b"] == {"context": {"name": 3}}
+
+
+def test_a_grandchild_that_moves_is_seen_to_move() -> None:
+    look = lens({"children.*.children": shown})
+    deep = Ref(Snapshot({"n": 1}))
+    child = Snapshot(children={"deep": deep})
+    for n in (1, 2):
+        deep.now = Snapshot({"n": n})
+        seen = look(Snapshot(children={"a": Ref(child)}), ANN)["children"]["a"]["children"]
+        assert seen["deep"]["context"] == {"n": n}
 
 
 def test_memory_is_bounded_and_a_rooms_own() -> None:
