@@ -353,6 +353,10 @@ def test_a_key_asks_for_what_can_not_be_known() -> None:  # [VIEW12]
     assert told.key(Snapshot({"hands": HANDS}, "night"), ANN) == (None, None, "ann")
     guarded = lens({"context.hands.*": hidden & when("night") | own})
     assert guarded.key(day, ANN) == guarded.key(night, ANN) == (None, None, "ann")
+    one, two = Snapshot({"hands": {}, "n": 1}), Snapshot({"hands": {}, "n": 2}, tags=frozenset("t"))
+    for secretly in (when(tag="t"), when(lambda snapshot: snapshot.context["n"] > 1)):
+        look = lens({"value": shown, "context.hands.*": own & secretly})
+        assert look.key(one, ANN) == look.key(two, ANN) == (None, None, "ann")
     flagged = lens({"context.hands.*": own & when(field="up")})
     assert flagged.key(day, ANN) == (None, None, "ann")
     roles = lens({"context.a": role("dealer") & when("night")})
