@@ -6,10 +6,11 @@ hides what a single fault does. `calm` ends all of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Mapping
 
 Fate = Literal["refused", "lost", "unheard"]
 """Of a call to the store: it says no; it never arrives; it is done, and its answer never comes."""
@@ -31,12 +32,18 @@ class Faults:
         self.network = dice.choice([0.001, 0.02, 0.2])
         self.store = dice.choice([0.0, 0.001, 0.02, 0.15])
         self.store_failures = dice.choice([0.0, 0.0, 0.02, 0.1])
+        self.roaming = 0.15
         self.stuck = dice.choice([0.0, 0.0, 0.0, 0.02])
 
     @property
     def gentle(self) -> bool:
         """Whether servers and the store do what they should, all the time."""
         return not (self.machines or self.store_failures or self.stuck)
+
+    def force(self, weather: Mapping[str, Any]) -> None:
+        """Have these faults, whatever was drawn."""
+        for name, value in weather.items():
+            setattr(self, name, value)
 
     def calm(self) -> None:
         """No more faults."""

@@ -9,11 +9,12 @@ each step of a task belongs to one, and none is run once it is dead, or as long 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
 
@@ -186,6 +187,13 @@ class SimLoop(asyncio.BaseEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         if "exception" in context:  # not: a task was dropped while it waited, with its process
             self.faults.append(context)
+
+    def close(self) -> None:
+        """The world is over: what still waits in it will never go on."""
+        for task in {task for tasks in [*self._kept, asyncio.all_tasks(self)] for task in tasks}:
+            with contextlib.suppress(Exception):
+                cast("Coroutine[Any, Any, Any]", task.get_coro()).close()
+        super().close()
 
     def _process_events(self, events: list[Any]) -> None:
         pass

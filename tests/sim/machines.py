@@ -69,6 +69,7 @@ _ON: dict[str, Any] = {
     },
     "broken": {"actions": [assign(_write), assign(_break)]},
     "whisper": {"actions": [assign(_whisper), assign(_write), reply(_answer)]},
+    "mutter": {"actions": assign(_whisper)},
     "arm": {"actions": [enqueue_actions(_arm), reply(_answer)]},
     "fired": {"actions": assign(_fired)},
 }

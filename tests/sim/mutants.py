@@ -20,13 +20,33 @@ from rooms.sync import conversation, fanout, messages
 from rooms.sync.backlog import Backlog
 from rooms.sync.views import show
 from tests.sim.machines import Table, seen
+from tests.sim.scripts import cut_off_and_asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rooms.store.port import Commit
+    from tests.sim.world import Script
 
-Swap = "Callable[[Any, str, Any], None]"
+WEATHER: Final[dict[str, dict[str, Any]]] = {
+    "ignored_not_marked": {
+        "people": {"cut": 6.0, "repeat": 2.0},
+        "machines": {"kill": 4.0},
+        "network": 0.05,
+        "store": 0.001,
+        "pace": 0.5,
+    },
+    "epoch_ignored": {
+        "machines": {"kill": 3.0, "cut off": 3.0},
+        "stuck": 0.05,
+        "roaming": 0.5,
+        "pace": 2.0,
+    },
+}
+"""Where a guard is needed seldom: the faults of worlds in which it is needed often."""
+
+SCRIPTS: Final[dict[str, Script]] = {"lease_never_over": cut_off_and_asked}
+"""Where chance would need too long: what happens in their worlds."""
 
 MUTANTS: Final[dict[str, Callable[[Callable[[Any, str, Any], None]], None]]] = {}
 

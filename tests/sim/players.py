@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from tests.sim.network import Near
     from tests.sim.world import World
 
-EVENTS = {"write": 6.0, "odd": 2.0, "whisper": 2.0, "arm": 2.0, "broken": 1.0, "fired": 0.3}
+EVENTS = {
+    "write": 6.0,
+    "odd": 3.0,
+    "whisper": 1.0,
+    "mutter": 1.0,
+    "arm": 2.0,
+    "broken": 1.0,
+    "fired": 0.3,
+}
 """What players send, and how often each."""
 
 
@@ -110,7 +118,7 @@ class Player:
         self._sent += 1
         n, page, room = self._sent, self.page, self.room
         event: dict[str, Any] = {"type": type, "who": page, "n": n}
-        if type == "whisper":
+        if type in ("whisper", "mutter"):
             event["secret"] = self.secret(n)
         elif type == "arm":
             event["delay"] = self.world.dice.choice((10, 500, 4_000, 12_000))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import random
+from collections.abc import Callable, Coroutine, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rooms.host import record as stored
@@ -18,11 +21,10 @@ from tests.sim.servers import Server
 from tests.sim.store import WitnessedStore, run_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rooms.host.room import LiveRoom
 
 PLAYERS = 3
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 TROUBLE = 25.0
 """How long things go wrong (s)."""
 AGAIN = 60.0
@@ -37,21 +39,35 @@ LATE_IN_TROUBLE = 45_000
 """… and while something is: a lease has to expire, and what failed is tried again."""
 
 
-class World:
-    """All there is: `play` it once."""
+Script = Callable[["World"], Coroutine[Any, Any, None]]
+"""What happens in a world."""
 
-    def __init__(self, seed: int) -> None:
+
+class World:
+    """All there is: `play` it once.
+
+    `weather` forces some of its faults; a `script` is what happens instead of what chance wants.
+    """
+
+    def __init__(
+        self, seed: int, weather: Mapping[str, Any] = NOTHING, script: Script | None = None
+    ) -> None:
         self.seed = seed
         self.dice = random.Random(seed)
         self.loop = SimLoop()
         self.faults = Faults(self.dice)
+        self.faults.force(weather)
         self.history = History(late=self._lateness())
         self.environment = Process(self.loop, "environment")
         self.store = WitnessedStore(self.loop, self.history, self.dice)
-        self.pace = self.dice.choice([0.1, 0.5, 2.0])
+        self.pace = weather.get("pace") or self.dice.choice([0.1, 0.5, 2.0])
         self.servers: list[Server] = []
         self.players: list[Player] = []
-        self._favourite = 0
+        self.favourite = 0
+        """The server that new connections come to."""
+        self.digest = hashlib.blake2b(digest_size=8)
+        """Of every message to a player, and when it was written: equal for equal worlds."""
+        self._script = script
         self._ended = False
 
     def play(self) -> list[Violation]:
@@ -74,13 +90,16 @@ class World:
         return self.history.check()
 
     async def _play(self) -> None:
-        servers = 1 if self.faults.gentle else 2
+        servers = 1 if self.faults.gentle and self._script is None else 2
         self.servers = [Server(self, f"server-{number}") for number in range(servers)]
         where = self.dice.choice([["ledger/a"], ["table/a"], ["ledger/a", "table/b"]])
         self.players = [Player(self, f"p{n}", self.dice.choice(where)) for n in range(PLAYERS)]
-        for player in self.players:
-            player.begin()
-        await self._trouble()
+        if self._script is not None:
+            await self._script(self)
+        else:
+            for player in self.players:
+                player.begin()
+            await self._trouble()
         self._calm()
         await self._settled()
         await self._answered()
@@ -99,7 +118,7 @@ class World:
             await passed(self.dice.expovariate(1 / 4))
             if machines:
                 fault = self.dice.choices(list(machines), list(machines.values()))[0]
-                self._strike(fault, self.dice.choice(self.servers))
+                self._strike(fault, self.dice.choice(self.servers[: self.faults.struck]))
 
     def _strike(self, fault: str, server: Server) -> None:
         dice, process = self.dice, server.process
@@ -117,7 +136,7 @@ class World:
             case "delete":
                 self._delete(SessionId(*dice.choice(self.players).where.split("/")))
         if dice.random() < 0.4:
-            self._favourite = dice.randrange(len(self.servers))
+            self.favourite = dice.randrange(len(self.servers))
 
     def kill(self, server: Server, *, again: bool = True) -> None:
         """A server ends here and now; another one is started, soon, if `again`."""
@@ -154,7 +173,7 @@ class World:
             if server is not kept:
                 self.kill(server, again=False)
         self.servers = [kept or Server(self, "server-0")]
-        self._favourite = 0
+        self.favourite = 0
         for player in self.players:
             if player.wire is not None:
                 player.wire.read_on()
@@ -220,9 +239,9 @@ class World:
 
     def door(self) -> Server:
         """Which server a new connection comes to: mostly everybody to the same one."""
-        if self.faults.on and self.dice.random() < 0.15:
+        if self.faults.on and self.dice.random() < self.faults.roaming:
             return self.dice.choice(self.servers)
-        favourite = self.servers[self._favourite]
+        favourite = self.servers[self.favourite]
         if favourite.up:
             return favourite
         return next((server for server in self.servers if server.up), favourite)
@@ -238,6 +257,7 @@ class World:
 
     def watch(self, player: Player, page: str, message: dict[str, Any]) -> None:
         """A server wrote this for a player's page."""
+        self.digest.update(f"{self.loop.time()} {page} {message}".encode())
         match message["type"]:
             case "room.outcome":
                 told = (message["outcome"], message.get("result"))

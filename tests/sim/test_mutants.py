@@ -1,0 +1,46 @@
+"""Every guard is needed, and its loss is seen: each mutant is caught within so many worlds."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.histories import rules
+from tests.sim.mutants import MUTANTS, SCRIPTS, WEATHER, mutated
+from tests.sim.world import NOTHING, World
+
+WITHIN = 60
+
+HARM = {
+    "gate_off": {"undurable", "lost", "went back"},
+    "view_of_uncommitted": {"undurable", "went back"},
+    "unknown_is_written": {"undurable", "lost", "went back"},
+    "outcome_before_view": {"outcome before view"},
+    "dedupe_off": {"twice", "two outcomes", "client order"},
+    "marks_not_restored": {"twice", "two outcomes", "client order"},
+    "ignored_not_marked": {"two outcomes"},
+    "unanswered_forgotten": {"unanswered"},
+    "no_compare_and_swap": {"gapless", "committer", "lost", "acknowledged twice"},
+    "epoch_ignored": {"committer"},
+    "revision_ignored": {"gapless", "lost", "acknowledged twice"},
+    "generation_ignored": {"committer", "undead session"},
+    "expired_renews": {"undead incarnation"},
+    "living_owner_ignored": {"stolen"},
+    "lease_never_over": {"stale", "went back"},
+    "timer_index_late": {"timer late", "timer missing"},
+    "timer_fires_twice": {"timer twice"},
+    "nonce_repeated": {"cursor"},
+    "stale_ring_on_resume": {"cursor", "final view", "undurable"},
+    "view_shared_by_all": {"leak", "final view"},
+    "filter_after_diff": {"leak"},
+}
+"""What each guard keeps away: one of these has to be seen, not just anything."""
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_caught(name: str) -> None:
+    for seed in range(WITHIN):
+        with mutated(name):
+            seen = World(seed, WEATHER.get(name, NOTHING), SCRIPTS.get(name)).play()
+        if HARM[name] & set(rules(seen)):
+            return
+    pytest.fail(f"{name} survived {WITHIN} worlds")

@@ -1,0 +1,64 @@
+"""Worlds from seeds: whatever goes wrong in them, every promise is kept."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sim.scripts import cut_off_and_asked
+from tests.sim.world import World
+
+SEEDS = 500
+AT_ONCE = 20
+
+
+def play(seed: int) -> None:
+    """Play one world, and say how to play it again if it breaks a promise."""
+    violations = World(seed).play()
+    told = "\n  ".join(map(str, violations[:10]))
+    assert not violations, f"python -m tests.sim --seed {seed}\n  {told}"
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
+def test_whatever_goes_wrong_every_promise_is_kept(first: int) -> None:
+    # [SEND2] [SEND3] [SEND5] [VIEW5] [TURN2] [TURN3] [TURN5] [TIME1] [SLEEP2] [SLEEP3] [STORE2]
+    for seed in range(first, first + AT_ONCE):
+        play(seed)
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(24, id="a repeat that was acknowledged before the gate opened"),
+        pytest.param(12, id="an attempt that was given up came late and took over"),
+        pytest.param(57, id="a lease that ended while a room was on its way to sleep"),
+    ],
+)
+def test_worlds_that_failed_once(seed: int) -> None:
+    play(seed)
+
+
+def test_a_host_that_the_store_does_not_hear_shows_nothing_old() -> None:  # [STORE4]
+    for seed in range(5):
+        assert not World(seed, script=cut_off_and_asked).play()
+
+
+def test_a_seed_is_the_same_world_in_every_process() -> None:
+    told = {_in_another_process(31, hashes) for hashes in ("1", "2")}
+    assert len(told) == 1, told
+
+
+def _in_another_process(seed: int, hashes: str) -> str:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.sim", "--seed", str(seed)],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONHASHSEED": hashes},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return run.stdout
