@@ -59,8 +59,8 @@ def _event(ask: Ask, request: Request) -> Ask | None:
         if not isinstance(event, dict) or not isinstance(event.get("type"), str):
             raise BadMessage("bad_event", "an event is an object with a string `type`")
         messages.check_event(event)
-    except Closing as unparseable:
-        ask.reply(400, {"reason": unparseable.reason})
+    except Closing as refused:
+        ask.reply(400, {"reason": refused.reason})
         return None
     except BadMessage as bad:
         ask.reply(422, {"outcome": "rejected", "code": bad.code, "reason": bad.reason})

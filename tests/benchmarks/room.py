@@ -54,7 +54,7 @@ class Counter(Room):
 
 
 class Sleeper(Counter):
-    sleep_after = 0
+    sleep_after = 5
 
 
 class Bench:

@@ -123,7 +123,7 @@ async def test_an_event_that_nobody_takes_is_ignored_and_makes_no_revision() -> 
 
 async def test_the_authors_no_rejects_with_the_reason() -> None:  # [SEND7]
     on = await stage()
-    watcher = await on.connect("wil", role="spectator")
+    watcher = await on.connect("wim", role="spectator")
     seq = await watcher.send("increment")
     assert watcher.outcome(seq)["reason"] == "spectators only watch"
     ann = await on.connect("ann")
@@ -134,7 +134,7 @@ async def test_the_authors_no_rejects_with_the_reason() -> None:  # [SEND7]
 
 async def test_a_refused_plain_event_gets_an_error_and_the_connection_stays() -> None:  # [DOOR10]
     on = await stage()
-    watcher = await on.connect("wil", role="spectator")
+    watcher = await on.connect("wim", role="spectator")
     watcher.took()
     await watcher.say("increment")
     (error,) = watcher.took()
