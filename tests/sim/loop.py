@@ -157,7 +157,7 @@ class SimLoop(asyncio.BaseEventLoop):
 
     # ------------------------------------------------------------------ for asyncio
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]  # what is typed by its arguments there is any here
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         context = copy_context() if context is None else context
@@ -168,7 +168,7 @@ class SimLoop(asyncio.BaseEventLoop):
         guarded.handle = handle = super().call_soon(guarded, context=context)
         return handle
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self,
         when: float,
         callback: Callable[..., object],

@@ -16,7 +16,7 @@ from rooms.host.lease import Lease
 from rooms.host.session import Session
 from rooms.router.channels import Channel
 from rooms.store import memory, ownership
-from rooms.sync import conversation, fanout, messages
+from rooms.sync import codec, conversation, fanout, messages
 from rooms.sync.backlog import Backlog
 from rooms.sync.views import show
 from tests.sim.machines import Table, seen
@@ -332,17 +332,17 @@ def filter_after_diff(swap: Any) -> None:
         context = {**seen(snapshot.context, viewer.id), "hidden": snapshot.context["secrets"]}
         return show(snapshot, context=context)
 
-    made, encode = messages.patch, fanout.encode
+    made, encode = messages.patch, codec.encode
 
     def patched(base: str, cursor: str, ops: Any) -> Any:
         shown = [op for op in ops if op[0][:2] != ["context", "hidden"]]
         return made(base, cursor, shown)
 
-    def encode_shown(message: Any, codec: Any) -> bytes:
+    def encode_shown(message: Any, name: Any) -> bytes:
         if "hidden" in (context := message.get("context", {})):
-            shown = {name: value for name, value in context.items() if name != "hidden"}
+            shown = {field: value for field, value in context.items() if field != "hidden"}
             message = {**message, "context": shown}
-        return encode(message, codec)
+        return encode(message, name)
 
     swap(Table, "view", view)
     swap(messages, "patch", patched)

@@ -118,7 +118,7 @@ class World:
             await passed(self.dice.expovariate(1 / 4))
             if machines:
                 fault = self.dice.choices(list(machines), list(machines.values()))[0]
-                self._strike(fault, self.dice.choice(self.servers[: self.faults.struck]))
+                self._strike(fault, self.dice.choice(self.servers))
 
     def _strike(self, fault: str, server: Server) -> None:
         dice, process = self.dice, server.process
@@ -217,7 +217,9 @@ class World:
 
     def _stored(self, id: SessionId) -> Any:
         record = run_now(self.store.load(id))
-        return None if record is None else json.loads(record.snapshot)["context"]
+        if record is None or record.snapshot is None:
+            return None
+        return json.loads(record.snapshot)["context"]
 
     def _compare_views(self) -> None:
         """Everybody sees what is stored, as far as it is for them."""
