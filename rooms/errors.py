@@ -119,7 +119,7 @@ class Leak(RoomsError, AssertionError):
         super().__init__(
             f"{viewer} can tell the secrets apart: in the play of seed={run}, of what they were "
             f"sent number {place} differs at character {at}:\n"
-            f"  …{one[start : at + 80]}\n  …{other[start : at + 80]}"
+            f"  …{one[start : at + 200]}\n  …{other[start : at + 200]}"
         )
         self.viewer = viewer
         self.run = run

@@ -181,6 +181,49 @@ def test_what_no_view_shows_gives_it_away(type: str) -> None:
         prove(Cards, type)
 
 
+class Pausing(Room):
+    """A pause as long as the secret, once, and no word of it."""
+
+    machine = setup(delays={"secret": lambda args, params: args.context["ms"]}).create_machine(
+        {
+            "context": lambda args: {"ms": args.input},
+            "initial": "idle",
+            "states": {
+                "idle": {"on": {"think": "thinking"}},
+                "thinking": {"after": {"secret": "rested"}},
+                "rested": {},
+            },
+        }
+    )
+    view = policy({"value": shown})
+
+
+def think(player: Player) -> Any:
+    return {"type": "think"} if player.view["value"] == "idle" else None
+
+
+@pytest.mark.parametrize(("secrets", "told"), [((5, 6), "rested"), ((5, 10_000_000), "nothing")])
+def test_the_same_at_another_time_or_not_at_all(secrets: Any, told: str) -> None:
+    with pytest.raises(Leak) as caught:
+        prove_no_leak(
+            Pausing, secrets=secrets, plays=think, viewers=["ann"], seed=8, runs=1, steps=3
+        )
+    one, other = str(caught.value).splitlines()[1:]
+    assert "rested" in one
+    assert told in other
+    if told == "rested":
+        assert one.split(" ms ")[1] == other.split(" ms ")[1], "nothing but the time differs"
+
+
+def test_why_somebody_is_sent_away_counts() -> None:
+    class Closed(Cards):
+        def allow_join(self, viewer: Viewer, snapshot: Any) -> bool | str:
+            return viewer.id == "ann" or f"the deck is {snapshot.context['deck']}"
+
+    with pytest.raises(Leak, match=r"(?s)bob can tell.*the deck is"):
+        prove(Closed)
+
+
 def unfiltered(self: Backlog, view: Any) -> Step:
     """A diff of all that changed, filtered then: a step for each change, be there nothing left."""
     ops = diff(self.view, view)
