@@ -230,6 +230,9 @@ class Actor(Mailbox[SnapshotT, EventT]):
         logic = self.logic.actor_logic(src) if isinstance(src, str) else src  # type: ignore[attr-defined]
         if logic is None:
             raise EventError(f"Actor logic '{src}' not implemented in machine '{self.id}'")
+        replaced = None if id is None else self.children.get(id)
+        if replaced is not None and replaced._processing_status != STOPPED:
+            self.system.replaced(self, replaced)
         child = Actor(
             logic,
             self.system,
@@ -240,15 +243,16 @@ class Actor(Mailbox[SnapshotT, EventT]):
             system_id=system_id,
             sync_snapshot=sync_snapshot,
         )
-        replaced = self.children.get(child.id)
-        if replaced is not None and replaced._processing_status != STOPPED:
-            self._orphans = [*(self._orphans or ()), replaced]
         self.children = {**self.children, child.id: child}
         if in_place and self._processing_status == NOT_STARTED:
             self._later(child.begin)
         else:
             self.deferred.append(SpawnChild(child))
         return child
+
+    def orphan(self, child: Actor) -> None:
+        """Another child gets this one's id: it goes on by itself until this actor ends."""
+        self._orphans = [*(self._orphans or ()), child]
 
     def restore_child(self, id: str, src: str, data: Mapping[str, Any]) -> Actor:
         child = Actor(

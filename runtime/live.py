@@ -189,6 +189,10 @@ class LiveSystem:
         """The address of a child."""
         return address_under(parent.address, id)
 
+    def replaced(self, parent: Actor, child: Actor) -> None:
+        """Another child gets this one's id."""
+        parent.orphan(child)
+
     def set(self, system_id: str, actor: Actor) -> None:
         """Give an actor its system id. Raises SystemIdError when another one has it."""
         if self._by_system_id is None:
@@ -205,6 +209,9 @@ class LiveSystem:
         """The actor has ended, or is about to: its system id is free."""
         if actor.system_id is not None and self.get(actor.system_id) is actor:
             del self._by_system_id[actor.system_id]  # type: ignore[union-attr]
+
+    def spared(self, child: Actor) -> None:
+        """A rollback gave the child back, which was about to be stopped."""
 
     def resolve(self, ref: Any) -> Any:
         """The actor behind a ref."""

@@ -169,6 +169,8 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
             self.deferred.clear()
             if self.system.strict:
                 raise
+            for child in getattr(self._snapshot, "children", {}).values():
+                self.system.spared(child)
             self.fail(error)
             return
         self._update(snapshot, event)

@@ -130,6 +130,9 @@ class _InertSystem:
     def address(self, parent: Actor, id: str) -> str:
         return address_under(parent.address, id)
 
+    def replaced(self, parent: Actor, child: Actor) -> None:
+        """Nobody lives."""
+
     def set(self, system_id: str, actor: Actor) -> None:
         """Ids are given out by systems that live."""
 

@@ -201,9 +201,12 @@ class Recording:
         return f"x:{self.count - 1}"
 
     def address(self, parent: Actor, id: str) -> str:
-        """The address of a child; a second one under the same id gets a mark of its own."""
-        address = address_under(parent.address, id)
-        return f"{address}~{self.count}" if address in self._by_address else address
+        """The address of a child."""
+        return address_under(parent.address, id)
+
+    def replaced(self, parent: Actor, child: Actor) -> None:
+        """Another child gets this one's id: stop it, it could be neither addressed nor stored."""
+        parent.release(child)
 
     def set(self, system_id: str, actor: Actor) -> None:
         """Give an actor its system id. Raises SystemIdError when another one has it."""
@@ -226,6 +229,12 @@ class Recording:
         if actor.system_id is not None and self._by_system_id.get(actor.system_id) is actor:
             del self._by_system_id[actor.system_id]
         self.frozen.pop(actor, None)
+
+    def spared(self, child: Actor) -> None:
+        """A rollback gave the child back, which was about to be stopped."""
+        if child.runs:
+            self._by_session[child.session_id] = child
+            self._by_address[child.address] = child
 
     def resolve(self, ref: Any) -> Any:
         """The actor behind a ref that was kept in context, whichever snapshot it comes from."""
@@ -333,21 +342,29 @@ class Recording:
         target = self.resolve(target)
         due = math.ceil(self._now + max(delay, 0))
         named = self.book_id() if id is None else id
-        timer = Timer(due, target.address, source.address, event, named, math.floor(self._now))
+        timer = Timer(
+            due,
+            target.address,
+            source.address,
+            event,
+            named,
+            math.floor(self._now),
+            (source.session_id, target.session_id),
+        )
         self.timers = (*self.timers, timer)
 
     def cancel(self, source: Actor, id: str) -> None:
         """Forget the newest delayed event that this actor sent under this id."""
         for index in range(len(self.timers) - 1, -1, -1):
             timer = self.timers[index]
-            if timer.id == id and timer.source == source.address:
+            if timer.id == id and timer.sent_by(source):
                 self.timers = self.timers[:index] + self.timers[index + 1 :]
                 return
 
     def cancel_all(self, source: Actor) -> None:
         """Forget all delayed events that this actor sent."""
-        if any(timer.source == source.address for timer in self.timers):
-            self.timers = tuple(t for t in self.timers if t.source != source.address)
+        if any(timer.sent_by(source) for timer in self.timers):
+            self.timers = tuple(timer for timer in self.timers if not timer.sent_by(source))
 
     def undeliverable(self, actor: Actor, event: Event) -> None:
         """An event came too late: nothing is taken."""

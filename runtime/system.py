@@ -169,7 +169,7 @@ class System:
         remaining.remove(timer)
         recording.timers = tuple(remaining)
         actor = recording.find(timer.target)
-        if actor is None:
+        if actor is None or not timer.meant_for(actor):
             recording.begin(now)
             return self._finish(snapshot, recording, None)
         return self._turn(snapshot, recording, actor, timer.event, now, False)

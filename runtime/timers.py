@@ -6,7 +6,7 @@ A list, not a table: XState lets one id stand twice, and `cancel` takes the newe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .statechart.snapshot import plain
@@ -14,6 +14,7 @@ from .statechart.snapshot import plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .actor import Actor
     from .statechart.scope import Event
 
 
@@ -36,6 +37,17 @@ class Timer:
     event: Event
     id: str
     scheduled: int
+    #: Session ids of source and target: an address may have become another actor's. Not persisted.
+    parties: tuple[str, str] = field(default=("", ""), compare=False, repr=False)
+
+    def sent_by(self, actor: Actor) -> bool:
+        """Whether this actor sent it, and not one that had its address before."""
+        session_id = self.parties[0]
+        return self.source == actor.address and session_id in ("", actor.session_id)
+
+    def meant_for(self, actor: Actor) -> bool:
+        """Whether it is for this actor, and not for one that had its address before."""
+        return self.parties[1] in ("", actor.session_id)
 
     def to_json(self) -> dict[str, Any]:
         """As plain data that aliases nothing."""

@@ -81,6 +81,7 @@ class Configuration:
     __slots__ = (
         "_plans",
         "active_children",
+        "canonical",
         "chart",
         "eventless",
         "node_set",
@@ -98,6 +99,8 @@ class Configuration:
         self.value: StateValue = state_value(chart.root, self.active_children)
         self.tags = frozenset(tag for node in nodes for tag in node.tags)
         self.eventless = eventless_candidates(self)
+        #: Whether its value alone brings it back, order and all; None until somebody needs to know.
+        self.canonical: bool | None = None
         self.reactions: dict[str, Reaction] = {}
         self._plans: dict[tuple[Any, ...], Plan] = {}
 

@@ -2,7 +2,8 @@
 own JSON.
 
 Persisted: `status value historyValue context children`, `output` and `error` where there are any;
-`machine` and `version` are ours, so that a snapshot isn't restored into another machine.
+`machine` and `version` are ours, so that a snapshot isn't restored into another machine; so is
+`order`, which says in which order the states were entered where the value alone doesn't.
 """
 
 from __future__ import annotations
@@ -149,6 +150,12 @@ def persist(
         "children": {id: persist_child(child) for id, child in snapshot.children.items()},
         "machine": machine.id,
     }
+    configuration = snapshot.configuration
+    if configuration.canonical is None:
+        same = configuration_of(configuration.chart, configuration.value)
+        configuration.canonical = same is configuration or same.node_set != configuration.node_set
+    if not configuration.canonical:
+        persisted["order"] = [node.id for node in configuration.nodes]
     if snapshot.output is not None:
         persisted["output"] = plain(snapshot.output)
     if snapshot.error is not None:
@@ -173,6 +180,10 @@ def restore(
     if "value" not in persisted:
         raise RestoreError("value", "there is none")
     configuration = configuration_of(chart, persisted["value"])
+    if "order" in persisted:
+        ordered = tuple(_node(chart, "order", node_id) for node_id in persisted["order"])
+        if configuration.node_set == frozenset(ordered):
+            configuration = chart.configuration(ordered)
     history_value = {
         node_id: tuple(_node(chart, f"historyValue.{node_id}", node["id"]) for node in nodes)
         for node_id, nodes in (persisted.get("historyValue") or {}).items()
