@@ -610,6 +610,15 @@ def test_the_same_part_is_looked_at_again_when_it_is_turned() -> None:
         assert turned["context"]["cards"]["c"]["face"] == seen
 
 
+def test_what_is_inside_follows_what_is_around_it() -> None:
+    face = {"n": 1, "mark": 2}
+    look = lens({"context.cards.*": when(field="up"), "context.cards.*.face.mark": hidden})
+    up = {"context": {"cards": {"c": {"up": True, "face": {"n": 1}}}}}
+    assert look(Snapshot({"cards": {"c": {"up": True, "face": face}}}), EVE) == up
+    assert look(Snapshot({"cards": {"c": {"up": False, "face": face}}}), EVE) == {}
+    assert look(Snapshot({"cards": {"c": {"up": True, "face": face}}}), EVE) == up
+
+
 def test_a_list_that_loses_its_head_keeps_the_others() -> None:
     look = lens({"context.log.*.text": shown})
     log = [{"text": f"t{n}", "by": n} for n in range(5)]
