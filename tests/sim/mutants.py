@@ -10,10 +10,12 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
+from client import link
 from rooms.errors import UnknownOutcome
 from rooms.host import marks, room, waking
 from rooms.host.lease import Lease
 from rooms.host.session import Session
+from rooms.host.teller import Teller
 from rooms.router.channels import Channel
 from rooms.store import memory, ownership
 from rooms.sync import codec, conversation, fanout, messages
@@ -42,6 +44,8 @@ WEATHER: Final[dict[str, dict[str, Any]]] = {
         "roaming": 0.5,
         "pace": 2.0,
     },
+    "acknowledged_repeat_refused": {"people": {"repeat": 8.0}, "network": 0.02, "store": 0.15},
+    "late_attempt_ends_page": {"people": {"reconnect": 6.0}, "network": 0.2},
 }
 """Where a guard is needed seldom: the faults of worlds in which it is needed often."""
 
@@ -167,6 +171,26 @@ def ignored_not_marked(swap: Any) -> None:
 def unanswered_forgotten(swap: Any) -> None:
     """The router doesn't say again what was unanswered when its room went."""
     swap(Channel, "unanswered", lambda self: [])
+
+
+@mutant
+def acknowledged_repeat_refused(swap: Any) -> None:
+    """Who repeats what it then acknowledges, before the gate opens, is turned away."""
+    again = Teller._again
+
+    def refuse(self: Any, client: Any, seq: int, now: int) -> None:
+        mark = self._session.marks.get(client.key)
+        acked, mark.acked = mark.acked, 0
+        again(self, client, seq, now)
+        mark.acked = acked
+
+    swap(Teller, "_again", refuse)
+
+
+@mutant
+def late_attempt_ends_page(swap: Any) -> None:
+    """A page ends when an attempt that it gave up arrives late, and takes over."""
+    swap(link, "STRAY", 0)
 
 
 # -------------------------------------------------------------------------------- ownership

@@ -39,7 +39,7 @@ class Server:
         self.world = world
         self.process = Process(world.loop, name)
         self.wires: list[Wire] = []
-        self.ready = False
+        self.ready = self.draining = False
         self.way: Any = Way(world.loop, world.store, self.process, world.faults, world.environment)
         self.host: Host | None = None
         self.connections: Connections
@@ -80,7 +80,7 @@ class Server:
     def drain(self) -> None:
         """SIGTERM: as `rooms/server.py` ends."""
         if self.ready:
-            self.ready = False
+            self.ready, self.draining = False, True
             self._ending = asyncio.get_running_loop().create_task(self._drain())
 
     async def _drain(self) -> None:

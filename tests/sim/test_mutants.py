@@ -19,6 +19,8 @@ HARM = {
     "marks_not_restored": {"twice", "two outcomes", "client order"},
     "ignored_not_marked": {"two outcomes"},
     "unanswered_forgotten": {"unanswered"},
+    "acknowledged_repeat_refused": {"turned away"},
+    "late_attempt_ends_page": {"turned away"},
     "no_compare_and_swap": {"gapless", "committer", "lost", "acknowledged twice"},
     "epoch_ignored": {"committer"},
     "revision_ignored": {"gapless", "lost", "acknowledged twice"},
@@ -34,6 +36,10 @@ HARM = {
     "filter_after_diff": {"leak"},
 }
 """What each guard keeps away: one of these has to be seen, not just anything."""
+
+
+def test_each_mutant_says_what_harm_it_does() -> None:
+    assert set(HARM) == set(MUTANTS)
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -30,18 +30,6 @@ def test_whatever_goes_wrong_every_promise_is_kept(first: int) -> None:
         play(seed)
 
 
-@pytest.mark.parametrize(
-    "seed",
-    [
-        pytest.param(24, id="a repeat that was acknowledged before the gate opened"),
-        pytest.param(12, id="an attempt that was given up came late and took over"),
-        pytest.param(57, id="a lease that ended while a room was on its way to sleep"),
-    ],
-)
-def test_worlds_that_failed_once(seed: int) -> None:
-    play(seed)
-
-
 def test_a_host_that_the_store_does_not_hear_shows_nothing_old() -> None:  # [STORE4]
     for seed in range(5):
         assert not World(seed, script=cut_off_and_asked).play()

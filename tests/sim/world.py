@@ -60,13 +60,14 @@ class World:
         self.history = History(late=self._lateness())
         self.environment = Process(self.loop, "environment")
         self.store = WitnessedStore(self.loop, self.history, self.dice)
-        self.pace = weather.get("pace") or self.dice.choice([0.1, 0.5, 2.0])
+        self.pace = weather.get("pace") or self.dice.choice([0.25, 0.6, 2.0])
         self.servers: list[Server] = []
         self.players: list[Player] = []
         self.favourite = 0
         """The server that new connections come to."""
         self.digest = hashlib.blake2b(digest_size=8)
         """Of every message to a player, and when it was written: equal for equal worlds."""
+        self._leaving: list[Server] = []
         self._script = script
         self._ended = False
 
@@ -170,8 +171,9 @@ class World:
             server.way.cut_off_until = 0.0
         kept = next((server for server in self.servers if server.up), None)
         for server in self.servers:
-            if server is not kept:
+            if server is not kept and not server.draining:
                 self.kill(server, again=False)
+        self._leaving = [server for server in self.servers if server.draining]
         self.servers = [kept or Server(self, "server-0")]
         self.favourite = 0
         for player in self.players:
@@ -179,12 +181,18 @@ class World:
                 player.wire.read_on()
 
     async def _settled(self) -> None:
-        """Wait until every page is connected."""
+        """Wait until every page is connected, and who was to drain is gone."""
+        end = self.loop.time() + AGAIN
         await self._within(AGAIN, lambda player: player.room.connection == "open")
+        while self.loop.time() < end and any(not one.process.dead for one in self._leaving):
+            await passed(0.25)
         for player in self.players:
             if player.room.connection != "open":
                 what = f"{player.page} is {player.room.connection}: {player.room.closing}"
                 self.history.violated("unavailable", what)
+        for server in self._leaving:
+            if not server.process.dead:
+                self.history.violated("drain", f"{server.process} doesn't come to its end")
 
     async def _answered(self) -> None:
         """Wait until every event has its outcome."""
@@ -281,7 +289,8 @@ class World:
 
     def _processes(self) -> list[Process]:
         people = [player.process for player in self.players]
-        return [*people, *(server.process for server in self.servers), self.environment]
+        servers = [server.process for server in (*self.servers, *self._leaving)]
+        return [*people, *servers, self.environment]
 
 
 class _Complaints(logging.Handler):
