@@ -111,7 +111,7 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
                 return
             self._update(snapshot, event)
             if self._mail:
-                self._drain()
+                self._process(self._mail.popleft())
         finally:
             self._busy = False
 
@@ -128,8 +128,6 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
         self._busy = True
         try:
             self._process(event)
-            if self._mail:
-                self._drain()
         finally:
             self._busy = False
 
@@ -155,28 +153,31 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
         self._processing_status = RUNNING if field(snapshot, "status") == "active" else STOPPED
         return self.runs
 
-    def _drain(self) -> None:
-        mail = self._mail
-        while mail:
-            self._process(mail.popleft())
-
     def _process(self, event: Event) -> None:
-        self._now = None
-        try:
-            snapshot = self._transition(self._snapshot, event, self)
-        except Exception as error:
-            self.queue.clear()
-            self.deferred.clear()
-            if self.system.strict:
-                raise
-            for child in getattr(self._snapshot, "children", {}).values():
-                self.system.spared(child)
-            self.fail(error)
-            return
-        self._update(snapshot, event)
-        if event is _STOP_EVENT:
-            self._ended()
-            self._complete()
+        """Process this event, and after it what has arrived meanwhile."""
+        while True:
+            self._now = None
+            try:
+                snapshot = self._transition(self._snapshot, event, self)
+            except Exception as error:
+                self._roll_back(error)
+            else:
+                self._update(snapshot, event)
+                if event is _STOP_EVENT:
+                    self._ended()
+                    self._complete()
+            if not self._mail:
+                return
+            event = self._mail.popleft()
+
+    def _roll_back(self, error: Exception) -> None:
+        self.queue.clear()
+        self.deferred.clear()
+        if self.system.strict:
+            raise error
+        for child in getattr(self._snapshot, "children", {}).values():
+            self.system.spared(child)
+        self.fail(error)
 
     def _update(self, snapshot: Any, event: Event) -> None:
         self._snapshot = snapshot

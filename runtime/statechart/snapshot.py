@@ -181,16 +181,15 @@ def restore(
         raise RestoreError("value", "there is none")
     configuration = configuration_of(chart, persisted["value"])
     if "order" in persisted:
-        ordered = tuple(_node(chart, "order", node_id) for node_id in persisted["order"])
+        ordered = _nodes(chart, "order", persisted["order"])
         if configuration.node_set == frozenset(ordered):
             configuration = chart.configuration(ordered)
-    history_value = {
-        node_id: tuple(_node(chart, f"historyValue.{node_id}", node["id"]) for node in nodes)
-        for node_id, nodes in (persisted.get("historyValue") or {}).items()
-    }
-    children = {
-        id: restore_child(id, data) for id, data in (persisted.get("children") or {}).items()
-    }
+    history_value: HistoryValue = {}
+    for node_id, nodes in (persisted.get("historyValue") or {}).items():
+        history_value[node_id] = _nodes(chart, node_id, [node["id"] for node in nodes])
+    children = {}
+    for id, data in (persisted.get("children") or {}).items():
+        children[id] = restore_child(id, data)
     return Snapshot(
         configuration,
         revive(persisted.get("context", {}), children),
@@ -206,11 +205,12 @@ def configuration_of(chart: Chart, value: StateValue) -> Configuration:
     """The configuration with this value, which may be partial. Raises RestoreError naming an
     unknown state.
     """
-    key = _value_key(value)
+    key = repr(value)  # text, and the order of keys counts
     found = chart.by_value.get(key)
     if found is None:
         nodes = complete_nodes(value_nodes(chart.root, value))
-        found = chart.by_value[key] = chart.configuration(nodes)
+        found = chart.configuration(nodes)
+        chart.by_value[key] = found
     return found
 
 
@@ -299,25 +299,21 @@ def _same_machine(machine: Any, persisted: Mapping[str, Any]) -> None:
         )
 
 
-def _node(chart: Chart, path: str, node_id: str) -> StateNode:
-    node = chart.ids.get(node_id)
-    if node is None:
-        raise RestoreError(path, f"state '#{node_id}' no longer exists")
-    return node
-
-
-def _value_key(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, dict):
-        raise RestoreError("value", f"a state value is text or a dict, not {value!r}")
-    return tuple([(key, _value_key(inner)) for key, inner in value.items()])
+def _nodes(chart: Chart, path: str, ids: list[str]) -> tuple[StateNode, ...]:
+    try:
+        return tuple([chart.ids[node_id] for node_id in ids])
+    except KeyError as missing:
+        raise RestoreError(path, f"state '#{missing.args[0]}' no longer exists") from None
 
 
 def value_nodes(node: StateNode, value: StateValue) -> list[StateNode]:
     """The nodes a value names, in XState's order: a level at a time, then what lies deeper."""
     if isinstance(value, str):
         return [node, _child(node, value)]
+    if not isinstance(value, dict):
+        raise RestoreError("value", f"a state value is text or a dict, not {value!r}")
+    if len(value) > 1 and node.type != "parallel":
+        raise RestoreError("value", f"'#{node.id}' can't be in {' and '.join(value)} at once")
     children = [(_child(node, key), inner) for key, inner in value.items()]
     root = node.ancestors[-1] if node.ancestors else node
     found = [root, node, *(child for child, _ in children)]
