@@ -35,7 +35,15 @@ class Plan:
     the root is then done.
     """
 
-    __slots__ = ("completes", "history", "history_read", "ops", "target", "transitions")
+    __slots__ = (
+        "completes",
+        "history",
+        "history_read",
+        "ops",
+        "special",
+        "target",
+        "transitions",
+    )
 
     def __init__(
         self,
@@ -52,6 +60,7 @@ class Plan:
         self.history = history
         self.completes = completes
         self.history_read = history_read
+        self.special = completes or history is not None
 
 
 class HistoryReader:

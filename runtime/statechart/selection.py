@@ -41,7 +41,7 @@ class Reaction:
     them when no state has a candidate.
     """
 
-    __slots__ = ("configuration", "event_type", "fork", "line", "plan")
+    __slots__ = ("configuration", "event_type", "fork", "line", "open", "plan")
 
     def __init__(self, configuration: Configuration, event_type: str) -> None:
         self.configuration = configuration
@@ -49,6 +49,7 @@ class Reaction:
         self.plan: Plan | None = None
         self.line: Line = ()
         self.fork: Fork | None = None
+        self.open = False
         if event_type in (INIT, STOP, WILDCARD):
             return  # no state may take these
         choice = _choice(configuration, configuration.chart.root, event_type)
@@ -62,6 +63,7 @@ class Reaction:
             self.fork = choice
         else:
             self.line = choice
+        self.open = bool(self.line or self.fork)
 
     def choose(self, args: Args, history_value: HistoryValue) -> Plan | None:
         """The plan whose guards pass now, or None. Raises GuardError."""

@@ -103,7 +103,7 @@ class Snapshot(Generic[ContextT]):
         """
         reaction = self.configuration.reaction(event["type"])
         plan = reaction.plan
-        if plan is None and (reaction.line or reaction.fork):
+        if plan is None and reaction.open:
             plan = reaction.choose(
                 Args(self.context, event, _Hypothesis(self, now)), self.history_value
             )

@@ -18,33 +18,103 @@ from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     from .configuration import Chart
-    from .nodes import Transition
     from .plan import Plan
     from .scope import Event, Scope
 
-_NO_CHILDREN: dict[str, Any] = {}
-_NO_HISTORY: dict[str, Any] = {}
+_NOTHING: dict[str, Any] = {}
 _ERROR_OF_CHILD = "xstate.error.actor"
 
 
-def macrostep(snapshot: Snapshot, event: Event, scope: Scope) -> Snapshot:
-    """Take one event to rest. Raises what guards, assigns and actions in place raise."""
-    event_type = event["type"]
-    configuration = snapshot.configuration
-    reaction = configuration.reactions.get(event_type) or configuration.reaction(event_type)
-    plan = reaction.plan
-    args = None
+def macrostep(snapshot: Snapshot, event: Event, scope: Scope, plan: Plan | None = None) -> Snapshot:
+    """Take one event to rest; `plan` is given where the first microstep is known already.
+
+    Raises what guards, assigns and actions in place raise. Where nothing changes, the snapshot
+    stays the same object.
+    """
+    args = before = None
+    iterations = 0
+    queue = scope.queue
     if plan is None:
-        if reaction.line or reaction.fork:
+        event_type = event["type"]
+        configuration = snapshot.configuration
+        reaction = configuration.reactions.get(event_type) or configuration.reaction(event_type)
+        plan = reaction.plan
+        if plan is None:
+            if reaction.open:
+                args = StepArgs(snapshot.context, event, scope)
+                scope.base = snapshot
+                plan = reaction.choose(args, snapshot.history_value)
+            if plan is None:
+                ended = _untaken(snapshot, event, scope)
+                if ended is not None:
+                    return ended
+    while True:
+        if plan is not None:
+            context = snapshot.context
+            children = snapshot.children
+            if plan.ops:
+                if args is None:
+                    args = StepArgs(context, event, scope)
+                scope.base = snapshot
+                scope.children = children
+                for run, params in plan.ops:
+                    run(args, params)
+                context = args.context
+                children = scope.children
+            if plan.special:
+                snapshot = _special(plan, snapshot, context, children, scope)
+            elif (
+                context is not snapshot.context
+                or plan.target is not snapshot.configuration
+                or children is not snapshot.children
+            ):
+                snapshot = Snapshot(
+                    plan.target,
+                    context,
+                    children,
+                    snapshot.status,
+                    snapshot.history_value,
+                    snapshot.output,
+                    snapshot.error,
+                )
+            if scope.taken is not None:
+                scope.taken.append((scope, event, plan.transitions))
+            if scope.system.inspector is not None:
+                scope.system.inspector.microstep(scope, snapshot, event, plan.transitions)
+        if snapshot.status != "active":
+            queue.clear()
+            for child in snapshot.children.values():
+                scope.release(child)
+            return snapshot
+        configuration = snapshot.configuration
+        if not queue and (configuration.eventless is None or snapshot is before):
+            if iterations and iterations >= configuration.chart.max_iterations:
+                raise UnboundedStepError("microsteps", iterations)
+            return snapshot
+        iterations += 1
+        if iterations > configuration.chart.max_iterations:
+            raise UnboundedStepError("microsteps", iterations - 1)
+        plan = args = None
+        if configuration.eventless is not None and snapshot is not before:
+            args = StepArgs(snapshot.context, event, scope)
+            scope.base = snapshot
+            selected = configuration.eventless.choose(args)
+            if selected:
+                plan = configuration.plan(selected, snapshot.history_value)
+                before = snapshot  # if it changes nothing, it isn't taken again for this event
+                continue
+        if not queue:
+            return snapshot
+        event = queue.pop(0)
+        before = args = None
+        reaction = configuration.reaction(event["type"])
+        plan = reaction.plan
+        if plan is None and reaction.open:
             args = StepArgs(snapshot.context, event, scope)
             scope.base = snapshot
             plan = reaction.choose(args, snapshot.history_value)
-        if plan is None:
-            return _untaken(snapshot, event, scope)
-    snapshot = microstep(plan, snapshot, event, args, scope)
-    if scope.queue or snapshot.configuration.eventless is not None or snapshot.status != "active":
-        return settle(snapshot, event, scope)
-    return snapshot
+        if plan is None and scope.system.inspector is not None:
+            scope.system.inspector.microstep(scope, snapshot, event, ())
 
 
 def initial_macrostep(chart: Chart, context: Any, input: Any, scope: Scope) -> Snapshot:
@@ -55,29 +125,19 @@ def initial_macrostep(chart: Chart, context: Any, input: Any, scope: Scope) -> S
     if chart.first_snapshot is not None and not watched:
         return chart.first_snapshot
     event = {"type": INIT, "input": input}
-    snapshot = Snapshot(
-        chart.before_start,
-        _NO_CHILDREN if callable(context) or context is None else context,
-        _NO_CHILDREN,
-        "active",
-        _NO_HISTORY,
-        None,
-        None,
-    )
+    made = callable(context)
+    given = _NOTHING if made or context is None else context
+    before = chart.before_start
+    snapshot = Snapshot(before, given, _NOTHING, "active", _NOTHING, None, None)
     try:
-        if callable(context):
-            args = ContextArgs(event, scope, input)
+        if made:
             scope.base = snapshot
-            scope.children = _NO_CHILDREN
-            made = dict(context(args))
-            snapshot = Snapshot(
-                chart.before_start, made, scope.children, "active", _NO_HISTORY, None, None
-            )
+            scope.children = _NOTHING
+            given = dict(context(ContextArgs(event, scope, input)))
+            snapshot = Snapshot(before, given, scope.children, "active", _NOTHING, None, None)
         plan = chart.initial_plan
-        entered = microstep(plan, snapshot, event, None, scope)
-        if plan.target.eventless is not None or scope.queue or plan.completes:
-            return settle(entered, event, scope)
-        if not plan.ops and not callable(context):
+        entered = macrostep(snapshot, event, scope, plan)
+        if not made and not plan.ops and plan.target.eventless is None:
             chart.first_snapshot = entered  # nothing in it depends on data
         return entered
     except Exception as error:
@@ -87,101 +147,24 @@ def initial_macrostep(chart: Chart, context: Any, input: Any, scope: Scope) -> S
         return with_error(snapshot, error)
 
 
-def microstep(
-    plan: Plan, snapshot: Snapshot, event: Event, args: StepArgs | None, scope: Scope
+def _special(
+    plan: Plan, snapshot: Snapshot, context: Any, children: dict[str, Any], scope: Scope
 ) -> Snapshot:
-    """Carry out one plan. Where it changes nothing, the snapshot stays the same object."""
-    if scope.taken is not None:
-        scope.taken.append((scope, event, plan.transitions))
-    context = snapshot.context
-    children = snapshot.children
-    if plan.ops:
-        if args is None:
-            args = StepArgs(context, event, scope)
-        scope.base = snapshot
-        scope.children = children
-        for run, params in plan.ops:
-            run(args, params)
-        context = args.context
-        children = scope.children
+    """The snapshot after a plan that records history or completes the machine."""
+    history = snapshot.history_value
+    if plan.history is not None:
+        history = {**history, **plan.history}
     if plan.completes:
-        history = (
-            {**snapshot.history_value, **plan.history} if plan.history else snapshot.history_value
-        )
-        after = Snapshot(plan.target, context, children, "done", history, scope.output, None)
-    elif plan.history is not None:
-        history = {**snapshot.history_value, **plan.history}
-        after = Snapshot(
-            plan.target,
-            context,
-            children,
-            snapshot.status,
-            history,
-            snapshot.output,
-            snapshot.error,
-        )
-    elif (
-        plan.target is not snapshot.configuration
-        or context is not snapshot.context
-        or children is not snapshot.children
-    ):
-        after = Snapshot(
-            plan.target,
-            context,
-            children,
-            snapshot.status,
-            snapshot.history_value,
-            snapshot.output,
-            snapshot.error,
-        )
-    else:
-        after = snapshot
-    if scope.system.inspector is not None:
-        scope.system.inspector.microstep(scope, after, event, plan.transitions)
-    return after
-
-
-def settle(snapshot: Snapshot, event: Event, scope: Scope) -> Snapshot:
-    """Follow eventless transitions, then raised events, until neither is left."""
-    queue = scope.queue
-    limit = snapshot.configuration.chart.max_iterations
-    iterations = 0
-    look_for_eventless = True
-    while snapshot.status == "active":
-        iterations += 1
-        if iterations > limit:
-            raise UnboundedStepError("microsteps", int(limit))
-        configuration = snapshot.configuration
-        before = None
-        plan = args = None
-        if look_for_eventless and configuration.eventless is not None:
-            args = StepArgs(snapshot.context, event, scope)
-            scope.base = snapshot
-            selected = configuration.eventless.choose(args)
-            if selected:
-                plan = configuration.plan(selected, snapshot.history_value)
-                before = snapshot
-        if before is None:
-            if not queue:
-                break
-            event = queue.pop(0)
-            args = None
-            reaction = configuration.reaction(event["type"])
-            plan = reaction.plan
-            if plan is None and (reaction.line or reaction.fork):
-                args = StepArgs(snapshot.context, event, scope)
-                scope.base = snapshot
-                plan = reaction.choose(args, snapshot.history_value)
-        if plan is not None:
-            snapshot = microstep(plan, snapshot, event, args, scope)
-        elif scope.system.inspector is not None:
-            scope.system.inspector.microstep(scope, snapshot, event, ())
-        look_for_eventless = snapshot is not before
-    if snapshot.status != "active":
-        queue.clear()
-        for child in snapshot.children.values():
-            scope.release(child)
-    return snapshot
+        return Snapshot(plan.target, context, children, "done", history, scope.output, None)
+    return Snapshot(
+        plan.target,
+        context,
+        children,
+        snapshot.status,
+        history,
+        snapshot.output,
+        snapshot.error,
+    )
 
 
 def with_error(snapshot: Snapshot, error: Any) -> Snapshot:
@@ -197,10 +180,10 @@ def with_error(snapshot: Snapshot, error: Any) -> Snapshot:
     )
 
 
-def _untaken(snapshot: Snapshot, event: Event, scope: Scope) -> Snapshot:
-    """No transition took the event: the error of a child is then the machine's own."""
+def _untaken(snapshot: Snapshot, event: Event, scope: Scope) -> Snapshot | None:
+    """No transition took the event: the error of a child is then the machine's own. None to go on."""
     event_type = event["type"]
-    nothing: tuple[Transition, ...] = ()
+    after = None
     if event_type == STOP:
         after = _without_children(snapshot, "stopped", None, scope)
     elif event_type == WILDCARD:
@@ -208,13 +191,11 @@ def _untaken(snapshot: Snapshot, event: Event, scope: Scope) -> Snapshot:
     elif event_type.startswith(_ERROR_OF_CHILD):
         after = _without_children(snapshot, "error", event.get("error"), scope)
         if scope.taken is not None:
-            scope.taken.append((scope, event, nothing))
-    else:
+            scope.taken.append((scope, event, ()))
+    elif snapshot.configuration.eventless is None:
         after = snapshot
     if scope.system.inspector is not None:
-        scope.system.inspector.microstep(scope, after, event, nothing)
-    if after is snapshot and snapshot.configuration.eventless is not None:
-        return settle(snapshot, event, scope)
+        scope.system.inspector.microstep(scope, after or snapshot, event, ())
     return after
 
 
@@ -224,7 +205,7 @@ def _without_children(snapshot: Snapshot, status: Any, error: Any, scope: Scope)
     return Snapshot(
         snapshot.configuration,
         snapshot.context,
-        _NO_CHILDREN,
+        _NOTHING,
         status,
         snapshot.history_value,
         snapshot.output,
