@@ -53,10 +53,12 @@ class Actor(Mailbox[SnapshotT, EventT]):
         self.system = system
         self.parent = parent
         if session_id is None:
-            if persisted is None:
+            if parent is None:
+                session_id = "x:0"
+            elif persisted is None:
                 session_id = system.book_id()
             else:  # not counted again, so that what comes next is called as it would have been
-                session_id = f"x:/{address_under(parent.address, str(id))}" if parent else "x:0"
+                session_id = f"x:/{address_under(parent.address, str(id))}"
         self.session_id = session_id
         self.id = session_id if id is None else id
         self.src = logic if src is None else src
@@ -113,8 +115,11 @@ class Actor(Mailbox[SnapshotT, EventT]):
 
     def get_persisted_snapshot(self) -> dict[str, Any]:
         """The actor as plain JSON data; a root's with the timers and counters of its system."""
-        persisted = dict(self.logic.get_persisted_snapshot(self._snapshot))
-        return self.system.persisted(self, persisted) if self.parent is None else persisted
+        persisted: Any = self.logic.get_persisted_snapshot(self._snapshot)
+        if persisted is self._snapshot:
+            persisted = dict(persisted)  # what is given out aliases nothing
+        found: dict[str, Any] = persisted
+        return self.system.persisted(self, found) if self.parent is None else found
 
     def send(self, event: EventT) -> None:
         """Send an event. When the outermost `send` returns, all that follows from it is done."""

@@ -94,9 +94,8 @@ def create_actor(
         DefinitionError: the machine lacks implementations.
         RestoreError: the snapshot isn't one of this logic.
     """
-    complete = getattr(logic, "require_complete", None)
-    if complete is not None:
-        complete()
+    if getattr(logic, "missing", None):
+        logic.require_complete()  # type: ignore[attr-defined]
     if snapshot is not None and not isinstance(snapshot, dict):
         snapshot = logic.get_persisted_snapshot(snapshot)
     system = LiveSystem(clock, logger, seed, snapshot)
@@ -133,10 +132,11 @@ class LiveSystem:
 
     # Most systems never need most of these: as defaults of the class they cost nothing.
     strict = False
+    registers = False
     taken = None
     inspector: Inspector | None = None
     _loop: asyncio.AbstractEventLoop | None = None
-    _count = 0
+    _count = 1  # the root is number 0
     _random: SeededRandom | None = None
     _by_system_id: dict[str, Actor] | None = None
     _pending: list[_Pending] | None = None
@@ -236,21 +236,23 @@ class LiveSystem:
         self.thread = get_ident()
         self._loop = asyncio._get_running_loop()  # None, where the public one raises
 
-    def start_timers(self, root: Actor) -> None:
-        """Set the timers that were persisted: what is overdue fires at once."""
-        if self._restored is None:
-            return
+    def start(self, actor: Actor) -> None:
+        """Let logic begin what it does outside of transitions; with the root, persisted timers run
+        on.
+        """
+        if self._restored is not None and actor.parent is None:
+            self._start_timers(actor)
+        start = getattr(actor.logic, "start", None)
+        if start is not None:
+            start(actor._snapshot, actor)
+
+    def _start_timers(self, root: Actor) -> None:
+        """What is overdue fires at once."""
         restored, self._restored = self._restored, None
-        for timer in restored:
+        for timer in restored or ():
             source, target = _find(root, timer.source), _find(root, timer.target)
             if source is not None and target is not None:
                 self._set_timer(timer, (source.session_id, timer.id), target)
-
-    def start_logic(self, actor: Actor) -> None:
-        """Let logic begin what it does outside of transitions."""
-        start = getattr(actor.logic, "start", None)
-        if start is not None:
-            start(actor.get_snapshot(), actor)
 
     def stop_outside(self, actor: Actor) -> None:
         """End what the logic of a stopped actor has begun."""
@@ -329,8 +331,14 @@ class LiveSystem:
             self._pending.remove(pending)
             self.clock.clear_timeout(pending.handle)
 
-    def cancel_all(self, source: Actor) -> None:
-        """Forget all delayed events that this actor sent."""
+    def ended(self, actor: Actor) -> None:
+        """Forget all delayed events that this actor sent; its system id is free."""
+        if self._pending:
+            self._cancel_all(actor)
+        if actor.system_id is not None:
+            self.unregister(actor)
+
+    def _cancel_all(self, source: Actor) -> None:
         for pending in tuple(self._pending or ()):
             if pending.key[0] == source.session_id:
                 self._latest.pop(pending.key, None)  # type: ignore[union-attr]

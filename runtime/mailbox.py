@@ -61,6 +61,7 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
     logic: ActorLogic
     input: Any
     sync_snapshot: bool
+    system_id: str | None
     _busy: bool
     _listeners: dict[str, list[Observer]] | None
     _mail: deque[Event] | None
@@ -84,7 +85,8 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
         if self._processing_status != NOT_STARTED:
             return
         system = self.system
-        system.register(self)
+        if self.system_id is not None or system.registers:
+            system.register(self)
         self._processing_status = RUNNING
         self._now = None
         snapshot = self._snapshot
@@ -93,17 +95,15 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
             system.inspector.event(self.parent, self, event)
         self._busy = True
         try:
-            match field(snapshot, "status"):
-                case "done":
-                    self._update(snapshot, event)
-                    return
-                case "error":
-                    self._failed(field(snapshot, "error"))
-                    return
-            if self.parent is None:
-                system.start_timers(self)
+            status = field(snapshot, "status")
+            if status == "done":
+                self._update(snapshot, event)
+                return
+            if status == "error":
+                self._failed(field(snapshot, "error"))
+                return
             try:
-                system.start_logic(self)
+                system.start(self)
             except NoEventLoopError:
                 raise
             except Exception as error:
@@ -165,7 +165,8 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
                 self._update(snapshot, event)
                 if event is _STOP_EVENT:
                     self._ended()
-                    self._complete()
+                    if self._observers or self._listeners:
+                        self._complete()
             if not self._mail:
                 return
             event = self._mail.popleft()
@@ -197,7 +198,8 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
             if self._observers:
                 self._notify(snapshot)
             self._ended()
-            self._complete()
+            if self._observers or self._listeners:
+                self._complete()
             if self.parent is not None:
                 done = done_actor_event(self.id, field(snapshot, "output"))
                 self.system.relay(self, self.parent, done)
@@ -248,11 +250,10 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
     def _ended(self) -> None:
         if self._processing_status != RUNNING:
             return
-        self.system.cancel_all(self)
         if self._mail:
             self._mail.clear()
         self._processing_status = STOPPED
-        self.system.unregister(self)
+        self.system.ended(self)
         if self._orphans is not None:
             children = self._snapshot.children
             for orphan in self._orphans:
@@ -291,10 +292,9 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
                 self._tell(observer.next, snapshot)
 
     def _complete(self) -> None:
-        if self._observers:
-            for observer in tuple(self._observers):
-                if observer.complete is not None:
-                    self._tell(observer.complete)
+        for observer in tuple(self._observers or ()):
+            if observer.complete is not None:
+                self._tell(observer.complete)
         self._forget_observers()
 
     def _tell(self, function: Callable[..., Any], *values: Any) -> None:

@@ -82,8 +82,9 @@ class Recording:
     """
 
     inspector = None
+    registers = True
 
-    def __init__(self, *, strict: bool, seed: int, count: int = 0, starts: int = 0) -> None:
+    def __init__(self, *, strict: bool, seed: int, count: int = 1, starts: int = 0) -> None:
         self.strict = strict
         self.seed = seed
         self.count = count
@@ -257,10 +258,7 @@ class Recording:
     def started(self) -> None:
         """The root starts."""
 
-    def start_timers(self, root: Actor) -> None:
-        """Timers are the host's."""
-
-    def start_logic(self, actor: Actor) -> None:
+    def start(self, actor: Actor) -> None:
         """Machines start their children; what waits for the world is started by the host."""
         logic: Any = actor.logic
         if not getattr(logic, "outside", False):
@@ -361,10 +359,11 @@ class Recording:
                 self.timers = self.timers[:index] + self.timers[index + 1 :]
                 return
 
-    def cancel_all(self, source: Actor) -> None:
-        """Forget all delayed events that this actor sent."""
-        if any(timer.sent_by(source) for timer in self.timers):
-            self.timers = tuple(timer for timer in self.timers if not timer.sent_by(source))
+    def ended(self, actor: Actor) -> None:
+        """Forget all delayed events that this actor sent, and how to find it."""
+        if any(timer.sent_by(actor) for timer in self.timers):
+            self.timers = tuple(timer for timer in self.timers if not timer.sent_by(actor))
+        self.unregister(actor)
 
     def undeliverable(self, actor: Actor, event: Event) -> None:
         """An event came too late: nothing is taken."""

@@ -81,11 +81,11 @@ class Configuration:
     __slots__ = (
         "_plans",
         "active_children",
-        "canonical",
         "chart",
         "eventless",
         "node_set",
         "nodes",
+        "order",
         "reactions",
         "tags",
         "value",
@@ -99,8 +99,8 @@ class Configuration:
         self.value: StateValue = state_value(chart.root, self.active_children)
         self.tags = frozenset(tag for node in nodes for tag in node.tags)
         self.eventless = eventless_candidates(self)
-        #: Whether its value alone brings it back, order and all; None until somebody needs to know.
-        self.canonical: bool | None = None
+        #: What is persisted of the order of leaves; None until somebody needs to know.
+        self.order: tuple[str, ...] | None = None
         self.reactions: dict[str, Reaction] = {}
         self._plans: dict[tuple[Any, ...], Plan] = {}
 

@@ -181,9 +181,10 @@ class StateMachine(Generic[ContextT, EventT]):
 
     def start(self, snapshot: Snapshot, scope: Scope) -> None:
         """Start the children that are active."""
-        for child in list(snapshot.children.values()):
-            if child.get_snapshot().status == "active":
-                child.start()
+        if snapshot.children:
+            for child in tuple(snapshot.children.values()):
+                if child.get_snapshot().status == "active":
+                    child.start()
 
     # What shows it.
 

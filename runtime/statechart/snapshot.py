@@ -3,7 +3,7 @@ own JSON.
 
 Persisted: `status value historyValue context children`, `output` and `error` where there are any;
 `machine` and `version` are ours, so that a snapshot isn't restored into another machine; so is
-`order`, which says in which order the states were entered where the value alone doesn't.
+`order`, which says in which order leaves were entered where that matters.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Status = Literal["active", "done", "error", "stopped"]
 #: The mark XState gives to a reference to an actor within persisted context.
 ACTOR_MARK = "xstate$$type"
 _STATUSES = ("active", "done", "error", "stopped")
-_PLAIN = (str, int, bool, type(None))
+_PLAIN = frozenset((str, int, bool, type(None), float))
 
 
 class Snapshot(Generic[ContextT]):
@@ -141,21 +141,24 @@ def persist(
     """The persisted form; `persist_child(ref)` gives `{snapshot, src, systemId, syncSnapshot}` of a
     child.
     """
-    machine = snapshot.configuration.chart.machine
+    configuration = snapshot.configuration
+    machine = configuration.chart.machine
     persisted: dict[str, Any] = {
         "status": snapshot.status,
-        "value": plain(snapshot.configuration.value),
+        "value": _copied(configuration.value),
         "historyValue": _history_json(snapshot.history_value) if snapshot.history_value else {},
         "context": plain(snapshot.context),
-        "children": {id: persist_child(child) for id, child in snapshot.children.items()},
+        "children": (
+            {id: persist_child(child) for id, child in snapshot.children.items()}
+            if snapshot.children
+            else {}
+        ),
         "machine": machine.id,
     }
-    configuration = snapshot.configuration
-    if configuration.canonical is None:
-        same = configuration_of(configuration.chart, configuration.value)
-        configuration.canonical = same is configuration or same.node_set != configuration.node_set
-    if not configuration.canonical:
-        persisted["order"] = [node.id for node in configuration.nodes]
+    if configuration.order is None:
+        configuration.order = _order_of_leaves(configuration)
+    if configuration.order:
+        persisted["order"] = list(configuration.order)
     if snapshot.output is not None:
         persisted["output"] = plain(snapshot.output)
     if snapshot.error is not None:
@@ -181,23 +184,25 @@ def restore(
         raise RestoreError("value", "there is none")
     configuration = configuration_of(chart, persisted["value"])
     if "order" in persisted:
-        ordered = _nodes(chart, "order", persisted["order"])
-        if configuration.node_set == frozenset(ordered):
-            configuration = chart.configuration(ordered)
+        leaves = _nodes(chart, "order", persisted["order"])
+        others = tuple(node for node in configuration.nodes if not node.atomic)
+        if frozenset(others + leaves) == configuration.node_set:
+            configuration = chart.configuration(others + leaves)
     history_value: HistoryValue = {}
     for node_id, nodes in (persisted.get("historyValue") or {}).items():
         history_value[node_id] = _nodes(chart, node_id, [node["id"] for node in nodes])
     children = {}
     for id, data in (persisted.get("children") or {}).items():
         children[id] = restore_child(id, data)
+    output, error = persisted.get("output"), persisted.get("error")
     return Snapshot(
         configuration,
         revive(persisted.get("context", {}), children),
         children,
         status,
         history_value,
-        revive(persisted.get("output"), children),
-        revive_error(persisted.get("error")),
+        None if output is None else revive(output, children),
+        None if error is None else revive_error(error),
     )
 
 
@@ -214,6 +219,31 @@ def configuration_of(chart: Chart, value: StateValue) -> Configuration:
     return found
 
 
+def _copied(value: StateValue) -> StateValue:
+    if value.__class__ is str:
+        return value
+    return {
+        key: inner if inner.__class__ is str else _copied(inner)
+        for key, inner in value.items()  # type: ignore[union-attr]
+    }
+
+
+def _order_of_leaves(configuration: Configuration) -> tuple[str, ...]:
+    """The leaves in the order in which they were entered, where that matters and the value doesn't
+    tell.
+
+    It matters to eventless transitions, which are tried in that order.
+    """
+    chart = configuration.chart
+    if not any(node.always for node in chart.ids.values()):
+        return ()
+    told = configuration_of(chart, configuration.value)
+    leaves = [node for node in configuration.nodes if node.atomic]
+    if told.node_set != configuration.node_set or leaves == [n for n in told.nodes if n.atomic]:
+        return ()
+    return tuple(node.id for node in leaves)
+
+
 def plain(value: Any) -> Any:
     """A deep copy as plain JSON data: refs become XState's marks, exceptions `{name, message}`."""
     kind = value.__class__
@@ -226,8 +256,6 @@ def plain(value: Any) -> Any:
         }
     if kind is list:
         return [inner if inner.__class__ in _PLAIN else plain(inner) for inner in value]
-    if kind is float:
-        return value
     if isinstance(value, BaseException):
         return (
             {"name": value.name, "message": value.message}

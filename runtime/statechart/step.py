@@ -181,7 +181,7 @@ def with_error(snapshot: Snapshot, error: Any) -> Snapshot:
 
 
 def _untaken(snapshot: Snapshot, event: Event, scope: Scope) -> Snapshot | None:
-    """No transition took the event: the error of a child is then the machine's own. None to go on."""
+    """No transition took the event: a child's error is then the machine's own. None to go on."""
     event_type = event["type"]
     after = None
     if event_type == STOP:

@@ -157,7 +157,15 @@ def test_restoring_at_any_step_changes_nothing_that_follows(
     for event in after:
         feed(actor, clock, event)
         feed(restored, other_clock, event)
-        assert persisted(restored) == persisted(actor)
+        assert unordered(persisted(restored)) == unordered(persisted(actor))
+
+
+def unordered(snapshot: Any) -> Any:
+    """History in any order: it is listed as it was entered, which restoring needn't keep."""
+    history = {
+        key: sorted(node["id"] for node in nodes) for key, nodes in snapshot["historyValue"].items()
+    }
+    return {**snapshot, "historyValue": history}
 
 
 def run_system(machine: StateMachine, script: list[Any], *, restore: bool) -> list[Any]:
@@ -187,7 +195,9 @@ def run_system(machine: StateMachine, script: list[Any], *, restore: bool) -> li
 def test_a_system_restored_before_every_step_does_the_same(
     machine: StateMachine, script: list[Any]
 ) -> None:
-    assert run_system(machine, script, restore=True) == run_system(machine, script, restore=False)
+    restoring = run_system(machine, script, restore=True)
+    through = run_system(machine, script, restore=False)
+    assert [unordered(s) for s in restoring] == [unordered(s) for s in through]
 
 
 @thorough
