@@ -77,6 +77,7 @@ class World:
         logger = logging.getLogger("rooms")
         logger.addHandler(logs)
         before, logger.propagate = logger.propagate, False
+        random.seed(self.seed)  # a router that closes draws from it when to come back
         try:
             self.loop.run_until_complete(self._play())
         finally:
