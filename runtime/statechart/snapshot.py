@@ -3,7 +3,7 @@ own JSON.
 
 Persisted: `status value historyValue context children`, `output` and `error` where there are any;
 `machine` and `version` are ours, so that a snapshot isn't restored into another machine; so is
-`order`, which says in which order leaves were entered where that matters.
+`order`, which says in which order states were entered, where that matters.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def persist(
         "machine": machine.id,
     }
     if configuration.order is None:
-        configuration.order = _order_of_leaves(configuration)
+        configuration.order = _order_to_keep(configuration)
     if configuration.order:
         persisted["order"] = list(configuration.order)
     if snapshot.output is not None:
@@ -184,10 +184,9 @@ def restore(
         raise RestoreError("value", "there is none")
     configuration = configuration_of(chart, persisted["value"])
     if "order" in persisted:
-        leaves = _nodes(chart, "order", persisted["order"])
-        others = tuple(node for node in configuration.nodes if not node.atomic)
-        if frozenset(others + leaves) == configuration.node_set:
-            configuration = chart.configuration(others + leaves)
+        by_order = {node.order: node for node in configuration.nodes}
+        if by_order.keys() == set(persisted["order"]):  # else the chart was edited since
+            configuration = chart.configuration(tuple(by_order[o] for o in persisted["order"]))
     history_value: HistoryValue = {}
     for node_id, nodes in (persisted.get("historyValue") or {}).items():
         history_value[node_id] = _nodes(chart, node_id, [node["id"] for node in nodes])
@@ -228,11 +227,11 @@ def _copied(value: StateValue) -> StateValue:
     }
 
 
-def _order_of_leaves(configuration: Configuration) -> tuple[str, ...]:
-    """The leaves in the order in which they were entered, where that matters and the value doesn't
-    tell.
+def _order_to_keep(configuration: Configuration) -> tuple[int, ...]:
+    """The nodes, by their places in the document, in the order in which they were entered.
 
-    It matters to eventless transitions, which are tried in that order.
+    Kept where it matters and the value doesn't tell: eventless transitions are tried in the order
+    of leaves.
     """
     chart = configuration.chart
     if not any(node.always for node in chart.ids.values()):
@@ -241,7 +240,7 @@ def _order_of_leaves(configuration: Configuration) -> tuple[str, ...]:
     leaves = [node for node in configuration.nodes if node.atomic]
     if told.node_set != configuration.node_set or leaves == [n for n in told.nodes if n.atomic]:
         return ()
-    return tuple(node.id for node in leaves)
+    return tuple(node.order for node in configuration.nodes)
 
 
 def plain(value: Any) -> Any:
