@@ -72,6 +72,7 @@ class Actor(Mailbox[SnapshotT, EventT]):
         self.deferred = []
         self.awaited = ()
         self.taken = system.taken
+        self._attended = sync_snapshot
         self._mail = None
         self._observers = None
         self._listeners = None
@@ -135,7 +136,10 @@ class Actor(Mailbox[SnapshotT, EventT]):
             ) from None
         if system.inspector is not None:
             system.inspector.event(None, self, event)
-        self.deliver(event)  # type: ignore[arg-type]
+        if self._busy or self._processing_status != RUNNING:
+            self._keep(event)  # type: ignore[arg-type]
+        else:
+            self._process(event)  # type: ignore[arg-type]
 
     def send_threadsafe(self, event: EventT) -> None:
         """Send from any thread: the event loop in which the system was started processes it."""
@@ -170,6 +174,7 @@ class Actor(Mailbox[SnapshotT, EventT]):
         """
         entry = to_observer(observer, error, complete, next=next)
         if self._processing_status != STOPPED:
+            self._attended = True
             if self._observers is None:
                 self._observers = []
             self._observers.append(entry)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 NOT_STARTED, RUNNING, STOPPED = range(3)
 _STOP_EVENT: Event = {"type": STOP}
+#: Stands for the init event where nobody sees it.
+_UNSEEN: Event = {"type": INIT}
 
 
 class Mailbox(Scope, Generic[SnapshotT, EventT]):
@@ -35,6 +37,7 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
     """
 
     __slots__ = (
+        "_attended",
         "_busy",
         "_listeners",
         "_mail",
@@ -62,6 +65,8 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
     input: Any
     sync_snapshot: bool
     system_id: str | None
+    #: Whether an update may concern observers or a parent that syncs. Most actors have neither.
+    _attended: bool
     _busy: bool
     _listeners: dict[str, list[Observer]] | None
     _mail: deque[Event] | None
@@ -90,8 +95,9 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
         self._processing_status = RUNNING
         self._now = None
         snapshot = self._snapshot
-        event: Event = {"type": INIT, "input": self.input}
+        event: Event = _UNSEEN
         if system.inspector is not None:
+            event = {"type": INIT, "input": self.input}
             system.inspector.event(self.parent, self, event)
         self._busy = True
         try:
@@ -109,27 +115,19 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
             except Exception as error:
                 self.fail(error)
                 return
-            self._update(snapshot, event)
-            if self._mail:
-                self._process(self._mail.popleft())
+            if self._attended or self.deferred or self._prelude or event is not _UNSEEN:
+                self._update(snapshot, event)
         finally:
             self._busy = False
+        if self._mail and self._processing_status == RUNNING:
+            self._process(self._mail.popleft())
 
     def deliver(self, event: Event) -> None:
         """Process the event now, or after the one at hand."""
         if self._busy or self._processing_status != RUNNING:
-            if self._processing_status == STOPPED:
-                self.system.undeliverable(self, event)
-                return
-            if self._mail is None:
-                self._mail = deque()
-            self._mail.append(event)
-            return
-        self._busy = True
-        try:
+            self._keep(event)
+        else:
             self._process(event)
-        finally:
-            self._busy = False
 
     def stop_soon(self) -> None:
         """Stop once the event at hand is processed; what waits in the mailbox is dropped."""
@@ -153,23 +151,40 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
         self._processing_status = RUNNING if field(snapshot, "status") == "active" else STOPPED
         return self.runs
 
+    def _keep(self, event: Event) -> None:
+        if self._processing_status == STOPPED:
+            self.system.undeliverable(self, event)
+            return
+        if self._mail is None:
+            self._mail = deque()
+        self._mail.append(event)
+
     def _process(self, event: Event) -> None:
         """Process this event, and after it what has arrived meanwhile."""
-        while True:
-            self._now = None
-            try:
-                snapshot = self._transition(self._snapshot, event, self)
-            except Exception as error:
-                self._roll_back(error)
-            else:
-                self._update(snapshot, event)
-                if event is _STOP_EVENT:
-                    self._ended()
-                    if self._observers or self._listeners:
-                        self._complete()
-            if not self._mail:
-                return
-            event = self._mail.popleft()
+        self._busy = True
+        try:
+            while True:
+                self._now = None
+                try:
+                    snapshot = self._transition(self._snapshot, event, self)
+                except Exception as error:
+                    self._roll_back(error)
+                else:
+                    if (
+                        self._attended
+                        or self.deferred
+                        or self.system.inspector is not None
+                        or snapshot.__class__ is not Snapshot
+                        or snapshot.status != "active"
+                    ):
+                        self._update(snapshot, event)
+                    else:
+                        self._snapshot = snapshot
+                if not self._mail:
+                    return
+                event = self._mail.popleft()
+        finally:
+            self._busy = False
 
     def _roll_back(self, error: Exception) -> None:
         self.queue.clear()
@@ -207,6 +222,10 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
             self._failed(field(snapshot, "error"))
         if self.system.inspector is not None:
             self.system.inspector.snapshot(self, event, snapshot)
+        if event is _STOP_EVENT:
+            self._ended()
+            if self._observers or self._listeners:
+                self._complete()
 
     def _perform(self) -> None:
         """Initial actions first, then deferred effects, in order."""

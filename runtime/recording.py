@@ -386,9 +386,7 @@ def _alike(one: Snapshot, other: Snapshot) -> bool:
         one.configuration is other.configuration
         and one.context is other.context
         and one.status == other.status
-        and one.history_value is other.history_value
-        and one.output is other.output
-        and one.error is other.error
+        and one.rare is other.rare
     )
 
 
@@ -398,7 +396,5 @@ def _with_children(snapshot: Snapshot, children: dict[str, Any]) -> Snapshot:
         snapshot.context,
         children,
         snapshot.status,
-        snapshot.history_value,
-        snapshot.output,
-        snapshot.error,
+        snapshot.rare,
     )

@@ -36,4 +36,4 @@ class ActorSnapshot:
 
 def field(snapshot: Any, name: str) -> Any:
     """A field of a snapshot, which custom logic may make as an object or as a dict."""
-    return snapshot.get(name) if isinstance(snapshot, dict) else getattr(snapshot, name, None)
+    return snapshot.get(name) if snapshot.__class__ is dict else getattr(snapshot, name, None)

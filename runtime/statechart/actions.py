@@ -57,7 +57,7 @@ class Assign(BuiltinAction):
             make = library.function(assignment, f"{path}.assign")
 
             def merge(args: StepArgs, params: Any) -> None:
-                args.context = {**args.context, **make(args, params)}
+                args.context = args.context | make(args, params)
 
             return merge
         functions = [

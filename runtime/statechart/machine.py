@@ -154,7 +154,7 @@ class StateMachine(Generic[ContextT, EventT]):
             status = "done"
         given: Any = {} if context is None else context
         recalled = dict(history_value or {})
-        return Snapshot(configuration, given, {}, status, recalled, output, error)
+        return Snapshot(configuration, given, {}, status, (recalled, output, error))
 
     # What makes it actor logic.
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Status = Literal["active", "done", "error", "stopped"]
 
+#: History value, output, error.
+Rare = tuple["HistoryValue", Any, Any]
+
 #: The mark XState gives to a reference to an actor within persisted context.
 ACTOR_MARK = "xstate$$type"
 _STATUSES = ("active", "done", "error", "stopped")
@@ -45,9 +48,7 @@ class Snapshot(Generic[ContextT]):
         "children",
         "configuration",
         "context",
-        "error",
-        "history_value",
-        "output",
+        "rare",
         "status",
     )
 
@@ -57,17 +58,29 @@ class Snapshot(Generic[ContextT]):
         context: ContextT,
         children: dict[str, Any],
         status: Status,
-        history_value: HistoryValue,
-        output: Any,
-        error: Any,
+        rare: Rare,
     ) -> None:
         self.configuration = configuration
         self.context = context
         self.children: dict[str, Any] = children
         self.status: Status = status
-        self.history_value = history_value
-        self.output = output
-        self.error = error
+        #: (history value, output, error): most transitions leave them alone.
+        self.rare = rare
+
+    @property
+    def history_value(self) -> HistoryValue:
+        """History node id → the nodes it recalls."""
+        return self.rare[0]
+
+    @property
+    def output(self) -> Any:
+        """The machine's output, once it is done."""
+        return self.rare[1]
+
+    @property
+    def error(self) -> Any:
+        """The exception, in status `error`."""
+        return self.rare[2]
 
     @property
     def value(self) -> StateValue:
@@ -199,9 +212,11 @@ def restore(
         revive(persisted.get("context", {}), children),
         children,
         status,
-        history_value,
-        None if output is None else revive(output, children),
-        None if error is None else revive_error(error),
+        (
+            history_value,
+            None if output is None else revive(output, children),
+            None if error is None else revive_error(error),
+        ),
     )
 
 

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from .configuration import Chart
     from .plan import Plan
     from .scope import Event, Scope
+    from .snapshot import Rare
 
 _NOTHING: dict[str, Any] = {}
+_NOTHING_RARE: Rare = (_NOTHING, None, None)
 _ERROR_OF_CHILD = "xstate.error.actor"
 
 
@@ -37,7 +39,10 @@ def macrostep(snapshot: Snapshot, event: Event, scope: Scope, plan: Plan | None 
     if plan is None:
         event_type = event["type"]
         configuration = snapshot.configuration
-        reaction = configuration.reactions.get(event_type) or configuration.reaction(event_type)
+        try:
+            reaction = configuration.reactions[event_type]
+        except KeyError:
+            reaction = configuration.reaction(event_type)
         plan = reaction.plan
         if plan is None:
             if reaction.open:
@@ -73,9 +78,7 @@ def macrostep(snapshot: Snapshot, event: Event, scope: Scope, plan: Plan | None 
                     context,
                     children,
                     snapshot.status,
-                    snapshot.history_value,
-                    snapshot.output,
-                    snapshot.error,
+                    snapshot.rare,
                 )
             if scope.taken is not None:
                 scope.taken.append((scope, event, plan.transitions))
@@ -128,13 +131,13 @@ def initial_macrostep(chart: Chart, context: Any, input: Any, scope: Scope) -> S
     made = callable(context)
     given = _NOTHING if made or context is None else context
     before = chart.before_start
-    snapshot = Snapshot(before, given, _NOTHING, "active", _NOTHING, None, None)
+    snapshot = Snapshot(before, given, _NOTHING, "active", _NOTHING_RARE)
     try:
         if made:
             scope.base = snapshot
             scope.children = _NOTHING
             given = dict(context(ContextArgs(event, scope, input)))
-            snapshot = Snapshot(before, given, scope.children, "active", _NOTHING, None, None)
+            snapshot = Snapshot(before, given, scope.children, "active", _NOTHING_RARE)
         plan = chart.initial_plan
         entered = macrostep(snapshot, event, scope, plan)
         if not made and not plan.ops and plan.target.eventless is None:
@@ -151,20 +154,12 @@ def _special(
     plan: Plan, snapshot: Snapshot, context: Any, children: dict[str, Any], scope: Scope
 ) -> Snapshot:
     """The snapshot after a plan that records history or completes the machine."""
-    history = snapshot.history_value
+    history, output, error = snapshot.rare
     if plan.history is not None:
         history = {**history, **plan.history}
     if plan.completes:
-        return Snapshot(plan.target, context, children, "done", history, scope.output, None)
-    return Snapshot(
-        plan.target,
-        context,
-        children,
-        snapshot.status,
-        history,
-        snapshot.output,
-        snapshot.error,
-    )
+        return Snapshot(plan.target, context, children, "done", (history, scope.output, None))
+    return Snapshot(plan.target, context, children, snapshot.status, (history, output, error))
 
 
 def with_error(snapshot: Snapshot, error: Any) -> Snapshot:
@@ -174,9 +169,7 @@ def with_error(snapshot: Snapshot, error: Any) -> Snapshot:
         snapshot.context,
         snapshot.children,
         "error",
-        snapshot.history_value,
-        snapshot.output,
-        error,
+        (snapshot.history_value, snapshot.output, error),
     )
 
 
@@ -207,7 +200,5 @@ def _without_children(snapshot: Snapshot, status: Any, error: Any, scope: Scope)
         snapshot.context,
         _NOTHING,
         status,
-        snapshot.history_value,
-        snapshot.output,
-        error,
+        (snapshot.history_value, snapshot.output, error),
     )
