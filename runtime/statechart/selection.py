@@ -8,7 +8,7 @@ Next: runtime/statechart/step.py
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runtime.errors import GuardError
 
@@ -37,19 +37,20 @@ class Fork:
 class Reaction:
     """What one configuration may do about one event type.
 
-    `plan` is set when neither guards nor history have a say; `line` or `fork` otherwise; none of
-    them when no state has a candidate.
+    `plan` is set when neither guards nor history have a say. Otherwise it is `open` as far as a
+    state has a candidate: there is a fork, or a line of candidates with the plans of those that
+    depend on
+        guards alone.
     """
 
-    __slots__ = ("configuration", "event_type", "fork", "line", "open", "plan")
+    __slots__ = ("_fork", "_line", "_plans", "configuration", "open", "plan")
 
     def __init__(self, configuration: Configuration, event_type: str) -> None:
         self.configuration = configuration
-        self.event_type = event_type
         self.plan: Plan | None = None
-        self.line: Line = ()
-        self.fork: Fork | None = None
         self.open = False
+        self._line: Line = ()
+        self._fork: Fork | None = None
         if event_type in (INIT, STOP, WILDCARD):
             return  # no state may take these
         choice = _choice(configuration, configuration.chart.root, event_type)
@@ -60,30 +61,27 @@ class Reaction:
                 self.plan = plan
                 return
         if isinstance(choice, Fork):
-            self.fork = choice
+            self._fork = choice
         else:
-            self.line = choice
-        self.open = bool(self.line or self.fork)
+            self._line = choice
+        self.open = bool(choice)
+        self._plans: dict[Transition, Plan] = {}
 
     def choose(self, args: Args, history_value: HistoryValue) -> Plan | None:
         """The plan whose guards pass now, or None. Raises GuardError."""
-        selected: tuple[Transition, ...] = ()
-        transition: Transition
-        if self.fork is not None:
+        if self._fork is not None:
             found: list[Transition] = []
-            _select(self.fork, args, found)
-            if not found:
-                return None
-            selected = tuple(found)
-        else:
-            for transition in self.line:
-                guard = transition.guard
-                if guard is None or _passes(transition, args):
-                    selected = (transition,)
-                    break
-            else:
-                return None
-        return self.configuration.plan(selected, history_value)
+            _select(self._fork, args, found)
+            return self.configuration.plan(tuple(found), history_value) if found else None
+        transition = _first(self._line, args)
+        if transition is None:
+            return None
+        plan = self._plans.get(transition)
+        if plan is None:
+            plan = self.configuration.plan((transition,), history_value)
+            if not plan.history_read:
+                self._plans[transition] = plan
+        return plan
 
 
 class Eventless:
@@ -159,24 +157,28 @@ def _certain(choice: Line | Fork) -> tuple[Transition, ...]:
 def _select(fork: Fork, args: Args, found: list[Transition]) -> None:
     before = len(found)
     for region in fork.regions:
-        if isinstance(region, Fork):
+        if region.__class__ is Fork:
             _select(region, args, found)
-            continue
-        for transition in region:
-            if transition.guard is None or _passes(transition, args):
+        else:
+            transition = _first(region, args)  # type: ignore[arg-type]
+            if transition is not None:
                 found.append(transition)
-                break
     if len(found) == before:
-        for transition in fork.fallback:
-            if transition.guard is None or _passes(transition, args):
-                found.append(transition)
-                break
+        transition = _first(fork.fallback, args)
+        if transition is not None:
+            found.append(transition)
 
 
-def _passes(transition: Transition, args: Args) -> Any:
-    guard = transition.guard
-    assert guard is not None
+def _first(line: Line, args: Args) -> Transition | None:
+    """The first candidate whose guard passes."""
+    transition = None
     try:
-        return guard.check(args, guard.params)
+        for transition in line:
+            guard = transition.guard
+            if guard is None or guard.check(args, guard.params):
+                return transition
     except Exception as error:
-        raise GuardError(guard.name, args.event["type"], transition.source.id, error) from error
+        assert transition is not None
+        name = transition.guard.name if transition.guard is not None else ""
+        raise GuardError(name, args.event["type"], transition.source.id, error) from error
+    return None

@@ -178,11 +178,18 @@ def _untaken(snapshot: Snapshot, event: Event, scope: Scope) -> Snapshot | None:
     event_type = event["type"]
     after = None
     if event_type == STOP:
-        after = _without_children(snapshot, "stopped", None, scope)
+        for child in snapshot.children.values():
+            scope.release(child)
+        after = Snapshot(
+            snapshot.configuration, snapshot.context, _NOTHING, "stopped", snapshot.rare
+        )
     elif event_type == WILDCARD:
         raise EventError("An event cannot have the wildcard type ('*')")
     elif event_type.startswith(_ERROR_OF_CHILD):
-        after = _without_children(snapshot, "error", event.get("error"), scope)
+        for child in snapshot.children.values():
+            scope.release(child)
+        rare = (snapshot.history_value, snapshot.output, event.get("error"))
+        after = Snapshot(snapshot.configuration, snapshot.context, _NOTHING, "error", rare)
         if scope.taken is not None:
             scope.taken.append((scope, event, ()))
     elif snapshot.configuration.eventless is None:
@@ -190,15 +197,3 @@ def _untaken(snapshot: Snapshot, event: Event, scope: Scope) -> Snapshot | None:
     if scope.system.inspector is not None:
         scope.system.inspector.microstep(scope, after or snapshot, event, ())
     return after
-
-
-def _without_children(snapshot: Snapshot, status: Any, error: Any, scope: Scope) -> Snapshot:
-    for child in snapshot.children.values():
-        scope.release(child)
-    return Snapshot(
-        snapshot.configuration,
-        snapshot.context,
-        _NOTHING,
-        status,
-        (snapshot.history_value, snapshot.output, error),
-    )
