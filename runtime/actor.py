@@ -71,7 +71,6 @@ class Actor(Mailbox[SnapshotT, EventT]):
         self.queue = []
         self.deferred = []
         self.awaited = ()
-        self.taken = system.taken
         self._attended = sync_snapshot
         self._mail = None
         self._observers = None

@@ -125,19 +125,26 @@ class _Pending:
         )
 
 
+def _log_value(*values: Any) -> None:
+    _LOG.info(" ".join("%s" for _ in values), *values)
+
+
 class LiveSystem:
     """One system of live actors. `args.system` is this; `get`, `get_all` and `inspect` are for
     everybody.
     """
 
+    clock: Clock = LoopClock()
+    logger: Callable[..., None] = staticmethod(_log_value)
     # Most systems never need most of these: as defaults of the class they cost nothing.
     strict = False
     registers = False
-    taken = None
     inspector: Inspector | None = None
+    witness: Inspector | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _count = 1  # the root is number 0
     _random: SeededRandom | None = None
+    _seed: int | None = None
     _by_system_id: dict[str, Actor] | None = None
     _pending: list[_Pending] | None = None
     #: (session id, timer id) → the timer that `cancel` takes.
@@ -151,10 +158,13 @@ class LiveSystem:
         seed: int | None,
         persisted: Mapping[str, Any] | None,
     ) -> None:
-        self.clock: Clock = clock or _REAL
-        self.logger = logger or _log_value
         self.thread = get_ident()
-        self._seed = seed
+        if clock is not None:
+            self.clock = clock
+        if logger is not None:
+            self.logger = logger
+        if seed is not None:
+            self._seed = seed
         if persisted is not None:
             self._count = persisted.get("counter", 1)
             if seed is None:
@@ -175,7 +185,7 @@ class LiveSystem:
     def inspect(self, observer: Any) -> Subscription:
         """Watch everything that happens in this system."""
         if self.inspector is None:
-            self.inspector = Inspector("x:0")
+            self.inspector = self.witness = Inspector("x:0")
         return self.inspector.observe(to_observer(observer))
 
     # Who there is.
@@ -386,13 +396,6 @@ class LiveSystem:
         pending.handle = self.clock.set_timeout(fire, wait)
         self._pending.append(pending)
         self._latest[key] = pending  # type: ignore[index]
-
-
-_REAL = LoopClock()
-
-
-def _log_value(*values: Any) -> None:
-    _LOG.info(" ".join("%s" for _ in values), *values)
 
 
 def _find(root: Actor, address: str) -> Actor | None:

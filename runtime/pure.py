@@ -63,7 +63,7 @@ def get_initial_microsteps(
 ) -> list[Microstep]:
     """The microsteps of a machine's initial macrostep."""
     actor = _InertActor(machine, _InertSystem(now, seed, None))
-    trace = actor.system.inspector = _Trace(actor)
+    trace = actor.system.witness = _Trace(actor)
     machine.get_initial_snapshot(actor, input)
     return trace.microsteps
 
@@ -73,7 +73,7 @@ def get_microsteps(
 ) -> list[Microstep]:
     """The microsteps a machine takes for an event."""
     actor = _InertActor(machine, _InertSystem(now, seed, snapshot))
-    trace = actor.system.inspector = _Trace(actor)
+    trace = actor.system.witness = _Trace(actor)
     machine.transition(snapshot, event, actor)
     return trace.microsteps
 
@@ -103,11 +103,11 @@ class _InertSystem:
     """Surroundings in which everything becomes an effect of the one actor."""
 
     strict = False
-    taken = None
+    inspector = None
 
     def __init__(self, now: float, seed: int, snapshot: Any) -> None:
         self.actor: Any = None
-        self.inspector: Any = None
+        self.witness: _Trace | None = None
         self._now = now
         self._seed = seed
         self._random: SeededRandom | None = None
@@ -181,7 +181,7 @@ class _InertSystem:
 
 
 class _Trace:
-    """An inspector that keeps the microsteps of one actor."""
+    """Keeps the microsteps of one actor."""
 
     def __init__(self, actor: Actor) -> None:
         self.microsteps: list[Microstep] = []
@@ -195,12 +195,6 @@ class _Trace:
             effects = tuple(actor.deferred[self._seen :])
             self._seen = len(actor.deferred)
             self.microsteps.append((snapshot, effects))
-
-    def action(self, actor: Any, type: str, params: Any) -> None:
-        """Effects tell."""
-
-    def actor(self, actor: Any) -> None:
-        """Effects tell."""
 
 
 def _nothing(args: Any, params: Any) -> None:

@@ -92,6 +92,7 @@ class Recording:
         self.root: Any = None
         self.timers: tuple[Timer, ...] = ()
         self.effects: list[Effect] = []
+        self.witness = self
         self.taken: list[tuple[Scope, Event, tuple[Transition, ...]]] = []
         self.touched: dict[Actor, None] = {}
         self.frozen: dict[Actor, ChildRef] = {}
@@ -295,6 +296,17 @@ class Recording:
         raise EventError("an actor of a room has no send_threadsafe: send through the room")
 
     # What is recorded.
+
+    def microstep(
+        self,
+        scope: Scope,
+        snapshot: Snapshot,
+        event: Event,
+        transitions: tuple[Transition, ...],
+    ) -> None:
+        """A machine has taken transitions, or has failed with a child for want of one."""
+        if transitions or snapshot.status == "error":
+            self.taken.append((scope, event, transitions))
 
     def relay(self, source: Any, target: Any, event: Event) -> None:
         """Mail from one actor to another."""

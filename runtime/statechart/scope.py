@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from .args import Args
-    from .nodes import Transition
     from .snapshot import Snapshot
 
     ContextT = TypeVar("ContextT", default=Any)
@@ -67,11 +66,12 @@ class Scope:
 
     `base` is the snapshot the microstep started from, `children` those it will have, `queue` the
     raised events, `deferred` the effects to perform when the macrostep is done, `awaited` the ids
-    of children about to be invoked, `output` the machine's once it is done, `taken` the transitions
-    taken so far, where somebody asks.
+    of children about to be invoked, `output` the machine's once it is done.
+    Of `system` the step asks for `strict` (raise what a first step raises), `inspector` and
+    `witness` (who is told of each microstep, or None).
     """
 
-    __slots__ = ("awaited", "base", "children", "deferred", "output", "queue", "system", "taken")
+    __slots__ = ("awaited", "base", "children", "deferred", "output", "queue", "system")
 
     awaited: tuple[str, ...]
     base: Snapshot
@@ -80,7 +80,6 @@ class Scope:
     output: Any
     queue: list[Event]
     system: Any
-    taken: list[tuple[Scope, Event, tuple[Transition, ...]]] | None
 
     address: str
     id: str

@@ -80,10 +80,8 @@ def macrostep(snapshot: Snapshot, event: Event, scope: Scope, plan: Plan | None 
                     snapshot.status,
                     snapshot.rare,
                 )
-            if scope.taken is not None:
-                scope.taken.append((scope, event, plan.transitions))
-            if scope.system.inspector is not None:
-                scope.system.inspector.microstep(scope, snapshot, event, plan.transitions)
+            if scope.system.witness is not None:
+                scope.system.witness.microstep(scope, snapshot, event, plan.transitions)
         if snapshot.status != "active":
             queue.clear()
             for child in snapshot.children.values():
@@ -116,16 +114,15 @@ def macrostep(snapshot: Snapshot, event: Event, scope: Scope, plan: Plan | None 
             args = StepArgs(snapshot.context, event, scope)
             scope.base = snapshot
             plan = reaction.choose(args, snapshot.history_value)
-        if plan is None and scope.system.inspector is not None:
-            scope.system.inspector.microstep(scope, snapshot, event, ())
+        if plan is None and scope.system.witness is not None:
+            scope.system.witness.microstep(scope, snapshot, event, ())
 
 
 def initial_macrostep(chart: Chart, context: Any, input: Any, scope: Scope) -> Snapshot:
     """Enter the root and come to rest. What is raised on the way is the snapshot's `error`, unless
     the scope is strict.
     """
-    watched = scope.taken is not None or scope.system.inspector is not None
-    if chart.first_snapshot is not None and not watched:
+    if chart.first_snapshot is not None and scope.system.witness is None:
         return chart.first_snapshot
     event = {"type": INIT, "input": input}
     made = callable(context)
@@ -190,10 +187,8 @@ def _untaken(snapshot: Snapshot, event: Event, scope: Scope) -> Snapshot | None:
             scope.release(child)
         rare = (snapshot.history_value, snapshot.output, event.get("error"))
         after = Snapshot(snapshot.configuration, snapshot.context, _NOTHING, "error", rare)
-        if scope.taken is not None:
-            scope.taken.append((scope, event, ()))
     elif snapshot.configuration.eventless is None:
         after = snapshot
-    if scope.system.inspector is not None:
-        scope.system.inspector.microstep(scope, after or snapshot, event, ())
+    if scope.system.witness is not None:
+        scope.system.witness.microstep(scope, after or snapshot, event, ())
     return after
