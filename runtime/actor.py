@@ -301,6 +301,12 @@ class Actor(Mailbox[SnapshotT, EventT]):
         else:
             self._later(lambda: self.system.act(self, type, params, run, args))
 
+    def show(self, type: str, params: Any) -> None:
+        if self._processing_status == RUNNING:
+            self.system.inspector.action(self, type, params)
+        else:
+            self._later(lambda: self.system.inspector.action(self, type, params))
+
     def log(self, label: str | None, value: Any) -> None:
         if self._processing_status == RUNNING:
             self.system.log(self, label, value)

@@ -52,7 +52,9 @@ class Inspector:
     def microstep(
         self, actor: Any, snapshot: Any, event: Event, transitions: tuple[Transition, ...]
     ) -> None:
-        """A machine has taken one microstep."""
+        """A machine has taken one microstep: not told of the one that enters the root."""
+        if transitions is snapshot.configuration.chart.initial_plan.transitions:
+            return
         self._tell(
             {
                 "type": "@xstate.microstep",

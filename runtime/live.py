@@ -107,20 +107,23 @@ def create_actor(
 class _Pending:
     """A timer that is still to come."""
 
-    __slots__ = ("handle", "key", "target", "timer")
+    __slots__ = ("handle", "source", "target", "timer")
 
-    def __init__(self, timer: Timer, target: Any, key: tuple[str, str]) -> None:
+    def __init__(self, timer: Timer, source: Actor, target: Any) -> None:
         self.timer = timer
+        self.source = source
         self.target = target
-        self.key = key
         self.handle: Any = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """By what `cancel` knows it."""
+        return self.source.session_id, self.timer.id
 
     def outlasts(self, root: Actor) -> bool:
         """Whether both its ends are persisted: one whose id was given to another child isn't."""
-        source = _find(root, self.timer.source)
         return (
-            source is not None
-            and source.session_id == self.key[0]
+            _find(root, self.timer.source) is self.source
             and _find(root, self.timer.target) is self.target
         )
 
@@ -262,7 +265,7 @@ class LiveSystem:
         for timer in restored or ():
             source, target = _find(root, timer.source), _find(root, timer.target)
             if source is not None and target is not None:
-                self._set_timer(timer, (source.session_id, timer.id), target)
+                self._set_timer(timer, source, target)
 
     def stop_outside(self, actor: Actor) -> None:
         """End what the logic of a stopped actor has begun."""
@@ -332,7 +335,7 @@ class LiveSystem:
         named = self.book_id() if id is None else id
         due = math.ceil(now + delay)
         timer = Timer(due, target.address, source.address, event, named, math.floor(now))
-        self._set_timer(timer, (source.session_id, named), target, delay)
+        self._set_timer(timer, source, target, delay)
 
     def cancel(self, source: Actor, id: str) -> None:
         """Forget the newest delayed event that this actor sent under this id."""
@@ -350,7 +353,7 @@ class LiveSystem:
 
     def _cancel_all(self, source: Actor) -> None:
         for pending in tuple(self._pending or ()):
-            if pending.key[0] == source.session_id:
+            if pending.source is source:
                 self._latest.pop(pending.key, None)  # type: ignore[union-attr]
                 self._pending.remove(pending)  # type: ignore[union-attr]
                 self.clock.clear_timeout(pending.handle)
@@ -368,11 +371,12 @@ class LiveSystem:
 
     def persisted(self, root: Actor, snapshot: dict[str, Any]) -> dict[str, Any]:
         """The root's persisted snapshot, with what belongs to the system."""
-        timers = self._restored or [
-            pending.timer for pending in self._pending or () if pending.outlasts(root)
-        ]
-        if timers:
-            snapshot["timers"] = [timer.to_json() for timer in timers]
+        if self._restored or self._pending:
+            timers = self._restored or [
+                pending.timer for pending in self._pending or () if pending.outlasts(root)
+            ]
+            if timers:
+                snapshot["timers"] = [timer.to_json() for timer in timers]
         snapshot["counter"] = self._count
         if self._random is not None:
             snapshot["seed"] = self._random.state
@@ -381,21 +385,21 @@ class LiveSystem:
         return snapshot
 
     def _set_timer(
-        self, timer: Timer, key: tuple[str, str], target: Any, delay: float | None = None
+        self, timer: Timer, source: Actor, target: Any, delay: float | None = None
     ) -> None:
         if self._pending is None:
             self._pending, self._latest = [], {}
-        pending = _Pending(timer, target, key)
+        pending = _Pending(timer, source, target)
         wait = max(timer.due - self.clock.now(), 0) if delay is None else delay
 
         def fire() -> None:
             self._pending.remove(pending)  # type: ignore[union-attr]
-            self._latest.pop(key, None)  # type: ignore[union-attr]
-            self.relay(None, target, timer.event)
+            self._latest.pop(pending.key, None)  # type: ignore[union-attr]
+            self.relay(source, target, timer.event)
 
         pending.handle = self.clock.set_timeout(fire, wait)
         self._pending.append(pending)
-        self._latest[key] = pending  # type: ignore[index]
+        self._latest[pending.key] = pending  # type: ignore[index]
 
 
 def _find(root: Actor, address: str) -> Actor | None:

@@ -408,5 +408,4 @@ def _event_or_function(event: Any, what: str) -> Any:
 
 
 def _show(args: StepArgs, type: str, params: Any) -> None:
-    scope = args._scope
-    scope.system.inspector.action(scope, type, params)
+    args._scope.show(type, params)

@@ -116,6 +116,10 @@ class Scope:
         """A custom action, in place."""
         raise NotImplementedError
 
+    def show(self, type: str, params: Any) -> None:
+        """One of XState's own actions, in place, for those who inspect."""
+        raise NotImplementedError
+
     def log(self, label: str | None, value: Any) -> None:
         """A value to log, in place."""
         raise NotImplementedError

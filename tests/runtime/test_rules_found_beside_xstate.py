@@ -19,6 +19,7 @@ from runtime import (
     from_callback,
     from_promise,
     from_transition,
+    raise_,
     send_parent,
     spawn_child,
     state_in,
@@ -249,3 +250,37 @@ def test_a_machine_that_ends_at_its_start_keeps_its_output_though_an_exit_action
     actor.subscribe(error=lambda error: None)
     snapshot = actor.start().get_snapshot()
     assert (snapshot.status, snapshot.output) == ("error", {"won": 3})
+
+
+def test_inspection_tells_of_initial_actions_when_they_are_carried_out() -> None:
+    told: list[tuple[str, Any]] = []
+
+    def look(event: dict[str, Any]) -> None:
+        about = event.get("action") or event.get("event") or {}
+        told.append((event["type"].removeprefix("@xstate."), about.get("type")))
+
+    states = {"a": {"entry": raise_({"type": "E"}), "always": "b"}, "b": {"after": {"10": {}}}}
+    machine = create_machine({"initial": "a", "states": states})
+    create_actor(machine, clock=SimulatedClock(), inspect=look).start()
+    assert told == [
+        ("actor", None),
+        ("microstep", "xstate.init"),
+        ("microstep", "E"),
+        ("event", "xstate.init"),
+        ("action", "xstate.raise"),
+        ("action", "xstate.raise"),
+        ("snapshot", "xstate.init"),
+    ]
+
+
+def test_inspection_names_who_set_a_timer() -> None:
+    sources: list[Any] = []
+
+    def look(event: dict[str, Any]) -> None:
+        if event["type"] == "@xstate.event":
+            sources.append(event["sourceRef"])
+
+    clock = SimulatedClock()
+    actor = create_actor(create_machine({"after": {"10": {}}}), clock=clock, inspect=look).start()
+    clock.increment(10)
+    assert sources == [None, actor]
