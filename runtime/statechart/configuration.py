@@ -99,7 +99,7 @@ class Configuration:
         self.value: StateValue = state_value(chart.root, self.active_children)
         self.tags = frozenset(tag for node in nodes for tag in node.tags)
         self.eventless = eventless_candidates(self)
-        #: What is persisted of the order of its nodes; None until somebody needs to know.
+        #: What is persisted of the order of its leaves; None until somebody needs to know.
         self.order: tuple[int, ...] | None = None
         self.reactions: dict[str, Reaction] = {}
         self._plans: dict[tuple[Any, ...], Plan] = {}

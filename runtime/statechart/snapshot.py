@@ -3,7 +3,7 @@ own JSON.
 
 Persisted: `status value historyValue context children`, `output` and `error` where there are any;
 `machine` and `version` are ours, so that a snapshot isn't restored into another machine; so is
-`order`, which says in which order states were entered, where that matters.
+`order`, which says in which order leaves were entered, where that matters.
 """
 
 from __future__ import annotations
@@ -197,9 +197,7 @@ def restore(
         raise RestoreError("value", "there is none")
     configuration = configuration_of(chart, persisted["value"])
     if "order" in persisted:
-        by_order = {node.order: node for node in configuration.nodes}
-        if by_order.keys() == set(persisted["order"]):  # else the chart was edited since
-            configuration = chart.configuration(tuple(by_order[o] for o in persisted["order"]))
+        configuration = _in_order(configuration, persisted["order"])
     history_value: HistoryValue = {}
     for node_id, nodes in (persisted.get("historyValue") or {}).items():
         history_value[node_id] = _nodes(chart, node_id, [node["id"] for node in nodes])
@@ -224,7 +222,7 @@ def configuration_of(chart: Chart, value: StateValue) -> Configuration:
     """The configuration with this value, which may be partial. Raises RestoreError naming an
     unknown state.
     """
-    key = repr(value)  # text, and the order of keys counts
+    key = value if value.__class__ is str else repr(value)  # the order of keys counts
     found = chart.by_value.get(key)
     if found is None:
         nodes = complete_nodes(value_nodes(chart.root, value))
@@ -243,19 +241,40 @@ def _copied(value: StateValue) -> StateValue:
 
 
 def _order_to_keep(configuration: Configuration) -> tuple[int, ...]:
-    """The nodes, by their places in the document, in the order in which they were entered.
+    """The leaves, by their places in the document, in the order in which they were entered.
 
-    Kept where it matters and the value doesn't tell: eventless transitions are tried in the order
-    of leaves.
+    Kept where it matters and the value doesn't tell: eventless transitions are tried in this order.
     """
     chart = configuration.chart
     if not any(node.always for node in chart.ids.values()):
         return ()
     told = configuration_of(chart, configuration.value)
-    leaves = [node for node in configuration.nodes if node.atomic]
-    if told.node_set != configuration.node_set or leaves == [n for n in told.nodes if n.atomic]:
-        return ()
-    return tuple(node.order for node in configuration.nodes)
+    leaves = tuple(node.order for node in configuration.nodes if node.atomic)
+    same = leaves == tuple(node.order for node in told.nodes if node.atomic)
+    return () if same or told.node_set != configuration.node_set else leaves
+
+
+def _in_order(configuration: Configuration, order: list[int]) -> Configuration:
+    """The same states, their leaves in this order; as it is if the chart was edited since."""
+    leaves = {node.order: node for node in configuration.nodes if node.atomic}
+    if leaves.keys() != set(order):
+        return configuration
+    placed: dict[StateNode, None] = {}
+
+    def place(node: StateNode) -> None:
+        if node.parent is not None and node.parent not in placed:
+            place(node.parent)
+        for sibling in configuration.active_children.get(node.parent, ()) if node.parent else ():
+            if sibling is node:
+                break
+            if not sibling.atomic and sibling not in placed:
+                place(sibling)  # regions keep the order that the value has
+        placed[node] = None
+
+    for number in order:
+        place(leaves[number])
+    rest = (node for node in configuration.nodes if node not in placed)
+    return configuration.chart.configuration((*placed, *rest))
 
 
 def plain(value: Any) -> Any:
@@ -264,6 +283,8 @@ def plain(value: Any) -> Any:
     if kind in _PLAIN:
         return value
     if kind is dict:
+        if _PLAIN.issuperset(map(type, value.values())):
+            return value.copy()
         return {
             key: inner if inner.__class__ in _PLAIN else plain(inner)
             for key, inner in value.items()
@@ -292,14 +313,16 @@ def revive(value: Any, children: Mapping[str, ActorRef]) -> Any:
     if kind in _PLAIN:
         return value
     if kind is dict:
-        if value.get(ACTOR_MARK) == 1:
+        if ACTOR_MARK in value:
             return children.get(value["id"])
+        if _PLAIN.issuperset(map(type, value.values())):
+            return value.copy()
         return {
             key: inner if inner.__class__ in _PLAIN else revive(inner, children)
             for key, inner in value.items()
         }
     if kind is list:
-        return [revive(inner, children) for inner in value]
+        return [inner if inner.__class__ in _PLAIN else revive(inner, children) for inner in value]
     return value
 
 
@@ -332,9 +355,11 @@ def _history_json(history_value: HistoryValue) -> dict[str, list[dict[str, str]]
 
 def _same_machine(machine: Any, persisted: Mapping[str, Any]) -> None:
     written_by = persisted.get("machine")
-    if written_by is not None and written_by != machine.id:
+    if written_by is None:
+        return  # XState wrote it
+    if written_by != machine.id:
         raise RestoreError("machine", f"it was '{written_by}', this is '{machine.id}'")
-    if written_by is not None and persisted.get("version") != machine.version:
+    if persisted.get("version") != machine.version:
         raise RestoreError(
             "version",
             f"'{machine.id}' was at {persisted.get('version')!r}, this is {machine.version!r}",
