@@ -279,6 +279,8 @@ class Actor(Mailbox[SnapshotT, EventT]):
 
     def release(self, child: Any) -> None:
         child = self.system.resolve(child)
+        if self.system.inspector is not None:
+            self.show(StopChild.type, child)
         child.give_up_ids()
         if self._processing_status == NOT_STARTED:
             self._later(lambda: None if child.runs else child.stop_soon())

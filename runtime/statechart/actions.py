@@ -239,8 +239,7 @@ class SpawnChildAction(BuiltinAction):
             input = given(args) if callable(given) else given
             child = scope.spawn(src, named, input, system_id, sync)
             if scope.system.inspector is not None:
-                shown = {"id": named, "systemId": system_id, "src": src, "input": input}
-                _show(args, self.type, {**shown, "actorRef": child})
+                _show(args, self.type, shown_spawn(child, input))
 
         return spawn
 
@@ -263,13 +262,13 @@ class StopChildAction(BuiltinAction):
             if isinstance(child, str):
                 child = scope.children.get(child)
             if child is None:
+                if scope.system.inspector is not None:
+                    _show(args, self.type, None)
                 return
             if scope.children.get(child.id) is not None:
                 scope.children = {
                     key: ref for key, ref in scope.children.items() if key != child.id
                 }
-            if scope.system.inspector is not None:
-                _show(args, self.type, child)
             scope.release(child)
 
         return stop
@@ -405,6 +404,17 @@ def _event_or_function(event: Any, what: str) -> Any:
             f"Only event objects may be used with {what}; use {what}({{'type': '{event}'}}) instead"
         )
     raise DefinitionError("", f"{what} takes an event dict with a 'type', not {event!r}")
+
+
+def shown_spawn(child: Any, input: Any) -> dict[str, Any]:
+    """The params by which XState's inspection shows that a child is started."""
+    return {
+        "id": child.id,
+        "systemId": child.system_id,
+        "actorRef": child,
+        "src": child.src,
+        "input": input,
+    }
 
 
 def _show(args: StepArgs, type: str, params: Any) -> None:

@@ -13,8 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import entering
+from .actions import shown_spawn
 from .args import Args
-from .effects import SendTo
+from .effects import SendTo, SpawnChild, StopChild
 from .events import done_state_event
 
 if TYPE_CHECKING:
@@ -257,12 +258,17 @@ def stop_invoked(args: StepArgs, id: str) -> None:
     if child is not None:
         scope.children = {key: ref for key, ref in scope.children.items() if key != id}
         scope.release(child)
+    elif scope.system.inspector is not None:
+        scope.show(StopChild.type, None)
 
 
 def spawn_invoked(args: StepArgs, invoke: Invoke) -> None:
     """Enter a state: make the child it invokes."""
+    scope = args._scope
     given = invoke.input(args) if callable(invoke.input) else invoke.input
-    args._scope.spawn(invoke.src, invoke.id, given, invoke.system_id, invoke.sync_snapshot)
+    child = scope.spawn(invoke.src, invoke.id, given, invoke.system_id, invoke.sync_snapshot)
+    if scope.system.inspector is not None:
+        scope.show(SpawnChild.type, shown_spawn(child, given))
 
 
 def await_children(args: StepArgs, ids: tuple[str, ...]) -> None:
