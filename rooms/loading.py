@@ -122,12 +122,14 @@ def _refuse_hiding(root: Path, ours: str) -> None:
 def _import(place: Place) -> ModuleType:
     if place.file is None or "." in place.module:
         return importlib.import_module(place.module)
-    # Whatever its name is (my-app.py), and even if a module of that name is loaded already.
-    spec = importlib.util.spec_from_file_location(place.module, place.file)
+    # Whatever its name is (my-app.py). A module of that name that is loaded already (json) stays
+    # what it is for everybody else.
+    name = f"{place.module} (app)" if place.module in sys.modules else place.module
+    spec = importlib.util.spec_from_file_location(name, place.file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[place.module] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 

@@ -58,6 +58,13 @@ def test_an_app_is_found(folder: Path, file: str, target: str) -> None:
     assert list(load(target).kinds) == ["counter"]
 
 
+def test_an_app_hides_no_module_that_is_loaded_already(folder: Path) -> None:
+    json = sys.modules["json"]
+    write(folder / "json.py")
+    load("json.py")
+    assert sys.modules["json"] is json
+
+
 def test_a_file_in_a_package_may_import_its_neighbours(folder: Path) -> None:
     write(folder / "games/__init__.py", "")
     write(folder / "games/counter/__init__.py", "")
