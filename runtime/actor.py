@@ -37,7 +37,6 @@ class Actor(Mailbox[SnapshotT, EventT]):
         self,
         logic: ActorLogic,
         system: Any,
-        *,
         parent: Actor | None = None,
         id: str | None = None,
         src: Any = None,

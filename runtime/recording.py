@@ -81,10 +81,10 @@ class Recording:
     system's state.
     """
 
-    inspector = None
     registers = True
 
     def __init__(self, *, strict: bool, seed: int, count: int = 1, starts: int = 0) -> None:
+        self.inspector = None
         self.strict = strict
         self.seed = seed
         self.count = count

@@ -42,6 +42,20 @@ class BuiltinAction:
         raise NotImplementedError
 
 
+class Merge:
+    """An assignment by function: what `make(args, params)` gives is merged into the context. Plans
+    call `make` themselves.
+    """
+
+    __slots__ = ("make",)
+
+    def __init__(self, make: Callable[[StepArgs, Any], Mapping[str, Any]]) -> None:
+        self.make = make
+
+    def __call__(self, args: StepArgs, params: Any) -> None:
+        args.context = args.context | self.make(args, params)
+
+
 class Assign(BuiltinAction):
     """Replace parts of the context."""
 
@@ -54,12 +68,7 @@ class Assign(BuiltinAction):
     def compile(self, library: Library, path: str) -> Run:
         assignment = self.assignment
         if callable(assignment):
-            make = library.function(assignment, f"{path}.assign")
-
-            def merge(args: StepArgs, params: Any) -> None:
-                args.context = args.context | make(args, params)
-
-            return merge
+            return Merge(library.function(assignment, f"{path}.assign"))
         functions = [
             (key, library.function(value, f"{path}.assign.{key}"))
             for key, value in assignment.items()

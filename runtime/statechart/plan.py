@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import entering
-from .actions import shown_spawn
+from .actions import Merge, shown_spawn
 from .args import Args
 from .effects import SendTo, SpawnChild, StopChild
 from .events import done_state_event
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 HistoryValue = dict[str, "tuple[StateNode, ...]"]
 #: A function of the step and its second argument.
 Op = tuple["Callable[[StepArgs, Any], Any]", Any]
+#: The same, and whether what it returns is to be merged into the context.
+PlannedOp = tuple["Callable[[StepArgs, Any], Any]", Any, bool]
 
 
 class Plan:
@@ -49,14 +51,17 @@ class Plan:
     def __init__(
         self,
         transitions: tuple[Transition, ...],
-        ops: tuple[Op, ...],
+        ops: Iterable[Op],
         target: Configuration,
         history: HistoryValue | None,
         completes: bool,
         history_read: tuple[str, ...],
     ) -> None:
         self.transitions = transitions
-        self.ops = ops
+        self.ops: tuple[PlannedOp, ...] = tuple(
+            (run.make, params, True) if isinstance(run, Merge) else (run, params, False)
+            for run, params in ops
+        )
         self.target = target
         self.history = history
         self.completes = completes
@@ -115,7 +120,7 @@ def make_plan(
     else:
         nodes = sorted(active, key=_order, reverse=True) if completes else active
         target = configuration.chart.configuration(tuple(nodes))
-    return Plan(taken, tuple(ops), target, recorded, completes, tuple(history.read))
+    return Plan(taken, ops, target, recorded, completes, tuple(history.read))
 
 
 def without_conflicts(

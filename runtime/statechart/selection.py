@@ -20,8 +20,24 @@ if TYPE_CHECKING:
     from .nodes import StateNode, Transition
     from .plan import HistoryValue, Plan
 
+
+class Candidate:
+    """A transition that an event may take. `plan` is the microstep that takes it alone, once it is
+    known to depend on nothing else.
+    """
+
+    __slots__ = ("check", "params", "plan", "transition")
+
+    def __init__(self, transition: Transition) -> None:
+        guard = transition.guard
+        self.check = None if guard is None else guard.check
+        self.params = None if guard is None else guard.params
+        self.transition = transition
+        self.plan: Plan | None = None
+
+
 #: Candidates in the order in which they are tried.
-Line = tuple["Transition", ...]
+Line = tuple[Candidate, ...]
 
 
 class Fork:
@@ -43,7 +59,7 @@ class Reaction:
         guards alone.
     """
 
-    __slots__ = ("_fork", "_line", "_plans", "configuration", "open", "plan")
+    __slots__ = ("_fork", "_line", "configuration", "open", "plan")
 
     def __init__(self, configuration: Configuration, event_type: str) -> None:
         self.configuration = configuration
@@ -65,7 +81,6 @@ class Reaction:
         else:
             self._line = choice
         self.open = bool(choice)
-        self._plans: dict[Transition, Plan] = {}
 
     def choose(self, args: Args, history_value: HistoryValue) -> Plan | None:
         """The plan whose guards pass now, or None. Raises GuardError."""
@@ -73,14 +88,14 @@ class Reaction:
             found: list[Transition] = []
             _select(self._fork, args, found)
             return self.configuration.plan(tuple(found), history_value) if found else None
-        transition = _first(self._line, args)
-        if transition is None:
+        candidate = _first(self._line, args)
+        if candidate is None:
             return None
-        plan = self._plans.get(transition)
+        plan = candidate.plan
         if plan is None:
-            plan = self.configuration.plan((transition,), history_value)
+            plan = self.configuration.plan((candidate.transition,), history_value)
             if not plan.history_read:
-                self._plans[transition] = plan
+                candidate.plan = plan
         return plan
 
 
@@ -89,7 +104,7 @@ class Eventless:
 
     __slots__ = ("lines",)
 
-    def __init__(self, lines: tuple[Line, ...]) -> None:
+    def __init__(self, lines: tuple[tuple[Transition, ...], ...]) -> None:
         self.lines = lines
 
     def choose(self, args: Args) -> tuple[Transition, ...]:
@@ -133,7 +148,7 @@ def candidates_of(configuration: Configuration) -> list[Transition]:
 
 def _choice(configuration: Configuration, node: StateNode, event_type: str) -> Line | Fork:
     """The candidates of the states that the configuration's value names, as XState finds them."""
-    own = node.candidates(event_type)
+    own = tuple(Candidate(transition) for transition in node.candidates(event_type))
     active = configuration.active_children[node]
     if node.type == "compound" and active and active[0].atomic:
         active = active[:1]
@@ -149,7 +164,7 @@ def _choice(configuration: Configuration, node: StateNode, event_type: str) -> L
 def _certain(choice: Line | Fork) -> tuple[Transition, ...]:
     """The transitions taken whatever the data; empty when that depends on guards."""
     if not isinstance(choice, Fork):
-        return choice[:1] if choice and choice[0].guard is None else ()
+        return (choice[0].transition,) if choice and choice[0].check is None else ()
     certain = [_certain(region) for region in choice.regions]
     return tuple(t for several in certain for t in several) if all(certain) else ()
 
@@ -160,25 +175,26 @@ def _select(fork: Fork, args: Args, found: list[Transition]) -> None:
         if region.__class__ is Fork:
             _select(region, args, found)
         else:
-            transition = _first(region, args)  # type: ignore[arg-type]
-            if transition is not None:
-                found.append(transition)
+            candidate = _first(region, args)  # type: ignore[arg-type]
+            if candidate is not None:
+                found.append(candidate.transition)
     if len(found) == before:
-        transition = _first(fork.fallback, args)
-        if transition is not None:
-            found.append(transition)
+        candidate = _first(fork.fallback, args)
+        if candidate is not None:
+            found.append(candidate.transition)
 
 
-def _first(line: Line, args: Args) -> Transition | None:
+def _first(line: Line, args: Args) -> Candidate | None:
     """The first candidate whose guard passes."""
-    transition = None
+    candidate = None
     try:
-        for transition in line:
-            guard = transition.guard
-            if guard is None or guard.check(args, guard.params):
-                return transition
+        for candidate in line:
+            check = candidate.check
+            if check is None or check(args, candidate.params):
+                return candidate
     except Exception as error:
-        assert transition is not None
-        name = transition.guard.name if transition.guard is not None else ""
-        raise GuardError(name, args.event["type"], transition.source.id, error) from error
+        assert candidate is not None
+        source, guard = candidate.transition.source, candidate.transition.guard
+        name = "" if guard is None else guard.name
+        raise GuardError(name, args.event["type"], source.id, error) from error
     return None

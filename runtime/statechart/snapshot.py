@@ -234,10 +234,11 @@ def configuration_of(chart: Chart, value: StateValue) -> Configuration:
 def _copied(value: StateValue) -> StateValue:
     if value.__class__ is str:
         return value
-    return {
-        key: inner if inner.__class__ is str else _copied(inner)
-        for key, inner in value.items()  # type: ignore[union-attr]
-    }
+    copy = value.copy()  # type: ignore[union-attr]
+    for key, inner in value.items():  # type: ignore[union-attr]
+        if inner.__class__ is not str:
+            copy[key] = _copied(inner)
+    return copy
 
 
 def _order_to_keep(configuration: Configuration) -> tuple[int, ...]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .scope import Event, Scope
     from .snapshot import Rare
 
+#: Makes objects of the usual path, which are then filled by hand: calling their class costs twice
+#: as much.
+_new = object.__new__
 _NOTHING: dict[str, Any] = {}
 _NOTHING_RARE: Rare = (_NOTHING, None, None)
 _ERROR_OF_CHILD = "xstate.error.actor"
@@ -46,9 +49,12 @@ def macrostep(snapshot: Snapshot, event: Event, scope: Scope, plan: Plan | None 
         plan = reaction.plan
         if plan is None:
             if reaction.open:
-                args = StepArgs(snapshot.context, event, scope)
+                args = _new(StepArgs)
+                args.context = snapshot.context
+                args.event = event
+                args._scope = scope
                 scope.base = snapshot
-                plan = reaction.choose(args, snapshot.history_value)
+                plan = reaction.choose(args, snapshot.rare[0])
             if plan is None:
                 ended = _untaken(snapshot, event, scope)
                 if ended is not None:
@@ -59,11 +65,17 @@ def macrostep(snapshot: Snapshot, event: Event, scope: Scope, plan: Plan | None 
             children = snapshot.children
             if plan.ops:
                 if args is None:
-                    args = StepArgs(context, event, scope)
+                    args = _new(StepArgs)
+                    args.context = context
+                    args.event = event
+                    args._scope = scope
                 scope.base = snapshot
                 scope.children = children
-                for run, params in plan.ops:
-                    run(args, params)
+                for run, params, merges in plan.ops:
+                    if merges:
+                        args.context = args.context | run(args, params)
+                    else:
+                        run(args, params)
                 context = args.context
                 children = scope.children
             if plan.special:
@@ -73,13 +85,13 @@ def macrostep(snapshot: Snapshot, event: Event, scope: Scope, plan: Plan | None 
                 or plan.target is not snapshot.configuration
                 or children is not snapshot.children
             ):
-                snapshot = Snapshot(
-                    plan.target,
-                    context,
-                    children,
-                    snapshot.status,
-                    snapshot.rare,
-                )
+                after: Snapshot = _new(Snapshot)
+                after.configuration = plan.target
+                after.context = context
+                after.children = children
+                after.status = snapshot.status
+                after.rare = snapshot.rare
+                snapshot = after
             if scope.system.witness is not None:
                 scope.system.witness.microstep(scope, snapshot, event, plan.transitions)
         if snapshot.status != "active":
