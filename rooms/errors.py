@@ -7,6 +7,7 @@ RoomsError
 ├── Unstorable          a machine's state isn't JSON data: the event that made it so is refused
 ├── Leak                viewers who mustn't know a secret can tell it from what they are sent
 ├── PatchError          a patch doesn't fit the view it was given; ask for the whole view
+├── LinkError           another process can't be reached or understood; its link has ended
 └── StoreError
     ├── StoreLocked     another process has the file; nothing was opened
     ├── Fenced          another host owns the session now; drop the room, write nothing
@@ -124,6 +125,12 @@ class Leak(RoomsError, AssertionError):
         self.viewer = viewer
         self.run = run
         self.place = place
+
+
+class LinkError(RoomsError):
+    """Another process can't be reached, understood or believed; the link has ended, or never
+    began.
+    """
 
 
 class StoreError(RoomsError):

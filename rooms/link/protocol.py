@@ -1,9 +1,10 @@
 """What a router and a host say to each other, as values that encode (PURE).
 
 One message a thing that happens; every field is what msgpack can carry, so that the pair of queues
-in one process and the socket between machines are the same path. A *channel* is a connection,
-numbered by the router for the life of its link; a *lane* is everybody on one host who sees the same
-bytes (room, view key, codec), numbered by the host. Messages of one link keep their order.
+in one process and the socket between machines are the same path. A *channel* is a connection at one
+host: the router numbers it anew when it goes to another, so that what names a former number reaches
+nobody. A *lane* is everybody on one host who sees the same bytes (room, view key, codec), numbered
+by the host. Messages of one link keep their order.
 
 Next inward: `rooms/host/host.py`; next outward: `rooms/router/routing.py`.
 """
@@ -68,10 +69,11 @@ class Said(Message):
 
 @dataclass(slots=True)
 class Detach(Message):
-    """The socket is gone (or was told to go)."""
+    """The socket is gone (or was told to go); or it is `moved`, and goes on at another host."""
 
     tag: ClassVar[str] = "detach"
     channel: int
+    moved: bool = False
 
 
 @dataclass(slots=True)
@@ -108,6 +110,46 @@ class Request(Message):
 
 
 @dataclass(slots=True)
+class Hosted(Message):
+    """The first thing that a host says: each kind it has rooms of, with whether that has an
+    `authenticate` of its own; and the folder of the application's pages.
+    """
+
+    tag: ClassVar[str] = "hosted"
+    kinds: dict[str, bool]
+    pages: str | None
+
+
+@dataclass(slots=True)
+class Leaving(Message):
+    """This host is going: bring it no session any more. What it has is released one by one
+    (`Asleep`), and to be attached elsewhere at once.
+    """
+
+    tag: ClassVar[str] = "leaving"
+
+
+@dataclass(slots=True)
+class Elsewhere(Message):
+    """What was asked for a channel or by a request of this number wasn't taken here: it goes where
+    the session is, the host at `address`. None: to any other.
+    """
+
+    tag: ClassVar[str] = "elsewhere"
+    number: int
+    address: str | None
+
+
+@dataclass(slots=True)
+class Unheard(Message):
+    """A plain message that this host was too late to handle: for the next one."""
+
+    tag: ClassVar[str] = "unheard"
+    channel: int
+    message: dict[str, Json]
+
+
+@dataclass(slots=True)
 class Live(Message):
     """The session has an incarnation here: attach the channels you have for it."""
 
@@ -129,13 +171,14 @@ class Asleep(Message):
 
 @dataclass(slots=True)
 class Joined(Message):
-    """The channel is let in, and hears what goes to `lane` from now on (also when its lane
-    changes).
+    """The channel is let in by the incarnation of this epoch, and hears what goes to `lane` from
+    now on (also when its lane changes).
     """
 
     tag: ClassVar[str] = "joined"
     channel: int
     lane: int
+    epoch: int = 0
 
 
 @dataclass(slots=True)
@@ -199,6 +242,10 @@ _MESSAGES: tuple[type[Message], ...] = (
     Detach,
     Want,
     Request,
+    Hosted,
+    Leaving,
+    Elsewhere,
+    Unheard,
     Live,
     Asleep,
     Joined,

@@ -113,14 +113,16 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class HostInfo:
-    """A host's announcement: its one life, where it is reached, and the machine versions it can
-    run.
+    """A host's announcement: its one life, where it is reached, the machine version of each kind it
+    can run, its share of the sessions beside others', and whether it takes no more because it goes.
     """
 
     incarnation: str
     address: str
     versions: Mapping[str, str]
     expires: int
+    weight: float = 1
+    leaving: bool = False
 
 
 class Store(Protocol):
