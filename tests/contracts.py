@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rooms.errors import Fenced, StoreError
-from rooms.store.port import Acquired, Commit, Due, Held, HostInfo, SessionId
+from rooms.store.port import (
+    Acquired,
+    Commit,
+    Due,
+    Found,
+    Held,
+    HostInfo,
+    Logged,
+    SessionId,
+    Trim,
+)
 
 if TYPE_CHECKING:
     from rooms.store.port import Record, Store
@@ -224,7 +234,11 @@ class StoreContract:
                 seats=b"seats",
                 marks={"subject\0client": b"mark"},
                 outbox={"effect-1": b"effect"},
+                patches={"1": b"patch"},
+                storage={"key": b"value"},
+                listing=b"listing",
                 due=123,
+                expires=456,
                 version="1.0",
             ),
         )
@@ -234,7 +248,11 @@ class StoreContract:
         assert (record.snapshot, record.seats) == (b"one", b"seats")
         assert record.marks == {"subject\0client": b"mark"}
         assert record.outbox == {"effect-1": b"effect"}
+        assert record.patches == {"1": b"patch"}
+        assert record.storage == {"key": b"value"}
+        assert (record.listing, record.expires) == (b"listing", 456)
         assert record.activation is None
+        assert not record.logged
         assert record.changed == clock.ms
 
     async def test_what_a_commit_leaves_out_stays_and_none_removes_an_entry(
@@ -246,21 +264,32 @@ class StoreContract:
             seats=b"seats",
             marks={"a": b"1", "b": b"1"},
             outbox={"x": b"1", "y": b"1"},
+            patches={"1": b"1"},
+            storage={"s": b"1", "t": b"1"},
+            listing=b"listing",
             due=5,
+            expires=6,
         )
         change = replace(
             following(commit),
             seats=None,
             marks={"a": None, "c": b"2", "never": None},
             outbox={"x": b"2", "y": None},
+            patches={"1": None, "2": b"2"},
+            storage={"s": None, "u": b"2"},
+            listing=None,
             due=None,
+            expires=None,
         )
         await write(store, commit, change)
         record = await stored(store, TABLE)
         assert (record.revision, record.snapshot, record.seats) == (2, b"one", b"seats")
         assert record.marks == {"b": b"1", "c": b"2"}
         assert record.outbox == {"x": b"2"}
-        assert record.due is None
+        assert record.patches == {"2": b"2"}
+        assert record.storage == {"t": b"1", "u": b"2"}
+        assert record.listing == b"listing"
+        assert (record.due, record.expires) == (None, None)
 
     async def test_a_commit_may_cover_several_revisions_or_none(self, store: Store) -> None:
         await announce(store, "one")
@@ -387,14 +416,33 @@ class StoreContract:
 
     async def test_a_refused_commit_changes_nothing_of_its_own(self, store: Store) -> None:
         await announce(store, "one")
-        one = replace(first(TABLE, "one", await own(store, TABLE, "one")), marks={"a": b"1"})
+        one = replace(
+            first(TABLE, "one", await own(store, TABLE, "one")),
+            marks={"a": b"1"},
+            log=[Logged(1, 10, b"first")],
+            listing=b"listing",
+        )
         await write(store, one)
         before = await stored(store, TABLE)
         await refused(
             store,
-            replace(one, marks={"a": None, "b": b"2"}, outbox={"x": b"1"}, seats=b"new", due=1),
+            replace(
+                one,
+                marks={"a": None, "b": b"2"},
+                outbox={"x": b"1"},
+                patches={"1": b"1"},
+                storage={"s": b"1"},
+                log=[Logged(2, 20, b"never")],
+                trim=Trim(1, 100),
+                listing=b"",
+                seats=b"new",
+                due=1,
+                expires=1,
+            ),
         )
         assert await stored(store, TABLE) == before
+        assert list(await store.history(TABLE)) == [Logged(1, 10, b"first")]
+        assert list(await store.find("trivia")) == [Found(TABLE, b"listing")]
 
     async def test_a_commit_is_written_at_every_level(self, store: Store) -> None:
         await announce(store, "one")
@@ -405,6 +453,150 @@ class StoreContract:
 
     async def test_no_commits_are_answered_by_nothing(self, store: Store) -> None:
         assert list(await store.commit_many([])) == []
+
+    # ------------------------------------------------------------ large states
+
+    @pytest.mark.parametrize("size", [0, 1, 8192, 8193, 300_000])
+    async def test_a_snapshot_of_any_size_is_kept_and_counted(
+        self, store: Store, size: int
+    ) -> None:
+        await announce(store, "one")
+        one = replace(first(TABLE, "one", await own(store, TABLE, "one")), snapshot=b"x" * size)
+        await write(store, one)
+        assert (await stored(store, TABLE)).snapshot == b"x" * size
+        assert [line.bytes for line in await store.scan()] == [size]
+        await write(store, replace(following(one), patches={"2": b"patch"}))
+        record = await stored(store, TABLE)
+        assert (record.snapshot, record.patches) == (b"x" * size, {"2": b"patch"})
+
+    @pytest.mark.parametrize("sizes", [(300_000, 10), (10, 300_000), (300_000, 200_000)])
+    async def test_a_snapshot_takes_the_place_of_one_of_another_size(
+        self, store: Store, sizes: tuple[int, int]
+    ) -> None:
+        await announce(store, "one")
+        acquired = await own(store, TABLE, "one")
+        one = replace(first(TABLE, "one", acquired), snapshot=b"a" * sizes[0])
+        await write(store, one)
+        await write(store, following(one, b"b" * sizes[1]))
+        assert (await stored(store, TABLE)).snapshot == b"b" * sizes[1]
+        assert [line.bytes for line in await store.scan()] == [sizes[1]]
+        assert await store.release(TABLE, "one", acquired.epoch, None)
+        again = await own(store, TABLE, "one")
+        assert again.record is not None
+        assert again.record.snapshot == b"b" * sizes[1]
+
+    # ------------------------------------------------------------ history
+
+    async def test_the_log_is_read_from_any_revision_a_page_at_a_time(self, store: Store) -> None:
+        await announce(store, "one")
+        entries = [Logged(number, 1000 + number, b"%d" % number) for number in range(1, 8)]
+        one = replace(first(TABLE, "one", await own(store, TABLE, "one")), new=5, log=entries[:5])
+        assert list(await store.history(TABLE)) == []
+        await write(store, one, replace(following(one), new=7, log=entries[5:]))
+        assert (await stored(store, TABLE)).logged
+        assert list(await store.history(TABLE)) == entries
+        assert list(await store.history(TABLE, after=2, limit=3)) == entries[2:5]
+        assert list(await store.history(TABLE, after=7)) == []
+        assert list(await store.history(OTHER)) == []
+
+    async def test_the_log_loses_what_is_both_beyond_the_count_and_too_old(
+        self, store: Store
+    ) -> None:
+        await announce(store, "one")
+        one = first(TABLE, "one", await own(store, TABLE, "one"))
+        await write(
+            store, replace(one, new=4, log=[Logged(n, n * 10, b"%d" % n) for n in range(1, 5)])
+        )
+
+        async def kept_after(trim: Trim, prev: int) -> list[int]:
+            change = replace(
+                one, prev=prev, new=prev + 1, log=[Logged(prev + 1, 50, b"")], trim=trim
+            )
+            await write(store, change)
+            return [entry.revision for entry in await store.history(TABLE)]
+
+        assert await kept_after(Trim(2, 0), 4) == [1, 2, 3, 4, 5]
+        assert await kept_after(Trim(0, 100), 5) == [1, 2, 3, 4, 5, 6]
+        assert await kept_after(Trim(2, 20), 6) == [2, 3, 4, 5, 6, 7]
+        assert await kept_after(Trim(8, 51), 7) == []
+        assert not (await stored(store, TABLE)).logged
+
+    @pytest.mark.parametrize("later", [None, Trim(0, 0), Trim(1, 100)])
+    async def test_a_commit_trims_what_was_logged_until_then(
+        self, store: Store, later: Trim | None
+    ) -> None:
+        await announce(store, "one")
+        one = replace(
+            first(TABLE, "one", await own(store, TABLE, "one")),
+            log=[Logged(1, 10, b"")],
+            trim=Trim(9, 100),
+        )
+        two = replace(following(one), log=[Logged(2, 20, b"")], trim=later)
+        await write(store, one, two)
+        assert [entry.revision for entry in await store.history(TABLE)] == [2]
+
+    async def test_logs_of_several_sessions_are_trimmed_apart(self, store: Store) -> None:
+        await announce(store, "one")
+        ids = [SessionId("trivia", f"table-{n}") for n in range(5)]
+        commits = [
+            replace(
+                first(id, "one", await own(store, id, "one")),
+                new=3,
+                log=[Logged(n, 10, b"") for n in (1, 2, 3)],
+                trim=Trim(index, 100) if index else None,
+            )
+            for index, id in enumerate(ids)
+        ]
+        await write(store, *commits)
+        kept = [[entry.revision for entry in await store.history(id)] for id in ids]
+        assert kept == [[1, 2, 3], [2, 3], [3], [], []]
+
+    # ------------------------------------------------------------ lists, expiry
+
+    async def test_listed_sessions_are_found_by_kind_a_page_at_a_time(self, store: Store) -> None:
+        await announce(store, "one")
+        names = [("a", "1"), ("a", "10"), ("a", "2"), ("b", "1")]
+        ids = [SessionId(*name) for name in names]
+        for id in reversed(ids):
+            acquired = await own(store, id, "one")
+            await write(store, replace(first(id, "one", acquired), listing=str(id).encode()))
+        unlisted = SessionId("a", "0")
+        await put_to_sleep(store, unlisted, "one", None)
+        expected = [Found(id, str(id).encode()) for id in ids]
+        assert list(await store.find("a")) == expected[:3]
+        assert list(await store.find("a", after=ids[0], limit=1)) == expected[1:2]
+        assert list(await store.find("b")) == expected[3:]
+        assert list(await store.find("c")) == []
+        await store.retire("one")
+        assert list(await store.find("a")) == expected[:3]
+
+    async def test_a_listing_stays_until_an_empty_one(self, store: Store) -> None:
+        await announce(store, "one")
+        one = replace(first(TABLE, "one", await own(store, TABLE, "one")), listing=b"1")
+        await write(store, one, replace(following(one), listing=None))
+        assert list(await store.find("trivia")) == [Found(TABLE, b"1")]
+        await write(store, replace(one, prev=2, new=3, listing=b"3"))
+        assert list(await store.find("trivia")) == [Found(TABLE, b"3")]
+        await write(store, replace(one, prev=3, new=4, listing=b""))
+        assert list(await store.find("trivia")) == []
+        assert (await stored(store, TABLE)).listing is None
+
+    async def test_sleeping_sessions_expire_earliest_first_up_to_the_limit(
+        self, store: Store
+    ) -> None:
+        await announce(store, "one")
+        ids = [SessionId("trivia", f"table-{n}") for n in range(5)]
+        for id, expires in zip(ids, (500, 300, None, 100, 301), strict=True):
+            acquired = await own(store, id, "one")
+            await write(store, replace(first(id, "one", acquired), expires=expires))
+            assert id not in await store.expired(1000, 10)
+            assert await store.release(id, "one", acquired.epoch, None)
+        assert list(await store.expired(300, 10)) == [ids[3], ids[1]]
+        assert list(await store.expired(1000, 3)) == [ids[3], ids[1], ids[4]]
+        acquired = await own(store, ids[3], "one")
+        assert list(await store.expired(300, 10)) == [ids[1]]
+        await store.retire("one")
+        assert list(await store.expired(300, 10)) == [ids[3], ids[1]]
 
     # ------------------------------------------------------------ release
 
@@ -557,17 +749,32 @@ class StoreContract:
     async def test_a_deleted_session_leaves_nothing_behind(self, store: Store) -> None:
         await announce(store, "one")
         acquired = await own(store, TABLE, "one")
-        marked = replace(first(TABLE, "one", acquired), marks={"a": b"1"}, outbox={"x": b"1"})
+        marked = replace(
+            first(TABLE, "one", acquired),
+            snapshot=b"x" * 100_000,
+            marks={"a": b"1"},
+            outbox={"x": b"1"},
+            patches={"1": b"1"},
+            storage={"s": b"1"},
+            log=[Logged(1, 1, b"")],
+            listing=b"listing",
+            expires=1,
+        )
         await write(store, marked)
         assert await store.delete(TABLE)
         assert not await store.delete(TABLE)
         assert list(await store.scan()) == []
+        assert list(await store.find("trivia")) == []
+        assert list(await store.history(TABLE)) == []
+        assert list(await store.expired(1000, 10)) == []
         again = await own(store, TABLE, "one")
         assert again.record is None
         assert again.epoch > acquired.epoch
         await write(store, first(TABLE, "one", again))
         record = await stored(store, TABLE)
-        assert (record.marks, record.outbox) == ({}, {})
+        assert record.snapshot == b"one"
+        assert (record.marks, record.outbox, record.patches, record.storage) == ({}, {}, {}, {})
+        assert (record.listing, record.logged) == (None, False)
 
     async def test_a_closed_store_says_so(self, store: Store) -> None:
         await store.close()
@@ -585,6 +792,9 @@ class StoreContract:
             store.due(0, 1),
             store.next_due(),
             store.scan(),
+            store.history(TABLE),
+            store.find("trivia"),
+            store.expired(0, 1),
             store.delete(TABLE),
         ):
             with pytest.raises(StoreError, match="closed"):

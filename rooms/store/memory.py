@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from rooms.errors import StoreError
 from rooms.store.ownership import Leases, not_alive, refusal
-from rooms.store.port import Acquired, Due, Held, Listed, Record, SessionId
+from rooms.store.port import Acquired, Due, Found, Held, Listed, Record, SessionId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rooms.store.port import Commit, HostInfo
+    from rooms.store.port import Commit, HostInfo, Logged
 
 
 @dataclass(slots=True)
@@ -30,8 +30,13 @@ class _Row:
     seats: bytes | None = None
     marks: dict[str, bytes] = field(default_factory=dict)
     outbox: dict[str, bytes] = field(default_factory=dict)
+    patches: dict[str, bytes] = field(default_factory=dict)
+    storage: dict[str, bytes] = field(default_factory=dict)
+    log: list[Logged] = field(default_factory=list)
+    listing: bytes | None = None
     activation: bytes | None = None
     due: int | None = None
+    expires: int | None = None
     changed: int = 0
 
     def record(self) -> Record | None:
@@ -45,9 +50,14 @@ class _Row:
             seats=self.seats,
             marks=dict(self.marks),
             outbox=dict(self.outbox),
+            patches=dict(self.patches),
+            storage=dict(self.storage),
+            listing=self.listing,
             activation=self.activation,
             due=self.due,
+            expires=self.expires,
             changed=self.changed,
+            logged=bool(self.log),
         )
 
 
@@ -161,6 +171,32 @@ class MemoryStore:
             and (after is None or id > after)
         ][:limit]
 
+    async def history(self, id: SessionId, after: int = 0, limit: int = 100) -> Sequence[Logged]:
+        self._check_open()
+        row = self._rows.get(id)
+        return [] if row is None else [one for one in row.log if one.revision > after][:limit]
+
+    async def find(
+        self, kind: str, after: SessionId | None = None, limit: int = 100
+    ) -> Sequence[Found]:
+        self._disown()
+        return [
+            Found(id, row.listing)
+            for id, row in sorted(self._rows.items(), key=lambda item: item[0])
+            if row.listing is not None
+            and id.kind == kind
+            and (after is None or id.session > after.session)
+        ][:limit]
+
+    async def expired(self, before: int, limit: int) -> Sequence[SessionId]:
+        self._disown()
+        found = [
+            (row.expires, id)
+            for id, row in self._rows.items()
+            if row.owner is None and row.expires is not None and row.expires <= before
+        ]
+        return [id for _, id in sorted(found)[:limit]]
+
     async def delete(self, id: SessionId) -> bool:
         self._check_open()
         return self._rows.pop(id, None) is not None
@@ -200,14 +236,21 @@ class MemoryStore:
         return refusal(commit, row.owner, row.epoch, row.generation, row.revision)
 
     def _write(self, row: _Row, commit: Commit) -> None:
-        row.revision, row.version, row.due = commit.new, commit.version, commit.due
-        row.changed = self._now()
+        row.revision, row.version = commit.new, commit.version
+        row.due, row.expires, row.changed = commit.due, commit.expires, self._now()
         if commit.snapshot is not None:
             row.snapshot = commit.snapshot
         if commit.seats is not None:
             row.seats = commit.seats
         _merge(row.marks, commit.marks)
         _merge(row.outbox, commit.outbox)
+        _merge(row.patches, commit.patches)
+        _merge(row.storage, commit.storage)
+        if commit.listing is not None:
+            row.listing = commit.listing or None
+        row.log += commit.log
+        if (trim := commit.trim) is not None:
+            row.log = [one for one in row.log if one.revision > trim.revision or one.at >= trim.at]
 
 
 def _merge(kept: dict[str, bytes], changed: Mapping[str, bytes | None]) -> None:

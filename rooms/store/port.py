@@ -35,7 +35,9 @@ class Record:
 
     `generation` is random and made with the record: a room deleted and made again is another one.
     `activation` is what a clean release left for the next incarnation (nonce and numbers of its
-    views); acquiring takes it. `marks` are by "subject\\x00client".
+    views); acquiring takes it. `marks` are by "subject\\x00client", `patches` by the revision that
+    each leads to: those that the state needs beyond its `snapshot`. `logged`: the log has entries,
+    which `Store.history` reads.
     """
 
     generation: str
@@ -45,9 +47,14 @@ class Record:
     seats: bytes | None = None
     marks: Mapping[str, bytes] = field(default_factory=dict)
     outbox: Mapping[str, bytes] = field(default_factory=dict)
+    patches: Mapping[str, bytes] = field(default_factory=dict)
+    storage: Mapping[str, bytes] = field(default_factory=dict)
+    listing: bytes | None = None
     activation: bytes | None = None
     due: int | None = None
+    expires: int | None = None
     changed: int = 0
+    logged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +75,35 @@ class Held:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
+class Logged(NamedTuple):
+    """What a session's log keeps of one revision: when it came about (ms), and opaque bytes."""
+
+    revision: int
+    at: int
+    data: bytes
+
+
+class Trim(NamedTuple):
+    """Log entries that are up to `revision` and also older than `at` (ms) are removed."""
+
+    revision: int
+    at: int
+
+
+@dataclass(slots=True)  # frozen ones take three times as long to make, and each turn makes one
 class Commit:
-    """The change (prev, new] of one session. Blobs that are None stay as they are; a mark or outbox
-    entry of None is removed. `due` is always the new truth (None: no timer). `version` is the
-    machine's.
+    """The change (prev, new] of one session. Blobs that are None stay as they are; a mark, or an
+    entry of `outbox`, `patches` or `storage`, of None is removed. `due` and `expires` are always
+    the new truth (None: no timer; never). `version` is the machine's.
+
+    A large state needn't be written whole: an entry of `patches`, named by its revision, is what
+    has to be done to the snapshot and the patches before it; who writes a new snapshot removes
+    them. They are entries like marks, so that a store needs to know nothing of either, and a
+    session that has none pays nothing for them.
+
+    `log` has an entry for each revision, for sessions whose past can be shown; it isn't part of the
+    record. `trim` is carried out after `log` is added. `listing` is what `Store.find` shows of the
+    session (empty: nothing any more); `expires` is when it may be deleted, should it sleep then.
     """
 
     id: SessionId
@@ -87,6 +118,12 @@ class Commit:
     seats: bytes | None = None
     marks: Mapping[str, bytes | None] = field(default_factory=dict)
     outbox: Mapping[str, bytes | None] = field(default_factory=dict)
+    patches: Mapping[str, bytes | None] = field(default_factory=dict)
+    storage: Mapping[str, bytes | None] = field(default_factory=dict)
+    log: Sequence[Logged] = ()
+    trim: Trim | None = None
+    listing: bytes | None = None
+    expires: int | None = None
     durable: bool = True  # False: may be lost by a crash of the machine (levels memory, primary)
 
 
@@ -109,6 +146,13 @@ class Listed:
     due: int | None
     owner: str | None
     bytes: int
+
+
+class Found(NamedTuple):
+    """A session that is listed, and what was last said of it."""
+
+    id: SessionId
+    listing: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +227,23 @@ class Store(Protocol):
         self, kind: str | None = None, after: SessionId | None = None, limit: int = 100
     ) -> Sequence[Listed]:
         """Sessions in order of their names, live and sleeping, a page at a time."""
+
+    async def history(self, id: SessionId, after: int = 0, limit: int = 100) -> Sequence[Logged]:
+        """The log's entries beyond revision `after`, the oldest first, a page at a time. Entries
+        never change, so that pages fit together while the session goes on.
+        """
+
+    async def find(
+        self, kind: str, after: SessionId | None = None, limit: int = 100
+    ) -> Sequence[Found]:
+        """The listed sessions of a kind, live and sleeping, in order of their names, a page at a
+        time.
+        """
+
+    async def expired(self, before: int, limit: int) -> Sequence[SessionId]:
+        """Sessions without a living owner that expire at or before that time, earliest first. Who
+        deletes one acquires it first and looks again: it may have been woken meanwhile.
+        """
 
     async def delete(self, id: SessionId) -> bool:
         """Forget a session at once, whoever owns it: its owner's next commit is refused. False:

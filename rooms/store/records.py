@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rooms.store.ownership import refusal
-from rooms.store.port import Acquired, Due, Held, Listed, Record, SessionId
+from rooms.store.port import Acquired, Due, Found, Held, Listed, Logged, Record, SessionId
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROWS = 128  # the most that one statement writes
+INLINE = 8192  # bytes: a larger snapshot is an entry, so that nobody else's write has to copy it
 
 
 # -------------------------------------------------------------------------------- commits
@@ -35,39 +36,68 @@ def write(db: sqlite3.Connection, commits: Sequence[tuple[Commit, int]]) -> bool
     loop's thread to get it back: 64 commits by 64 statements took 400 ms beside a busy thread, by
     one 15.
     """
-    for some in _chunks(commits):
-        changes = [
+    changes: list[tuple[Any, ...]] = []
+    kept: list[tuple[Any, ...]] = []
+    gone: list[tuple[Any, ...]] = []
+    rare: list[Commit] = []
+    for commit, now in commits:
+        snapshot, generation = commit.snapshot, commit.generation
+        if snapshot is not None and not 0 < len(snapshot) <= INLINE:
+            kept.append((generation, "snapshot", "", snapshot))
+            snapshot = _ELSEWHERE
+        changes.append(
             (
                 *commit.id,
                 commit.incarnation,
                 commit.epoch,
-                commit.generation,
+                generation,
                 commit.prev,
                 commit.new,
                 commit.version,
                 commit.due,
+                commit.expires,
                 now,
                 commit.seats,
-                commit.snapshot,
+                snapshot,
             )
-            for commit, now in some
-        ]
-        if _execute(db, _UPDATE, changes).rowcount != len(changes):
+        )
+        for part, entries in (
+            ("mark", commit.marks),
+            ("outbox", commit.outbox),
+            ("patch", commit.patches),
+            ("storage", commit.storage),
+        ):
+            if entries:
+                for key, value in entries.items():
+                    if value is None:
+                        gone.append((generation, part, key))
+                    else:
+                        kept.append((generation, part, key, value))
+        if commit.log or commit.listing is not None or commit.trim is not None:
+            rare.append(commit)
+    for rows in _chunks(changes):
+        if _execute(db, _UPDATE, rows).rowcount != len(rows):
             return False
-    kept: list[tuple[Any, ...]] = []
-    gone: list[tuple[Any, ...]] = []
-    for commit, _ in commits:
-        for part, entries in (("mark", commit.marks), ("outbox", commit.outbox)):
-            for key, value in entries.items():
-                if value is None:
-                    gone.append((commit.generation, part, key))
-                else:
-                    kept.append((commit.generation, part, key, value))
     for rows in _chunks(kept):
         _execute(db, _UPSERT, rows)
     for rows in _chunks(gone):
         _execute(db, _REMOVE, rows)
+    if rare:
+        _write_logs_and_listings(db, rare)
     return True
+
+
+def _write_logs_and_listings(db: sqlite3.Connection, commits: Sequence[Commit]) -> None:
+    logged = [(commit.generation, *one) for commit in commits for one in commit.log]
+    trims = [(commit.generation, *commit.trim) for commit in commits if commit.trim is not None]
+    listed = [(*commit.id, commit.listing) for commit in commits if commit.listing]
+    unlisted = [commit.id for commit in commits if commit.listing == b""]
+    changes: tuple[tuple[str, Sequence[tuple[Any, ...]]], ...] = (
+        (_LOG, logged), (_TRIM, trims), (_LIST, listed), (_UNLIST, unlisted),
+    )  # fmt: skip
+    for statement, all_rows in changes:
+        for rows in _chunks(all_rows):
+            _execute(db, statement, rows)
 
 
 def why_refused(db: sqlite3.Connection, commit: Commit) -> StoreError | None:
@@ -81,12 +111,12 @@ def why_refused(db: sqlite3.Connection, commit: Commit) -> StoreError | None:
 
 _UPDATE = """
 UPDATE sessions SET
-    revision = b.new, version = b.version, due = b.due, changed = b.now,
+    revision = b.new, version = b.version, due = b.due, expires = b.expires, changed = b.now,
     seats = coalesce(b.seats, sessions.seats), snapshot = coalesce(b.snapshot, sessions.snapshot)
 FROM (
     SELECT column1 kind, column2 session, column3 owner, column4 epoch, column5 generation,
-        column6 prev, column7 new, column8 version, column9 due, column10 now, column11 seats,
-        column12 snapshot
+        column6 prev, column7 new, column8 version, column9 due, column10 expires, column11 now,
+        column12 seats, column13 snapshot
     FROM (VALUES ROWS)
 ) AS b
 WHERE sessions.kind = b.kind AND sessions.session = b.session AND sessions.owner = b.owner
@@ -100,6 +130,25 @@ ON CONFLICT DO UPDATE SET value = excluded.value
 """
 
 _REMOVE = "DELETE FROM entries WHERE (generation, part, key) IN (VALUES ROWS)"
+
+_LOG = "INSERT INTO log SELECT * FROM (VALUES ROWS) WHERE column1 IS NOT NULL"
+
+_TRIM = """
+DELETE FROM log WHERE (generation, revision) IN (
+    SELECT log.generation, log.revision
+    FROM (VALUES ROWS) AS b CROSS JOIN log ON log.generation = b.column1
+    WHERE log.revision <= b.column2 AND log.at < b.column3
+)
+"""
+
+_LIST = """
+INSERT INTO listings SELECT * FROM (VALUES ROWS) WHERE column1 IS NOT NULL
+ON CONFLICT DO UPDATE SET value = excluded.value
+"""
+
+_UNLIST = "DELETE FROM listings WHERE (kind, session) IN (VALUES ROWS)"
+
+_ELSEWHERE = b""  # in place of a snapshot that is an entry
 
 
 def _execute(
@@ -208,7 +257,9 @@ def delete(db: sqlite3.Connection, id: SessionId) -> bool:
 
 def _forget(db: sqlite3.Connection, id: SessionId, generation: str) -> None:
     db.execute("DELETE FROM sessions WHERE kind = ? AND session = ?", id)
+    db.execute("DELETE FROM listings WHERE kind = ? AND session = ?", id)
     db.execute("DELETE FROM entries WHERE generation = ?", (generation,))
+    db.execute("DELETE FROM log WHERE generation = ?", (generation,))
 
 
 def _next_epoch(db: sqlite3.Connection) -> int:
@@ -232,17 +283,24 @@ def secret(db: sqlite3.Connection) -> bytes:
 def load(db: sqlite3.Connection, id: SessionId) -> Record | None:
     """All that is kept of a session; None before its first commit."""
     row = db.execute(
-        "SELECT generation, version, revision, snapshot, seats, activation, due, changed"
-        " FROM sessions WHERE kind = ? AND session = ? AND version IS NOT NULL",
+        "SELECT s.generation, version, revision, snapshot, seats, listings.value, activation, due,"
+        " expires, changed, EXISTS (SELECT 1 FROM log WHERE log.generation = s.generation)"
+        " FROM sessions AS s LEFT JOIN listings USING (kind, session)"
+        " WHERE kind = ? AND session = ? AND version IS NOT NULL",
         id,
     ).fetchone()
     if row is None:
         return None
-    generation, version, revision, snapshot, seats, activation, due, changed = row
-    entries: dict[str, dict[str, bytes]] = {"mark": {}, "outbox": {}}
+    generation, version, revision, snapshot, seats, listing, activation, *rest = row
+    due, expires, changed, logged = rest
+    entries: dict[str, dict[str, bytes]] = {part: {} for part in _PARTS}
     found = db.execute("SELECT part, key, value FROM entries WHERE generation = ?", (generation,))
     for part, key, value in found.fetchall():
         entries[part][key] = value
+    if snapshot == _ELSEWHERE:
+        snapshot = entries["snapshot"][""]
+    elif entries["snapshot"]:  # it was large once
+        _execute(db, _REMOVE, [(generation, "snapshot", "")])
     return Record(
         generation=generation,
         version=version,
@@ -251,10 +309,18 @@ def load(db: sqlite3.Connection, id: SessionId) -> Record | None:
         seats=seats,
         marks=entries["mark"],
         outbox=entries["outbox"],
+        patches=entries["patch"],
+        storage=entries["storage"],
+        listing=listing,
         activation=activation,
         due=due,
+        expires=expires,
         changed=changed,
+        logged=bool(logged),
     )
+
+
+_PARTS = ("mark", "outbox", "patch", "storage", "snapshot")
 
 
 def due(db: sqlite3.Connection, before: int, limit: int) -> list[Due]:
@@ -285,8 +351,40 @@ def scan(
     if after is not None:
         where, values = where + " AND (kind, session) > (?, ?)", [*values, *after]
     rows = db.execute(
-        "SELECT kind, session, revision, version, changed, due, owner, length(snapshot)"
+        "SELECT kind, session, revision, version, changed, due, owner, CASE snapshot WHEN x'' THEN"
+        " (SELECT length(value) FROM entries AS e WHERE e.generation = sessions.generation"
+        " AND part = 'snapshot' AND key = '') ELSE length(snapshot) END"
         f" FROM sessions WHERE snapshot IS NOT NULL{where} ORDER BY kind, session LIMIT ?",
         (*values, limit),
     )
     return [Listed(SessionId(kind, session), *rest) for kind, session, *rest in rows.fetchall()]
+
+
+def history(db: sqlite3.Connection, id: SessionId, after: int, limit: int) -> list[Logged]:
+    """A page of a session's log, the oldest first."""
+    rows = db.execute(
+        "SELECT log.revision, log.at, log.data FROM sessions JOIN log USING (generation)"
+        " WHERE kind = ? AND session = ? AND log.revision > ? ORDER BY log.revision LIMIT ?",
+        (*id, after, limit),
+    )
+    return [Logged(*row) for row in rows.fetchall()]
+
+
+def find(db: sqlite3.Connection, kind: str, after: SessionId | None, limit: int) -> list[Found]:
+    """A page of the listings of a kind, in order of their names."""
+    rows = db.execute(
+        "SELECT kind, session, value FROM listings"
+        " WHERE kind = ? AND session > ? ORDER BY session LIMIT ?",
+        (kind, "" if after is None else after.session, limit),
+    )
+    return [Found(SessionId(kind, session), value) for kind, session, value in rows.fetchall()]
+
+
+def expired(db: sqlite3.Connection, before: int, limit: int) -> list[SessionId]:
+    """Sleeping sessions that expire by `before`, earliest first."""
+    rows = db.execute(
+        "SELECT kind, session FROM sessions WHERE owner IS NULL AND expires <= ?"
+        " ORDER BY expires, kind, session LIMIT ?",
+        (before, limit),
+    )
+    return [SessionId(*row) for row in rows.fetchall()]

@@ -24,7 +24,11 @@ OLDEST_SQLITE = (3, 35, 0)  # UPDATE … FROM, multi-row upserts
 # `sessions` keeps its rowid: with WITHOUT ROWID a state of 1 KB spills into overflow pages, and
 # groups of commits took a fifth to two thirds longer. The two indexes are partial so that a commit,
 # which only an owner makes, touches neither: `asleep` changes when a session falls asleep or wakes.
-# `entries` are the marks and the outbox of a record, by its generation.
+# `entries` are the marks and the like of a record, by its generation.
+#
+# 2: `expires`, before the blobs, so that an index that looks at it needn't read them; listings by
+# themselves, so that looking for them passes nothing else and a commit without one touches no index
+# of them; the log.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
@@ -52,6 +56,49 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         CREATE TABLE entries (
             generation TEXT, part TEXT, key TEXT, value BLOB NOT NULL,
             PRIMARY KEY (generation, part, key)
+        ) WITHOUT ROWID
+        """,
+    ),
+    (
+        """
+        CREATE TABLE sessions_2 (
+            row INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL,
+            session TEXT NOT NULL,
+            generation TEXT NOT NULL,
+            owner TEXT,
+            epoch INTEGER NOT NULL,
+            revision INTEGER NOT NULL DEFAULT 0,
+            version TEXT,
+            due INTEGER,
+            expires INTEGER,
+            changed INTEGER NOT NULL DEFAULT 0,
+            activation BLOB,
+            seats BLOB,
+            snapshot BLOB,
+            UNIQUE (kind, session)
+        )
+        """,
+        """
+        INSERT INTO sessions_2
+        SELECT row, kind, session, generation, owner, epoch, revision, version, due, NULL, changed,
+            activation, seats, snapshot
+        FROM sessions
+        """,
+        "DROP TABLE sessions",
+        "ALTER TABLE sessions_2 RENAME TO sessions",
+        "CREATE INDEX asleep ON sessions (due) WHERE owner IS NULL AND due IS NOT NULL",
+        "CREATE INDEX owned ON sessions (owner) WHERE owner IS NOT NULL",
+        "CREATE INDEX expiring ON sessions (expires) WHERE owner IS NULL AND expires IS NOT NULL",
+        """
+        CREATE TABLE listings (
+            kind TEXT, session TEXT, value BLOB NOT NULL, PRIMARY KEY (kind, session)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE log (
+            generation TEXT, revision INTEGER, at INTEGER NOT NULL, data BLOB NOT NULL,
+            PRIMARY KEY (generation, revision)
         ) WITHOUT ROWID
         """,
     ),

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
         Acquired,
         Commit,
         Due,
+        Found,
         Held,
         HostInfo,
         Listed,
+        Logged,
         Record,
         SessionId,
     )
@@ -157,6 +159,17 @@ class SqliteStore:
         self, kind: str | None = None, after: SessionId | None = None, limit: int = 100
     ) -> Sequence[Listed]:
         return await self._with_the_dead_disowned(lambda db: records.scan(db, kind, after, limit))
+
+    async def history(self, id: SessionId, after: int = 0, limit: int = 100) -> Sequence[Logged]:
+        return await self._writer.do(lambda db: records.history(db, id, after, limit))
+
+    async def find(
+        self, kind: str, after: SessionId | None = None, limit: int = 100
+    ) -> Sequence[Found]:
+        return await self._with_the_dead_disowned(lambda db: records.find(db, kind, after, limit))
+
+    async def expired(self, before: int, limit: int) -> Sequence[SessionId]:
+        return await self._with_the_dead_disowned(lambda db: records.expired(db, before, limit))
 
     async def delete(self, id: SessionId) -> bool:
         return await self._writer.do(lambda db: records.delete(db, id), durable=True)

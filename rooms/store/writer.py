@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rooms.errors import StoreError, UnknownOutcome
 from rooms.store import records
+from rooms.store.port import Trim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -298,7 +299,24 @@ def _merged(first: Commit, second: Commit) -> Commit:
         seats=first.seats if second.seats is None else second.seats,
         marks={**first.marks, **second.marks},
         outbox={**first.outbox, **second.outbox},
+        patches={**first.patches, **second.patches},
+        storage={**first.storage, **second.storage},
+        log=(*first.log, *second.log),
+        trim=_both_trims(first, second),
+        listing=first.listing if second.listing is None else second.listing,
     )
+
+
+def _both_trims(first: Commit, second: Commit) -> Trim | None:
+    """What two commits of one session trim, as one; the first of them only what it knew."""
+    if first.trim is None:
+        return second.trim
+    earlier = Trim(min(first.trim.revision, first.new), first.trim.at)
+    if second.trim is None:
+        return earlier
+    if second.trim.revision < earlier.revision or second.trim.at < earlier.at:
+        raise _Refused  # nobody does: it is carried out, apart
+    return second.trim
 
 
 def _roll_back(db: sqlite3.Connection) -> None:

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from rooms.errors import Fenced, StoreError
 from rooms.store.memory import MemoryStore
-from rooms.store.port import Acquired, Commit, Due, Held, SessionId
+from rooms.store.port import Acquired, Commit, Due, Found, Held, Logged, SessionId, Trim
 from rooms.store.sqlite import SqliteStore
 from tests.contracts import TTL, Clock, host
 
@@ -29,6 +29,9 @@ IDS = [SessionId(kind, session) for kind in ("a", "b") for session in ("1", "2")
 HOSTS = ["one", "two", "three"]
 blobs = st.one_of(st.none(), st.binary(max_size=3))
 entries = st.dictionaries(st.sampled_from(["x", "y"]), blobs, max_size=2)
+trims = st.one_of(st.none(), st.builds(Trim, st.integers(0, 6), st.integers(0, 50)))
+PARTS = ("marks", "outbox", "patches", "storage")
+SMALL, LARGE = 2, 9000  # bytes of a snapshot
 
 
 @dataclass
@@ -43,10 +46,12 @@ class Kept:
     snapshot: bytes | None = None
     seats: bytes | None = None
     activation: bytes | None = None
+    listing: bytes | None = None
     due: int | None = None
+    expires: int | None = None
     changed: int = 0
-    marks: dict[str, bytes] = field(default_factory=dict)
-    outbox: dict[str, bytes] = field(default_factory=dict)
+    parts: dict[str, dict[str, bytes]] = field(default_factory=lambda: {part: {} for part in PARTS})
+    log: list[Logged] = field(default_factory=list)
 
 
 class Stores(RuleBasedStateMachine):
@@ -163,14 +168,24 @@ class Stores(RuleBasedStateMachine):
         for _ in range(data.draw(st.integers(1, 4), "commits")):
             of = data.draw(st.integers(0, len(self.acquired) - 1), "whose")
             covers = data.draw(st.integers(0, 2), "covers")
+            prev = self.acquired[of].prev
+            new = prev + covers
+            size = data.draw(st.sampled_from([None, SMALL, LARGE]), "size")
+            log = data.draw(st.booleans(), "logs")
             commit = replace(
                 self.acquired[of],
-                new=self.acquired[of].prev + covers,
+                new=new,
                 due=data.draw(st.one_of(st.none(), st.integers(0, 50)), "due"),
-                snapshot=b"s%d" % covers if covers else None,
+                expires=data.draw(st.one_of(st.none(), st.integers(0, 50)), "expires"),
+                snapshot=b"%d" % covers * size if covers and size else None,
                 seats=data.draw(blobs, "seats"),
                 marks=data.draw(entries, "marks"),
                 outbox=data.draw(entries, "outbox"),
+                patches=data.draw(entries, "patches"),
+                storage=data.draw(entries, "storage"),
+                log=[Logged(n, n * 10, b"%d" % n) for n in range(prev + 1, new + 1) if log],
+                trim=data.draw(trims, "trim"),
+                listing=data.draw(blobs, "listing"),
                 durable=data.draw(st.booleans(), "durable"),
             )
             # Its own author goes on from here; others who acquired before don't know.
@@ -191,14 +206,21 @@ class Stores(RuleBasedStateMachine):
                 refused.add(commit.id)
                 continue
             assert answer is None, f"{commit} was refused by {kept}: {answer}"
-            kept.committed, kept.revision, kept.due = True, commit.new, commit.due
-            kept.changed = self.clock.ms
+            kept.committed, kept.revision = True, commit.new
+            kept.due, kept.expires, kept.changed = commit.due, commit.expires, self.clock.ms
             kept.snapshot = commit.snapshot or kept.snapshot
             kept.seats = kept.seats if commit.seats is None else commit.seats
-            for mine, change in ((kept.marks, commit.marks), (kept.outbox, commit.outbox)):
+            for part, mine in kept.parts.items():
+                change = getattr(commit, part)
                 mine.update({key: value for key, value in change.items() if value is not None})
                 for key in [key for key, value in change.items() if value is None]:
                     mine.pop(key, None)
+            if commit.listing is not None:
+                kept.listing = commit.listing or None
+            kept.log += commit.log
+            if commit.trim is not None:
+                upto, at = commit.trim
+                kept.log = [one for one in kept.log if not (one.revision <= upto and one.at < at)]
 
     @rule(data=st.data(), activation=blobs)
     def release(self, data: st.DataObject, activation: bytes | None) -> None:
@@ -255,6 +277,39 @@ class Stores(RuleBasedStateMachine):
         found = [(one.id, one.revision, one.owner, one.due, one.changed) for one in listed]
         assert found == expected[:limit]
 
+    @rule(id=st.sampled_from(IDS), after=st.integers(0, 6), limit=st.integers(1, 5))
+    def history(self, id: SessionId, after: int, limit: int) -> None:
+        self.bury_in_both()
+        kept = self.kept.get(id)
+        expected = [one for one in kept.log if one.revision > after] if kept else []
+        assert list(self.run(self.store.history(id, after, limit))) == expected[:limit]
+
+    @rule(
+        kind=st.sampled_from(["a", "b"]),
+        after=st.sampled_from([None, *IDS]),
+        limit=st.integers(1, 5),
+    )
+    def find(self, kind: str, after: SessionId | None, limit: int) -> None:
+        self.bury()
+        after = None if after is None else SessionId(kind, after.session)
+        expected = [
+            Found(id, kept.listing)
+            for id, kept in sorted(self.kept.items())
+            if kept.listing is not None and id.kind == kind and (after is None or id > after)
+        ]
+        assert list(self.run(self.store.find(kind, after, limit))) == expected[:limit]
+
+    @rule(before=st.integers(0, 60), limit=st.integers(1, 5))
+    def expired(self, before: int, limit: int) -> None:
+        self.bury()
+        expected = sorted(
+            (kept.expires, id)
+            for id, kept in self.kept.items()
+            if kept.owner is None and kept.expires is not None and kept.expires <= before
+        )
+        found = list(self.run(self.store.expired(before, limit)))
+        assert found == [id for _, id in expected][:limit]
+
     @rule()
     def hosts(self) -> None:
         self.bury()
@@ -264,10 +319,14 @@ class Stores(RuleBasedStateMachine):
     def check(self, record: Any, kept: Kept) -> None:
         assert (record is not None) is kept.committed
         if record is not None:
-            for name in ("generation", "revision", "snapshot", "seats", "activation", "due"):
+            for name in (
+                "generation", "revision", "snapshot", "seats", "activation", "listing",
+                "due", "expires", "changed",
+            ):  # fmt: skip
                 assert getattr(record, name) == getattr(kept, name), name
-            assert (record.marks, record.outbox) == (kept.marks, kept.outbox)
-            assert record.changed == kept.changed
+            for part, mine in kept.parts.items():
+                assert getattr(record, part) == mine, part
+            assert record.logged is bool(kept.log)
 
 
 class MemoryStores(Stores):

@@ -15,8 +15,8 @@ import pytest
 from rooms.errors import Fenced, StoreError, StoreLocked, UnknownOutcome, UsageError
 from rooms.store import open_store, records
 from rooms.store.memory import MemoryStore
-from rooms.store.port import Acquired, Commit, Due, SessionId
-from rooms.store.schema import MIGRATIONS
+from rooms.store.port import Acquired, Commit, Due, Logged, Record, SessionId, Trim
+from rooms.store.schema import APPLICATION_ID, MIGRATIONS
 from rooms.store.sqlite import LOCK_WAIT, SqliteStore
 from tests.contracts import (
     OTHER,
@@ -165,6 +165,43 @@ async def test_a_clock_step_kills_no_lease(tmp_path: Path) -> None:
         assert not await store.heartbeat(host("one"), TTL)
 
 
+async def test_a_file_of_an_older_version_is_migrated_with_all_it_holds(
+    clock: Clock, tmp_path: Path
+) -> None:
+    with sqlite3.connect(tmp_path / "rooms.db") as db:
+        for statement in MIGRATIONS[0]:
+            db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 1")
+        db.execute("INSERT INTO meta VALUES ('secret', ?), ('epoch', 7)", (b"s" * 32,))
+        db.execute(
+            "INSERT INTO sessions VALUES"
+            " (1, 'trivia', 'table-1', 'born', 'dead', 5, 3, '1', 9, 8, ?, ?, ?)",
+            (b"nonce", b"seats", b"x" * 10_000),
+        )
+        db.execute("INSERT INTO entries VALUES ('born', 'mark', 'a', ?)", (b"1",))
+    db.close()
+    async with opened(tmp_path, clock) as store:
+        assert await store.secret() == b"s" * 32
+        assert list(await store.due(9, 10)) == [Due(TABLE, 9)]
+        assert await stored(store, TABLE) == Record(
+            generation="born",
+            version="1",
+            revision=3,
+            snapshot=b"x" * 10_000,
+            seats=b"seats",
+            marks={"a": b"1"},
+            activation=b"nonce",
+            due=9,
+            changed=8,
+        )
+        await announce(store, "one")
+        acquired = await own(store, TABLE, "one")
+        assert acquired.epoch > 7
+        await write(store, replace(first(TABLE, "one", acquired), prev=3, new=4, snapshot=b"y"))
+        assert (await stored(store, TABLE)).snapshot == b"y"
+
+
 # ---------------------------------------------------------------- one process
 
 
@@ -237,7 +274,7 @@ async def test_a_file_of_a_newer_version_is_refused_untouched(clock: Clock, tmp_
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     db.close()
     before = path.read_bytes()
-    assert "was written by a newer version (schema 2, this one knows 1)" in await refusal(path)
+    assert "was written by a newer version (schema 3, this one knows 2)" in await refusal(path)
     assert path.read_bytes() == before
 
 
@@ -366,7 +403,18 @@ async def test_a_group_keeps_the_order_it_was_asked_in(store: SqliteStore, refus
 async def test_a_forgotten_session_leaves_no_rows(store: SqliteStore, how: str) -> None:
     await announce(store, "one")
     claimed = await own(store, TABLE, "one")
-    await write(store, replace(first(TABLE, "one", claimed), snapshot=None, marks={"a": b"1"}))
+    await write(
+        store,
+        replace(
+            first(TABLE, "one", claimed),
+            snapshot=b"x" * 10_000 if how == "deleted" else None,
+            marks={"a": b"1"},
+            patches={"1": b"1"},
+            storage={"s": b"1"},
+            log=[Logged(1, 1, b"")],
+            listing=b"listing",
+        ),
+    )
     match how:
         case "deleted":
             await store.delete(TABLE)
@@ -377,10 +425,11 @@ async def test_a_forgotten_session_leaves_no_rows(store: SqliteStore, how: str) 
             await store.release(TABLE, "one", claimed.epoch, None)
 
     def rows(db: sqlite3.Connection) -> list[int]:
-        counts = "SELECT count(*) FROM sessions UNION ALL SELECT count(*) FROM entries"
+        tables = ("sessions", "entries", "listings", "log")
+        counts = " UNION ALL ".join(f"SELECT count(*) FROM {table}" for table in tables)
         return [count for (count,) in db.execute(counts)]
 
-    assert await store._writer.do(rows) == [0, 0]
+    assert await store._writer.do(rows) == [0, 0, 0, 0]
 
 
 async def test_who_stops_waiting_loses_the_answer_and_not_the_write(store: SqliteStore) -> None:
@@ -502,11 +551,25 @@ async def test_a_group_is_written_by_one_statement_a_table(store: SqliteStore) -
     assert (await stored(store, ids[4])).marks == {"a": b"1"}
 
 
+async def test_a_large_state_is_not_written_again_with_what_stands_beside_it(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    await announce(store, "one")
+    one = first(TABLE, "one", await own(store, TABLE, "one"))
+    await write(store, replace(one, snapshot=b"x" * 200_000))
+    before = (tmp_path / "rooms.db-wal").stat().st_size
+    change = replace(following(one), due=9, seats=b"seats", patches={"2": b"patch"})
+    await write(store, change)
+    assert (tmp_path / "rooms.db-wal").stat().st_size - before < 20_000
+    assert (await stored(store, TABLE)).snapshot == b"x" * 200_000
+
+
 async def test_the_frequent_statements_use_the_indexes(store: SqliteStore) -> None:
     await announce(store, "one")
     for n in range(50):
         await put_to_sleep(store, SessionId("trivia", str(n)), "one", n)
     one = first(TABLE, "one", await own(store, TABLE, "one"))
+    one = replace(one, log=[Logged(1, 1, b"")], trim=Trim(0, 0), listing=b"listing")
 
     def plans(db: sqlite3.Connection) -> dict[str, list[str]]:
         """How each statement is carried out, by its first words."""
@@ -517,6 +580,9 @@ async def test_the_frequent_statements_use_the_indexes(store: SqliteStore) -> No
         records.next_due(db)
         records.load(db, TABLE)
         records.scan(db, "trivia", TABLE, 10)
+        records.history(db, TABLE, 3, 10)
+        records.find(db, "trivia", TABLE, 10)
+        records.expired(db, 10, 10)
         db.set_trace_callback(None)
         return {
             " ".join(statement.split()[:8]): [
@@ -527,6 +593,8 @@ async def test_the_frequent_statements_use_the_indexes(store: SqliteStore) -> No
 
     found = await store._writer.do(plans)
     steps = [step for plan in found.values() for step in plan]
-    assert len(found) == 6, found
-    assert not [step for step in steps if "SCAN sessions" in step or "SCAN entries" in step], found
+    assert len(found) == 12, found
+    for table in ("sessions", "entries", "listings", "log"):
+        assert not [step for step in steps if f"SCAN {table}" in step], found
     assert sum("asleep" in step for step in steps) == 2, found
+    assert sum("expiring" in step for step in steps) == 1, found
