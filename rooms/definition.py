@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from rooms.errors import UsageError
+from rooms.sync.messages import reserved
 from rooms.sync.policy import Policy
 from rooms.sync.views import Viewer, public
 from runtime import declare
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from rooms.sync.views import Seen
 
 Durability = Literal["memory", "primary", "fsync"]
+
+_WORDS: Final = {
+    "durability": ("memory", "primary", "fsync"),
+    "several": ("coexist", "takeover"),
+}
 
 reply = declare("rooms.reply")
 """An action: `reply(data)` or `reply(fn(args, params))`; its value is the outcome's `result`."""
@@ -67,8 +73,19 @@ class Room:
     presence: ClassVar[bool] = False
     """Whether connections may share presence data."""
 
+    volatile: ClassVar[tuple[str, ...]] = ()
+    """Event types beside the machine (a cursor that moves): told to who may see their sender, the
+    latest at most 60 times a second; never stored, never a turn."""
+
     max_viewers: ClassVar[int | None] = None
     """How many viewers may have a seat."""
+
+    read_only: ClassVar[tuple[str, ...]] = ()
+    """Roles that watch: they may send nothing, and take no seat."""
+
+    several: ClassVar[Literal["coexist", "takeover"]] = "coexist"
+    """What becomes of a viewer's other connections when a new one is let in: they stay, or are
+    closed with 4410."""
 
     show_timers: ClassVar[bool] = False
     """Whether views carry `timers`: name → due time."""
@@ -96,10 +113,16 @@ class Room:
             cls.view.adopt(cls)
         elif shown is not None and "view_key" not in cls.__dict__:
             Policy.release(cls)
-        if cls.durability not in ("memory", "primary", "fsync"):
-            raise UsageError(
-                f"{cls.__name__}.durability is {cls.durability!r}; take memory, primary or fsync"
-            )
+        for option, words in _WORDS.items():
+            if (given := getattr(cls, option)) not in words:
+                raise UsageError(f"{cls.__name__}.{option} is {given!r}; take {' or '.join(words)}")
+        for option in ("volatile", "read_only"):
+            given = getattr(cls, option)
+            if isinstance(given, str) or not all(isinstance(name, str) for name in given):
+                raise UsageError(f"{cls.__name__}.{option} is a tuple of names, not {given!r}")
+        for type in cls.volatile:
+            if reserved(type):
+                raise UsageError(f"{cls.__name__}.volatile: no client can send {type!r}")
 
     # -------------------------------------------------------------- who is let in, who may do what
 
@@ -135,8 +158,8 @@ class Room:
 
     def view_key(self, snapshot: Seen, viewer: Viewer) -> Hashable:
         """Viewers with equal keys are shown the same view. Default, for a view of your own: one
-        each."""
-        return viewer.id
+        each, and another one in another role."""
+        return viewer.id, viewer.role
 
     # -------------------------------------------------------------- its life
 

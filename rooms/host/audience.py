@@ -12,6 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from rooms.definition import Room
+from rooms.host.door import only_watches
 from rooms.host.presence import Presence
 from rooms.link.protocol import Close, Tell
 from rooms.sync import messages
@@ -20,7 +21,7 @@ from rooms.sync.fanout import Fanout
 from rooms.sync.views import Viewer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 
     from rooms.host.links import Channel
     from rooms.link.protocol import Message
@@ -58,7 +59,7 @@ class Audience:
         self._viewers: dict[Hashable, Viewer] = {}
         self._views: dict[Hashable, View] = {}
         self._failed: dict[Hashable, View] = {}
-        self._presence = Presence(room, self) if room.presence else None
+        self._presence = Presence(room, self) if room.presence or room.volatile else None
         kind = type(room)
         own_key = kind.view_key is not Room.view_key
         own_view = isinstance(inspect.getattr_static(kind, "view"), staticmethod) or (
@@ -134,10 +135,23 @@ class Audience:
 
     def share(self, channel: Channel) -> None:
         """A channel's presence data is new."""
-        if self._presence is not None:
-            self._presence.share(channel)
-        else:
+        viewer = channel.viewer
+        if self._presence is None or not self.room.presence:
             self.tell(channel, messages.error("no_presence", "this room shares no presence"))
+        elif viewer is not None and viewer.role in self.room.read_only:
+            self.tell(channel, messages.error("forbidden", only_watches(viewer)))
+        else:
+            self._presence.share(channel)
+
+    def cast(self, channel: Channel, event: dict[str, Json]) -> None:
+        """A channel sent a volatile event that its viewer may send."""
+        assert self._presence is not None
+        self._presence.cast(channel, event)
+
+    def gather(self, channel: Channel) -> None:
+        """Tell one channel of everybody who is present."""
+        if self._presence is not None and channel.id in self._watching:
+            self._presence.gather(channel)
 
     def close(self) -> None:
         """The incarnation is over."""
@@ -169,14 +183,18 @@ class Audience:
     def emit(self, event: dict[str, Json]) -> None:
         """The machine emitted an event."""
         try:
-            self.say(messages.emitted(event))
+            self._send(self._fanout.emit(messages.emitted(event)))
         except TypeError:
             logger.exception("%s/%s: an emitted event isn't JSON", self.room.kind, self.room.id)
 
-    def say(self, message: dict[str, Json], channels: Iterable[Channel] | None = None) -> None:
-        """Tell everybody something, or these channels."""
-        to = None if channels is None else [channel.id for channel in channels]
-        self._send(self._fanout.emit(message, to))
+    def moment(
+        self,
+        named: Mapping[str, dict[str, Json]],
+        readers: Iterable[tuple[Channel, Collection[str]]] | None = None,
+    ) -> None:
+        """Tell everybody what is so at this moment; or each of `readers` those that it names."""
+        to = None if readers is None else [(channel.id, names) for channel, names in readers]
+        self._send(self._fanout.moment(named, to))
 
     def tell(self, channel: Channel, message: dict[str, Json], seq: int | None = None) -> None:
         """Tell one channel something; `seq` when it is that outcome."""

@@ -26,6 +26,7 @@ FORBIDDEN: Final = "forbidden"
 SCHEMA: Final = "schema"
 FAILED: Final = "failed"
 ENDED: Final = "ended"
+VOLATILE: Final = "volatile"
 
 _ENDED: Final = {
     "done": Outcome("rejected", ENDED, "this room is done"),
@@ -48,6 +49,22 @@ def judge(
     """
     if snapshot.status != "active":
         return _ENDED[snapshot.status]
+    if child is None and event["type"] in room.volatile:
+        return Outcome("rejected", VOLATILE, f"{event['type']!r} is volatile: send it plainly")
+    return judge_volatile(room, viewer, event, snapshot, validate, child)
+
+
+def judge_volatile(
+    room: Room,
+    viewer: Viewer,
+    event: Mapping[str, Any],
+    snapshot: Seen,
+    validate: Callable[[Mapping[str, Any]], str | None],
+    child: str | None = None,
+) -> Outcome | None:
+    """Why this event isn't told to others, or None. That the machine has ended is no reason."""
+    if viewer.role in room.read_only:
+        return Outcome("rejected", FORBIDDEN, only_watches(viewer))
     wrong = validate(event) if child is None else None
     if wrong is not None:
         return Outcome("rejected", SCHEMA, wrong)
@@ -64,6 +81,11 @@ def judge(
     return Outcome("rejected", FORBIDDEN, allowed or "you may not send this now")
 
 
+def only_watches(viewer: Viewer) -> str:
+    """The reason that a read-only role is given."""
+    return f"who is a {viewer.role} here watches, and can send nothing"
+
+
 def admit(
     room: Room, viewer: Viewer, seats: Seats, snapshot: Seen, *, exists: bool, create: bool
 ) -> None:
@@ -75,7 +97,7 @@ def admit(
     """
     if not exists and not create:
         raise Closing(CloseCode.NOT_FOUND, "there is no such room")
-    limit = room.max_viewers
+    limit = None if viewer.role in room.read_only else room.max_viewers
     if limit is not None and viewer.id not in seats and len(seats) >= limit:
         raise Closing(CloseCode.FORBIDDEN, "this room is full")
     try:

@@ -102,10 +102,10 @@ class Host:
                 channel = self._links.find(end, number)
                 if channel is not None:
                     self._said(channel, said)
-            case Want(number, cursor, settled):
+            case Want(number, cursor, settled, present):
                 channel = self._links.find(end, number)
                 if channel is not None:
-                    self._hear(channel, Wanted(channel, cursor, settled))
+                    self._hear(channel, Wanted(channel, cursor, settled, present))
             case Attach():
                 self._attach(end, message)
             case Detach(number):
@@ -194,6 +194,11 @@ class Host:
             too_much = Closing(CloseCode.OVERLOADED, "too much waits for this room")
             self._rooms.shut(channel, too_much)
             return
+        if (
+            type(item) is Heard
+            and item.message["type"] in self._kinds[channel.at.kind].room.volatile
+        ):
+            channel.held = [each for each in channel.held if not _same_type(each, item)]
         channel.held.append(item)
         if channel.viewer is None:
             return  # goes on when it's known who that is
@@ -246,3 +251,7 @@ class Host:
         task = asyncio.get_running_loop().create_task(work)
         self._hooks.add(task)
         task.add_done_callback(self._hooks.discard)
+
+
+def _same_type(one: Heard | Wanted, other: Heard) -> bool:
+    return type(one) is Heard and one.message["type"] == other.message["type"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
-from rooms.link.protocol import Attach, Close, Fanout, Joined, Keep, Tell
+from rooms.link.protocol import Attach, Close, Fanout, Joined, Keep, Moment, Tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,12 +116,13 @@ class Links:
     def send(self, messages: Iterable[Message]) -> None:
         """Send each message to whom it concerns, in order; to nobody when the channel is gone."""
         for message in messages:
-            if isinstance(message, Fanout):
-                for end in self._lanes.get(message.lane, ()):
-                    end.send(message)
-                continue
-            assert isinstance(message, (Tell, Joined, Keep, Close))
-            channel = self._channels.get(message.channel)
+            match message:
+                case Fanout(lane=lane) | Moment(lane=lane, channel=None):
+                    for end in self._lanes.get(lane, ()):
+                        end.send(message)
+                    continue
+            assert isinstance(message, Tell | Joined | Keep | Close | Moment)
+            channel = self._channels.get(message.channel or 0)
             if channel is None:
                 continue
             message.channel = channel.number

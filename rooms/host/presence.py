@@ -1,8 +1,9 @@
-"""Presence: who is here, and what each shares of the moment. Volatile: not stored, not gated.
+"""The moment: who is here, what each shares, and volatile events. Not stored, not gated.
 
-In: connections that come and go, and their data; the latest connection of a viewer counts. Out:
-`room.present` messages, at most 60 a second, each with all that changed since the last one. Who is
-told of whom is the author's `may_see`. Next outward: `rooms/host/audience.py`.
+In: connections that come and go, their data, and the events that a kind names in `volatile`; of
+each viewer the latest counts. Out: `room.present` and `room.emitted`, all that is new together, at
+most 60 times a second. Who is told of whom is the author's `may_see`. Next outward:
+`rooms/host/audience.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from rooms.definition import Room
+from rooms.link.protocol import PRESENT
 from rooms.sync import messages
 
 if TYPE_CHECKING:
@@ -29,16 +31,19 @@ MOST: Final = 200
 
 
 class Presence:
-    """Who is present in one live room."""
+    """Who is present in one live room, and what they say of the moment."""
 
     def __init__(self, room: Room, audience: Audience) -> None:
         self._room = room
         self._audience = audience
+        self._shared = room.presence
         self._judged = type(room).may_see is not Room.may_see
         self._here: dict[str, list[Channel]] = {}
         self._changed: dict[str, Viewer] = {}
+        self._said: dict[str, tuple[Channel, dict[str, Json]]] = {}
         self._counting = False
         self._timer: asyncio.TimerHandle | None = None
+        self._flushed = float("-inf")
 
     def enter(self, channel: Channel) -> None:
         """A connection is let in: it is told of everybody, and everybody of its viewer."""
@@ -46,15 +51,25 @@ class Presence:
         assert viewer is not None
         channels = self._here.setdefault(viewer.id, [])
         channels.append(channel)
+        if self._said:  # perhaps what it said before it was let in
+            self._soon()
         if len(channels) == 1 or channel.presence is not None:
             self._change(viewer)
+        self.gather(channel)
+
+    def gather(self, channel: Channel) -> None:
+        """Tell a connection of everybody who is here."""
+        viewer = channel.viewer
+        if not self._shared or viewer is None:
+            return
         shown = {} if self._counting else self._here
         everybody = {
-            id: _data(others)
+            id: self._data(others)
             for id, others in shown.items()
             if self._sees(viewer, others[0].viewer)
         }
-        self._audience.tell(channel, messages.present(everybody, self._count()))
+        whole = messages.present(everybody, self._count(), all=True)
+        self._audience.moment({PRESENT: whole}, [(channel, (PRESENT,))])
 
     def leave(self, channel: Channel) -> None:
         """A connection is gone. Harmless for one that wasn't here."""
@@ -77,41 +92,97 @@ class Presence:
             channels.append(channel)
             self._change(viewer)
 
+    def cast(self, channel: Channel, event: dict[str, Json]) -> None:
+        """A connection sent a volatile event: of its viewer and this type the latest."""
+        viewer = channel.viewer
+        assert viewer is not None
+        emitted = messages.emitted({**event, "sender": viewer.id})
+        self._said[f"{event['type']} {viewer.id}"] = channel, emitted
+        self._soon()
+
     def stop(self) -> None:
         """Tell nobody anything any more."""
         if self._timer is not None:
             self._timer.cancel()
 
     def _change(self, viewer: Viewer) -> None:
-        self._changed[viewer.id] = viewer
+        if self._shared:
+            self._changed[viewer.id] = viewer
+            self._soon()
+
+    def _soon(self) -> None:
+        """Tell what is new: in the loop's next step, or once it is time again."""
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(EVERY, self._flush)
+            loop = asyncio.get_running_loop()
+            at = max(loop.time(), self._flushed + EVERY)
+            self._timer = loop.call_at(at, self._flush)
 
     def _flush(self) -> None:
         self._timer = None
+        self._flushed = asyncio.get_running_loop().time()
+        if self._said:
+            self._tell_said()
+        if self._changed:
+            self._tell_changed()
+
+    def _tell_said(self) -> None:
+        """Volatile events of those who are let in; those of others wait until they are."""
+        said, self._said = self._said, {}
+        named: dict[str, dict[str, Json]] = {}
+        for name, (channel, message) in said.items():
+            if channel.inside:
+                named[name] = message
+            elif not channel.gone:
+                self._said[name] = channel, message
+        if not self._judged:
+            self._audience.moment(named)
+            return
+        for channels in list(self._here.values()):
+            viewer = channels[0].viewer
+            assert viewer is not None
+            seen = [name for name in named if self._sees(viewer, said[name][0].viewer)]
+            if seen:
+                self._audience.moment(named, [(channel, seen) for channel in channels])
+
+    def _tell_changed(self) -> None:
         changed, self._changed = self._changed, {}
         everybody = {
             id: viewer for id, (first, *_) in self._here.items() if (viewer := first.viewer)
         }
         before, self._counting = self._counting, len(self._here) > MOST
-        if self._counting:  # whom they were told of is taken back once, then there's only a number
-            told: dict[str, Viewer] = {} if before else {**everybody, **changed}
-            data: dict[str, Json] = dict.fromkeys(told)
-        else:
-            told = everybody if before else changed
-            data = {id: _data(self._here.get(id, [])) for id in told}
+        told = {} if self._counting else everybody if before else changed
+        data = {id: self._data(self._here.get(id, [])) for id in told}
+        whole = before is not self._counting
         if not self._judged:
-            self._audience.say(messages.present(data, self._count()))
+            message = messages.present(data, self._count(), all=whole)
+            self._audience.moment({PRESENT: message})
             return
         for channels in list(self._here.values()):
             viewer = channels[0].viewer
             assert viewer is not None
             seen = {id: data[id] for id, other in told.items() if self._sees(viewer, other)}
             if seen or self._counting:
-                self._audience.say(messages.present(seen, self._count()), channels)
+                message = messages.present(seen, self._count(), all=whole)
+                readers = [(channel, (PRESENT,)) for channel in channels]
+                self._audience.moment({PRESENT: message}, readers)
 
     def _count(self) -> int | None:
         return len(self._here) if self._counting else None
+
+    def _data(self, channels: list[Channel]) -> Json:
+        """What a viewer shares: the latest of its connections that shares something; None: gone."""
+        if not channels:
+            return None
+        silent = self._room.read_only
+        return next(
+            (
+                channel.presence
+                for channel in reversed(channels)
+                if channel.presence is not None
+                and not (channel.viewer is not None and channel.viewer.role in silent)
+            ),
+            {},
+        )
 
     def _sees(self, viewer: Viewer, other: Viewer | None) -> bool:
         if not self._judged or other is None or viewer.id == other.id:
@@ -121,10 +192,3 @@ class Presence:
         except Exception:
             logger.exception("%s/%s: may_see raised", self._room.kind, self._room.id)
             return False
-
-
-def _data(channels: list[Channel]) -> Json:
-    """What a viewer shares: the latest of its connections that shares something; None: gone."""
-    if not channels:
-        return None
-    return next((c.presence for c in reversed(channels) if c.presence is not None), {})

@@ -16,7 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from rooms.errors import CloseCode, Closing, StoreError, Unstorable
-from rooms.host import record
+from rooms.host import door, record
 from rooms.host.ask import Ask
 from rooms.host.teller import Teller
 from rooms.host.turn import Answered, Delivered, Denied, Enter, Heard, Leave, Turn
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rooms.host.turn import Item
     from rooms.link.protocol import Message
     from rooms.store.port import SessionId
+    from rooms.sync.messages import Json
     from runtime import Effect, Event, System, SystemSnapshot
 
 logger = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ class LiveRoom:
         self._system = system
         self._room = session.room
         self._keeps_seats = bool(session.seats.heard) or self._room.max_viewers is not None
+        self._volatile = self._room.volatile
         self._mailbox: deque[Item | Ask] = deque()
         self._scheduled = False
         self._stalled = False
@@ -148,6 +150,9 @@ class LiveRoom:
         """
         if self.closed or self._rested is not None:
             return
+        if self._volatile and type(item) is Heard and item.message["type"] in self._volatile:
+            self._cast(item.channel, item.message)
+            return
         if len(self._mailbox) >= MAX_WAITING and type(item) is Heard and _plain(item):
             busy = messages.error("busy", "too much is waiting in this room; send it again later")
             self.audience.tell(item.channel, busy)
@@ -164,6 +169,19 @@ class LiveRoom:
         """A connection's presence data is new: told at once, stored never."""
         self._touched = self._keeper.clock.elapsed()
         self.audience.share(channel)
+
+    def _cast(self, channel: Channel, event: dict[str, Json]) -> None:
+        """A volatile event: judged by what is durable, told at once, stored never."""
+        self._touched = self._keeper.clock.elapsed()
+        if channel.viewer is None:
+            return
+        root, validate = self._shown.root, self.session.validate
+        refused = door.judge_volatile(self._room, channel.viewer, event, root, validate)
+        if refused is None:
+            self.audience.cast(channel, event)
+        else:
+            error = messages.error(refused.code or "", refused.reason or "")
+            self.audience.tell(channel, error)
 
     # ------------------------------------------------------------------ a turn
 

@@ -88,7 +88,7 @@ class Session:
         self.marks = marks
         self.clients = Clients(marks)
         self._system = system
-        self._validate = validate
+        self.validate = validate
         self._careful = careful
         self._forgot = now
         self._retries: dict[tuple[str, str, int], tuple[int, int]] = {}
@@ -98,12 +98,10 @@ class Session:
         match item:
             case Heard(channel, message):
                 self._hear(channel, message, turn, now)
-            case Wanted(channel, cursor, settled):
-                turn.told.append(Newest(channel, cursor, settled))
+            case Wanted(channel, cursor, settled, present):
+                turn.told.append(Newest(channel, cursor, settled, present))
             case Renewed(channel, viewer):
-                channel.viewer = viewer
-                self.seats.renew(viewer)
-                turn.told.append(Rekeyed(channel))
+                self._renew(channel, viewer, turn, now)
             case Delivered(address, event):
                 self._step(event, turn, now, target=address)
             case Enter(channel):
@@ -146,7 +144,7 @@ class Session:
     ) -> Outcome:
         """One event of a viewer: judge it, stamp it, run it to the end."""
         before = self.snapshot
-        refused = door.judge(self.room, viewer, event, child, before.root, self._validate)
+        refused = door.judge(self.room, viewer, event, child, before.root, self.validate)
         if refused is not None:
             return refused
         stamped = {**event, "sender": viewer.id}
@@ -209,7 +207,7 @@ class Session:
         if channel.gone or viewer is None:
             return
         if channel.client is not None:  # attached twice: what it lacks is all it needs
-            turn.told.append(Newest(channel, attach.cursor, attach.settled))
+            turn.told.append(Newest(channel, attach.cursor, attach.settled, present=True))
             return
         try:
             if not attach.greeted or not self.revision:
@@ -221,12 +219,49 @@ class Session:
         client = self.clients.get(key, attach.since)
         client.conversation.resume(attach.settled)
         older, client.channel, channel.client = client.channel, channel, client
-        events = self.seats.connect(viewer)
-        channel.seated = True
+        events = self._sit(channel, viewer)
         if older is not None:
             self._take_over(older, turn, now)
+        if self.room.several == "takeover":
+            for other in self.clients.all():
+                before = other.channel
+                if before is None or before is channel or before.viewer is None:
+                    continue
+                if before.viewer.id == viewer.id:
+                    other.channel = None
+                    self._take_over(before, turn, now)
+                    self.clients.forget(other)
         turn.told.append(Entered(channel))
         for event in events:
+            self._step(event, turn, now)
+
+    def _sit(self, channel: Channel, viewer: Viewer) -> list[Event]:
+        """A seat for the connection's viewer; who only watches takes none."""
+        if viewer.role in self.room.read_only:
+            return []
+        channel.seated = True
+        return self.seats.connect(viewer)
+
+    def _renew(self, channel: Channel, viewer: Viewer, turn: Turn, now: int) -> None:
+        """A channel's viewer has another role or other claims, and with them perhaps a seat."""
+        channel.viewer = viewer
+        watches = viewer.role in self.room.read_only
+        if channel.seated and watches:
+            self._unseat(channel, viewer, turn, now)
+        elif not channel.seated and not watches and channel.client is not None:
+            try:
+                self._admit(viewer, create=False)
+            except Closing as refused:
+                turn.told.append(Shut(channel, refused.code, refused.reason, refused.retry_after))
+                return
+            for event in self._sit(channel, viewer):
+                self._step(event, turn, now)
+        self.seats.renew(viewer)
+        turn.told.append(Rekeyed(channel))
+
+    def _unseat(self, channel: Channel, viewer: Viewer, turn: Turn, now: int) -> None:
+        channel.seated = False
+        for event in self.seats.disconnect(viewer.id, now):
             self._step(event, turn, now)
 
     def _admit(self, viewer: Viewer, *, create: bool) -> None:
@@ -249,9 +284,7 @@ class Session:
             client.channel = None
             self.clients.forget(client)
         if channel.seated and channel.viewer is not None:
-            channel.seated = False
-            for event in self.seats.disconnect(channel.viewer.id, now):
-                self._step(event, turn, now)
+            self._unseat(channel, channel.viewer, turn, now)
 
     def _ask(self, ask: Ask, turn: Turn, now: int) -> None:
         """A plain request: a look, or one event."""

@@ -55,8 +55,10 @@ class Teller:
                 self._audience.tell(channel, message)
             case Entered(channel):
                 self._welcome(channel, now)
-            case Newest(channel, cursor, settled):
+            case Newest(channel, cursor, settled, present):
                 self._audience.newest(channel, cursor, now)
+                if present:
+                    self._audience.gather(channel)
                 if settled is not None and channel.client is not None:
                     self._outcomes(channel.client, settled, now)
             case Rekeyed(channel):

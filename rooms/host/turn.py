@@ -42,11 +42,14 @@ class Heard(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """A channel missed frames: it asks for the view after `cursor`, outcomes after `settled`."""
+    """A channel missed frames: it asks for the view after `cursor`, outcomes after `settled`, and
+    who is `present`.
+    """
 
     channel: Channel
     cursor: str | None
     settled: int
+    present: bool
 
 
 class Renewed(NamedTuple):
@@ -100,12 +103,13 @@ class Say(NamedTuple):
 
 class Newest(NamedTuple):
     """A channel is to be told the newest view after `cursor`, whole when that is None; then the
-    outcomes after `settled`, none when that is None.
+    outcomes after `settled`, none when that is None; and who is `present`.
     """
 
     channel: Channel
     cursor: str | None
     settled: int | None
+    present: bool = False
 
 
 class Rekeyed(NamedTuple):

@@ -79,13 +79,15 @@ class Detach(Message):
 @dataclass(slots=True)
 class Want(Message):
     """A channel that missed frames (it was slow, or wasn't at a fan-out's base) asks for what is
-    newest: the view after `cursor`, then the outcomes after `settled`.
+    newest: the view after `cursor`, then the outcomes after `settled`, and who is `present` when it
+    missed a word of that.
     """
 
     tag: ClassVar[str] = "want"
     channel: int
     cursor: str | None
     settled: int
+    present: bool
 
 
 @dataclass(slots=True)
@@ -195,7 +197,7 @@ class Tell(Message):
 @dataclass(slots=True)
 class Fanout(Message):
     """Bytes for a lane, once. With a `base`: the step of a view, for channels that hold `base`, the
-    others ask (`Want`). Without: for every channel of the lane (an emitted event, presence).
+    others ask (`Want`). Without: for every channel of the lane (an emitted event).
     """
 
     tag: ClassVar[str] = "fanout"
@@ -203,6 +205,23 @@ class Fanout(Message):
     base: str | None
     cursor: str | None
     data: bytes
+
+
+@dataclass(slots=True)
+class Moment(Message):
+    """Volatile messages by their names, for a lane or for one channel in it. Of each name only the
+    newest counts: that is all that a channel which was slow is told. What is named `PRESENT` is
+    part of a whole that it has to ask for (`Want`).
+    """
+
+    tag: ClassVar[str] = "moment"
+    lane: int
+    channel: int | None
+    named: dict[str, bytes]
+
+
+PRESENT = "present"
+"""The name of what is told of presence; no volatile event has it."""
 
 
 @dataclass(slots=True)
@@ -251,6 +270,7 @@ _MESSAGES: tuple[type[Message], ...] = (
     Joined,
     Tell,
     Fanout,
+    Moment,
     Keep,
     Close,
     Answer,

@@ -11,8 +11,10 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from rooms.link.protocol import PRESENT
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rooms.errors import Closing
     from rooms.link.protocol import Attach, Json
@@ -22,7 +24,7 @@ MAX_UNANSWERED: Final = 256
 MAX_UNANSWERED_BYTES: Final = 64 * 1024
 """Numbered messages without an outcome; with so many the socket isn't read."""
 MAX_HELD_BYTES: Final = 64 * 1024
-"""How much may wait of what can't be merged (emitted events)."""
+"""How much may wait of what can't be merged (emitted events), and of volatile events."""
 
 
 class Peer(Protocol):
@@ -78,6 +80,8 @@ class Channel:
     __slots__ = (
         "_held",
         "_held_bytes",
+        "_newest",
+        "_newest_bytes",
         "_paused",
         "_unanswered",
         "_unanswered_bytes",
@@ -87,6 +91,7 @@ class Channel:
         "greeted",
         "lane",
         "missed",
+        "missed_presence",
         "peer",
         "place",
         "session",
@@ -109,9 +114,12 @@ class Channel:
         self.settled = 0  # the highest outcome it was told
         self.slow = False  # too much unsent: no more frames until it drained
         self.missed = False  # something was skipped meanwhile
+        self.missed_presence = False
         self.wanting = False  # it asked for what it missed, and hasn't got it yet
         self._held: list[bytes] = []
         self._held_bytes = 0
+        self._newest: dict[str, bytes] = {}
+        self._newest_bytes = 0
         self._unanswered: dict[int, tuple[dict[str, Json], int]] = {}  # seq → message, bytes
         self._unanswered_bytes = 0
         self._paused = False
@@ -144,10 +152,25 @@ class Channel:
         self._held_bytes += len(data)
         return self._held_bytes <= MAX_HELD_BYTES
 
+    def keep_newest(self, named: Mapping[str, bytes]) -> None:
+        """Volatile frames by name, for when it isn't behind any more: of each name the newest, and
+        not too much of all. What it missed of presence it has to ask for.
+        """
+        for name, data in named.items():
+            if name == PRESENT:
+                self.missed = self.missed_presence = True
+                continue
+            self._newest_bytes += len(data) - len(self._newest.pop(name, b""))
+            self._newest[name] = data
+        while self._newest_bytes > MAX_HELD_BYTES:
+            self._newest_bytes -= len(self._newest.pop(next(iter(self._newest))))
+
     def release(self) -> None:
         """Write what has waited."""
-        held, self._held, self._held_bytes = self._held, [], 0
-        for data in held:
+        waiting = [*self._held, *self._newest.values()]
+        self._held, self._held_bytes = [], 0
+        self._newest, self._newest_bytes = {}, 0
+        for data in waiting:
             self.write(data)
 
     # ------------------------------------------------------------------ unanswered

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from rooms.sync.codec import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rooms.sync.codec import Codec
     from rooms.sync.messages import Json
 
@@ -26,6 +28,18 @@ def frame(payload: bytes, codec: Codec) -> bytes:
     if size < 65_536:
         return bytes((first, 126)) + size.to_bytes(2, "big") + payload
     return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+
+
+def payloads(frames: bytes) -> Iterator[bytes]:
+    """What was put into these frames, for who wants the messages without them."""
+    start = 0
+    while start < len(frames):
+        size, after = frames[start + 1], start + 2
+        if size >= 126:
+            width = 2 if size == 126 else 8
+            size, after = int.from_bytes(frames[after : after + width], "big"), after + width
+        start = after + size
+        yield frames[after:start]
 
 
 def framed(message: dict[str, Json], codec: Codec) -> bytes:

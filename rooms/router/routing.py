@@ -26,6 +26,7 @@ from rooms.link.protocol import (
     Joined,
     Keep,
     Live,
+    Moment,
     Request,
     Said,
     Tell,
@@ -35,7 +36,7 @@ from rooms.router.channels import Channel, Lane, Place, Session
 from rooms.router.frames import frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from rooms.link.protocol import Json, Message
     from rooms.router.channels import Peer
@@ -156,6 +157,8 @@ class Routing:
                 self._fan_out(message)
             case Tell():
                 self._told(message)
+            case Moment():
+                self._moment(message)
             case Joined(number, lane):
                 channel = self._channels.get(number)
                 if channel is not None:
@@ -200,6 +203,23 @@ class Routing:
                 channel.write(data)
             elif not channel.wanting:
                 self._want(channel)
+
+    def _moment(self, message: Moment) -> None:
+        """Volatile messages for a lane, or for one of its channels: one write for all of them."""
+        lane = self._lanes.get(message.lane)
+        if lane is None:
+            return
+        frames = {name: frame(data, lane.codec) for name, data in message.named.items()}
+        together = b"".join(frames.values())
+        channels: Iterable[Channel] = lane.channels
+        if message.channel is not None:
+            channel = self._channels.get(message.channel)
+            channels = () if channel is None else (channel,)
+        for channel in channels:
+            if channel.behind:
+                channel.keep_newest(frames)
+            else:
+                channel.write(together)
 
     def _told(self, message: Tell) -> None:
         channel = self._channels.get(message.channel)
@@ -292,4 +312,5 @@ class Routing:
         if channel.place is Place.OUTSIDE:
             self._wake(channel.session)
         else:
-            self._send(Want(channel.number, channel.cursor, channel.settled))
+            present, channel.missed_presence = channel.missed_presence, False
+            self._send(Want(channel.number, channel.cursor, channel.settled, present))

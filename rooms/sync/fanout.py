@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import xxhash
 
 from rooms.link.protocol import Fanout as Frame
-from rooms.link.protocol import Joined, Tell
+from rooms.link.protocol import Joined, Moment, Tell
 from rooms.sync import messages
 from rooms.sync.backlog import Backlog
 from rooms.sync.codec import embed, encode, encode_sorted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 
     from rooms.link.protocol import Message
     from rooms.sync.codec import Codec
@@ -203,27 +203,49 @@ class Fanout:
         """
         return Tell(channel, encode(message, self._places[channel].lane.codec), seq=seq)
 
-    def emit(
-        self, message: dict[str, Json], channels: Iterable[int] | None = None
-    ) -> list[Message]:
-        """A message for every connection, or for those of `channels` that are here."""
+    def emit(self, message: dict[str, Json]) -> list[Message]:
+        """A message for every connection."""
         encoded: dict[Codec, bytes] = {}
         told: list[Message] = []
-        if channels is None:
-            for watch in self._watches.values():
-                for lane in watch.lanes.values():
-                    if lane.channels:
-                        data = encoded.get(lane.codec) or encode(message, lane.codec)
-                        encoded[lane.codec] = data
-                        told.append(Frame(lane.number, None, None, data))
-            return told
-        for channel in channels:
+        for lane in self._listening():
+            data = encoded.get(lane.codec) or encode(message, lane.codec)
+            encoded[lane.codec] = data
+            told.append(Frame(lane.number, None, None, data))
+        return told
+
+    def moment(
+        self,
+        named: Mapping[str, dict[str, Json]],
+        readers: Iterable[tuple[int, Collection[str]]] | None = None,
+    ) -> list[Message]:
+        """Volatile messages by name, for every connection; or for each of `readers` that is here,
+        those that it names.
+        """
+        encoded: dict[Codec, dict[str, bytes]] = {}
+
+        def encoded_in(codec: Codec) -> dict[str, bytes]:
+            if codec not in encoded:
+                encoded[codec] = {name: encode(each, codec) for name, each in named.items()}
+            return encoded[codec]
+
+        if not named:
+            return []
+        if readers is None:
+            return [Moment(lane.number, None, encoded_in(lane.codec)) for lane in self._listening()]
+        told: list[Message] = []
+        for channel, names in readers:
             place = self._places.get(channel)
             if place is not None:
-                codec = place.lane.codec
-                data = encoded[codec] = encoded.get(codec) or encode(message, codec)
-                told.append(Tell(channel, data))
+                data = encoded_in(place.lane.codec)
+                told.append(
+                    Moment(place.lane.number, channel, {name: data[name] for name in names})
+                )
         return told
+
+    def _listening(self) -> Iterator[_Lane]:
+        """The lanes that somebody is in."""
+        for watch in self._watches.values():
+            yield from (lane for lane in watch.lanes.values() if lane.channels)
 
     def save(self) -> dict[str, Json]:
         """The cursors that stay good over a clean sleep, as JSON: [cursor, hash of the view] by the

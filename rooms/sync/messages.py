@@ -113,11 +113,16 @@ def _is_number(value: Json) -> TypeGuard[int]:
 def check_event(event: dict[str, Json]) -> None:
     """Refuse an event that no client may send: reserved types, a `sender` of its own, unsafe
     data."""
-    if event["type"].startswith(_NOT_FOR_CLIENTS):
+    if reserved(event["type"]):
         raise BadMessage("reserved", f"a client can't send {event['type'][:80]!r}")
     if "sender" in event:
         raise BadMessage("sender", "`sender` is stamped by the server")
     check_data(event)
+
+
+def reserved(type: str) -> bool:
+    """Whether events of this type are the server's to make."""
+    return type.startswith(_NOT_FOR_CLIENTS)
 
 
 def check_data(data: Json) -> None:
@@ -206,15 +211,20 @@ def emitted(event: dict[str, Json]) -> dict[str, Json]:
     return {"type": "room.emitted", "event": event}
 
 
-def present(viewers: dict[str, Json], count: int | None = None) -> dict[str, Json]:
+def present(
+    viewers: dict[str, Json], count: int | None = None, *, all: bool = False
+) -> dict[str, Json]:
     """Who is here and their presence data, by viewer id; None for one who went. `count` stands for
-    everybody where they are too many.
+    everybody where they are too many. `all`: who isn't named isn't here, whatever was told before.
     """
-    if count is None:
-        return {"type": "room.present", "viewers": viewers}
-    if not viewers:
-        return {"type": "room.present", "count": count}
-    return {"type": "room.present", "viewers": viewers, "count": count}
+    message: dict[str, Json] = {"type": "room.present"}
+    if viewers or count is None:
+        message["viewers"] = viewers
+    if count is not None:
+        message["count"] = count
+    if all:
+        message["all"] = True
+    return message
 
 
 def status(word: Literal["live", "moving"]) -> dict[str, Json]:

@@ -18,6 +18,7 @@ from rooms.host.host import Host
 from rooms.link import protocol
 from rooms.link.memory import pair
 from rooms.link.protocol import Answer, Attach, Fanout, Request
+from rooms.router.frames import payloads
 from rooms.router.routing import Routing
 from rooms.store.memory import MemoryStore
 from rooms.store.port import SessionId
@@ -264,9 +265,10 @@ class Tab:
     # the socket, for the router
 
     def write(self, data: bytes) -> None:
-        size = data[1]
-        payload = data[{126: 4, 127: 10}.get(size, 2) :]
-        message = decode(payload, self.codec, max_claim=1 << 20)  # type: ignore[arg-type]
+        for payload in payloads(data):
+            self._hear(decode(payload, self.codec, max_claim=1 << 20))  # type: ignore[arg-type]
+
+    def _hear(self, message: Json) -> None:
         match message["type"]:
             case "room.view":
                 self.view, self.cursor = message["view"], message["cursor"]

@@ -38,11 +38,13 @@ def present(tab: Tab) -> dict[str, Any]:
     everybody: dict[str, Any] = {}
     for message in tab.inbox:
         if message["type"] == "room.present":
+            if message.get("all"):
+                everybody = {}
             everybody.update(message.get("viewers", {}))
     return {id: data for id, data in everybody.items() if data is not None}
 
 
-async def test_everybody_is_told_of_everybody() -> None:
+async def test_everybody_is_told_of_everybody() -> None:  # [PRESENT1]
     on = await stage()
     ann = await on.connect("ann")
     ben = await on.connect("ben")
@@ -57,7 +59,7 @@ async def test_everybody_is_told_of_everybody() -> None:
     assert present(ben) == present(cyd) == {"ben": {}, "cyd": {}}
 
 
-async def test_changes_go_out_together_at_most_60_times_a_second() -> None:
+async def test_changes_go_out_together_at_most_60_times_a_second() -> None:  # [PRESENT1]
     on = await stage()
     ann, ben = await on.connect("ann"), await on.connect("ben")
     await on.advance(17)
@@ -96,7 +98,7 @@ async def test_the_latest_connection_of_a_viewer_counts() -> None:
     assert "ann" not in present(ben)
 
 
-async def test_who_may_not_see_another_is_never_told_of_them() -> None:
+async def test_who_may_not_see_another_is_never_told_of_them() -> None:  # [PRESENT2]
     on = await stage(Teams)
     red, blue = await on.connect("ann", role="red"), await on.connect("ben", role="blue")
     await share(red, x=1)
@@ -106,7 +108,7 @@ async def test_who_may_not_see_another_is_never_told_of_them() -> None:
     assert present(blue) == {"ben": {}}
 
 
-async def test_above_200_only_their_number_is_told() -> None:
+async def test_above_200_only_their_number_is_told() -> None:  # [PRESENT3]
     on = await stage()
     tabs = [await on.connect(f"v{n}") for n in range(MOST)]
     await on.advance(17)
@@ -122,6 +124,34 @@ async def test_above_200_only_their_number_is_told() -> None:
     await late.leave()
     await on.advance(17)
     assert len(present(tabs[0])) == MOST
+
+
+async def test_who_left_while_the_room_slept_is_gone_when_it_wakes() -> None:  # [PRESENT1]
+    on = await stage()
+    ann, ben = await on.connect("ann"), await on.connect("ben")
+    await ann.send("increment")
+    await on.advance(Open.sleep_after + 100)
+    assert not on.awake()
+    await ben.leave()
+    await share(ann, x=1)
+    assert present(ann) == {"ann": {"x": 1}}
+
+
+async def test_a_slow_connection_is_told_of_all_when_it_has_drained() -> None:  # [PRESENT4]
+    on = await stage()
+    ann, ben = await on.connect("ann"), await on.connect("ben")
+    await on.advance(17)
+    ben.took()
+    ben.routing.slow(ben.channel)
+    for x in range(100):
+        await share(ann, x=x, pad="p" * 1_000)
+    assert ben.took() == []
+    ben.routing.drained(ben.channel)
+    await on.settle()
+    told = [message for message in ben.took() if message["type"] == "room.present"]
+    assert [message["all"] for message in told] == [True]
+    assert told[0]["viewers"]["ann"]["x"] == 99
+    assert ben.closing is None
 
 
 async def test_presence_outlives_a_sleep_of_the_room() -> None:

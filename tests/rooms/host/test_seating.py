@@ -267,3 +267,83 @@ async def test_a_fresh_token_is_judged_by_the_authors_rule_where_there_is_one() 
     await ann.renew("bad")
     assert ann.closing is not None
     assert ann.closing.code == CloseCode.UNAUTHENTICATED
+
+
+class Table(Lobby):
+    """One player; who only watches is a guest."""
+
+    max_viewers = 1
+    read_only = ("guest",)
+    presence = True
+
+
+async def test_who_only_watches_can_send_nothing() -> None:  # [SEAT5]
+    on = await stage(Table)
+    guest = await on.connect("gus", "lobby/x", role="guest")
+    for child in (None, "child"):
+        numbered: dict[str, Any] = {"type": "room.send", "seq": 1, "event": {"type": "ping"}}
+        if child is not None:
+            numbered |= {"type": "room.send_to", "seq": 2, "child": child}
+        guest.put(numbered)
+    await on.settle()
+    assert guest.outcomes() == [(1, "rejected"), (2, "rejected")]
+    assert "watches" in guest.outcome(1)["reason"]
+    guest.took()
+    await guest.say("ping")
+    guest.put({"type": "room.presence", "data": {"x": 1}})
+    await on.advance(17)
+    errors = [m["code"] for m in guest.took() if m["type"] == "room.error"]
+    assert errors == ["forbidden"] * 2
+    ann = await on.connect("ann", "lobby/x")
+    present = next(m for m in ann.inbox if m["type"] == "room.present")
+    assert present["viewers"] == {"gus": {}, "ann": {}}
+
+
+async def test_who_only_watches_takes_no_seat() -> None:  # [SEAT5]
+    on = await stage(Table)
+    guests = [await on.connect(f"g{n}", "lobby/x", role="guest") for n in range(3)]
+    ann = await on.connect("ann", "lobby/x")
+    late = await on.connect("late", "lobby/x", role="guest")
+    ben = await on.connect("ben", "lobby/x")
+    assert [each.closing for each in (*guests, ann, late)] == [None] * 5
+    assert ben.closing is not None
+    assert ben.closing.code == CloseCode.FORBIDDEN
+    await late.leave()
+    assert ann.view["context"]["seats"] == {"ann": "here"}
+
+
+async def test_a_fresh_token_in_another_role_takes_or_leaves_the_seat() -> None:  # [SEAT5]
+    on = await stage(Table)
+    ann = await on.connect("ann", "lobby/x")
+    ben = await on.connect("ben", "lobby/x", role="guest")
+
+    async def become(tab: Any, who: str, role: str) -> None:
+        await tab.renew("token", {"id": who, "role": role, "claims": {}})
+
+    await become(ann, "ann", "guest")
+    assert ann.view["context"]["seats"] == {"ann": "away"}
+    await ann.say("ping")
+    assert "pinged" not in ann.view["context"]
+    await on.advance(15_000)
+    await become(ben, "ben", "player")
+    assert ben.view["context"]["seats"] == {"ann": "left", "ben": "here"}
+    await become(ann, "ann", "player")
+    assert ann.closing is not None
+    assert ann.closing.code == CloseCode.FORBIDDEN
+    await ben.leave()
+    record = await on.stored("lobby/x")
+    assert record["context"]["seats"]["ben"] == "away"
+
+
+async def test_where_a_viewer_has_one_connection_a_newer_one_takes_over() -> None:  # [SEAT6]
+    class Alone(Lobby):
+        several = "takeover"
+
+    on = await stage(Alone)
+    other = await on.connect("ben", "lobby/x")
+    one, two = await on.connect("ann", "lobby/x"), await on.connect("ann", "lobby/x")
+    assert (one.closing.code, other.closing, two.closing) == (CloseCode.TAKEN_OVER, None, None)  # type: ignore[union-attr]
+    assert two.view["context"]["seats"] == {"ben": "here", "ann": "here"}
+    assert two.outcome(await two.send("ping"))["outcome"] == "accepted"
+    await two.leave()
+    assert other.view["context"]["seats"]["ann"] == "away"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rooms.definition import Room
 from rooms.sync.views import Viewer, show
 from runtime import assign, create_machine
+from tests.rooms.host.machines import Counter
 from tests.rooms.host.stage import Stage
 
 if TYPE_CHECKING:
@@ -65,3 +66,16 @@ async def test_a_key_that_fails_leaves_everybody_at_what_they_may_see(  # [VIEW4
     assert "the view raised" in caplog.text
     await ann.say("draw", card="ace")
     assert ann.view["context"] == {"drawn": 1, "hand": "ace"}
+
+
+async def test_another_role_is_another_view_of_ones_own() -> None:  # [CURSOR2]
+    class ByRole(Counter):
+        def view(self, snapshot: Any, viewer: Viewer) -> Any:
+            return show(snapshot, context={"role": viewer.role})
+
+    on = await Stage(counter=ByRole).start()
+    ann = await on.connect("ann")
+    assert ann.view["context"] == {"role": "player"}
+    await ann.renew("token", {"id": "ann", "role": "dealer", "claims": {}})
+    assert ann.inbox[-1]["type"] == "room.view"
+    assert ann.view["context"] == {"role": "dealer"}

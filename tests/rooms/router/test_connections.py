@@ -343,9 +343,9 @@ async def test_an_operators_token_ends_its_connection_when_it_expires(door: Door
     door.now = NOW + 999
     token = jwt.encode({"sub": "ada", "exp": NOW // 1000 + 1}, SECRET, algorithm="HS256")
     async with await dial(door.room(), {"token": token}) as wire:
-        assert (await wire.expect("room.you"))["token"] is None
-        await wire.expect("room.view")
         assert (await wire.refused())["code"] == 4401
+    (attach,) = door.host.all(Attach)  # it was let in; a slow machine may close it before its view
+    assert attach.renewed is None
 
 
 async def test_a_fresh_token_in_time_keeps_the_connection(door: Door) -> None:

@@ -228,7 +228,7 @@ def test_who_isnt_at_the_base_asks_once() -> None:  # [VIEW6]
     channel, peer = door.joined(cursor="n.1")
     door.hear(Fanout(1, "n.2", "n.3", b"a"), Fanout(1, "n.3", "n.4", b"b"))
     assert peer.took() == []
-    assert door.took() == [Want(channel.number, "n.1", 0)]
+    assert door.took() == [Want(channel.number, "n.1", 0, present=False)]
     door.hear(Tell(channel.number, b"newest", cursor="n.4"), Fanout(1, "n.4", "n.5", b"c"))
     assert peer.took() == [text(b"newest"), text(b"c")]
     assert door.took() == []
@@ -271,7 +271,7 @@ def test_a_slow_connection_gets_the_newest_once_it_drained() -> None:  # [VIEW10
     )
     assert peer.took() == []
     door.routing.drained(channel)
-    assert door.took() == [Want(channel.number, "n.1", 0)]
+    assert door.took() == [Want(channel.number, "n.1", 0, present=False)]
     door.hear(Tell(channel.number, b"newest", cursor="n.3"))
     door.hear(Tell(channel.number, b"outcome 1", seq=1))
     assert peer.took() == [text(b"newest"), text(b"outcome 1")]
@@ -484,7 +484,7 @@ def test_who_was_asking_when_the_room_fell_asleep_asks_again() -> None:
     door.routing.drained(channel)
     sent = door.took()
     assert attach_of(sent, channel).cursor == "n.1"
-    assert sent[-1] == Want(channel.number, "n.1", 0)
+    assert sent[-1] == Want(channel.number, "n.1", 0, present=False)
     door.hear(Tell(channel.number, b"newest", cursor="n.2"))
     assert peer.took() == [text(b"newest")]
 

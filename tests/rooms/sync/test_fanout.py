@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rooms.link import protocol
-from rooms.link.protocol import Joined, Message, Tell
+from rooms.link.protocol import Joined, Message, Moment, Tell
 from rooms.sync import codec, fanout, messages
 from rooms.sync.diff import apply
 from rooms.sync.fanout import SAVED, UNWATCHED, Fanout
@@ -462,7 +462,7 @@ def test_an_outcome_is_told_with_its_number() -> None:  # [SEND5]
         room.fanout.tell(2, messages.status("live"))
 
 
-def test_an_emitted_event_goes_to_every_lane_or_to_those_named() -> None:  # [VIEW9]
+def test_an_emitted_event_goes_to_every_lane() -> None:  # [VIEW9]
     room = make()
     listeners = [
         room.join(1, counted(1), "ann"),
@@ -475,8 +475,26 @@ def test_an_emitted_event_goes_to_every_lane_or_to_those_named() -> None:  # [VI
     room.hear(room.fanout.emit(message))
     assert [listener.heard[-1] for listener in listeners] == [message] * 3
     assert len(room.frames) == 3
-    told = room.fanout.emit(message, [1, 2, 4, 99])
-    assert [one.channel for one in told if isinstance(one, Tell)] == [1, 2]
+
+
+def test_what_is_volatile_goes_to_every_lane_or_to_its_readers() -> None:  # [VOLATILE1]
+    room = make()
+    room.join(1, counted(1), "ann")
+    room.join(2, counted(1), "ann", "msgpack")
+    named = {"a": messages.emitted({"type": "a"}), "b": messages.emitted({"type": "b"})}
+    everybody = room.fanout.moment(named)
+    assert [(each.channel, [*each.named]) for each in moments(everybody)] == [
+        (None, ["a", "b"])
+    ] * 2
+    assert len({each.named["a"] for each in moments(everybody)}) == 2
+    told = room.fanout.moment(named, [(2, ("b",)), (99, ("a",))])
+    assert [(each.channel, [*each.named]) for each in moments(told)] == [(2, ["b"])]
+    assert room.fanout.moment({}) == []
+
+
+def moments(told: list[Message]) -> list[Moment]:
+    assert all(isinstance(each, Moment) for each in told)
+    return [each for each in told if isinstance(each, Moment)]
 
 
 def test_who_left_is_unknown() -> None:
