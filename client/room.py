@@ -119,7 +119,6 @@ class Room(Shown):
         self._asked = False  # for the whole view, as what came didn't fit
         self._parked: list[Callable[[], None]] = []  # outcomes that wait for that view
         self._presence: bytes | None = None
-        self._gathering = True  # the next `room.present` tells all, not what changed
         self._observers = Listeners()
         self._connections = Listeners()
         self._presents = Listeners()
@@ -350,7 +349,7 @@ class Room(Shown):
                     if heard in self._emitted:
                         self._emitted[heard].tell(event)
             case "room.present":
-                self._meet(message.get("viewers", {}), message.get("count"))
+                self._meet(message.get("viewers", {}), message.get("count"), message.get("all"))
             case "room.error":
                 listeners = self._emitted.get("room.error")
                 told = listeners is not None and listeners.tell(message)
@@ -394,7 +393,6 @@ class Room(Shown):
             self._token.keep(you["token"])
         if first:
             self._asked = False
-            self._gathering = True
             self._put(self._outbox.again())
             if self._presence is not None:
                 self._link.send(self._presence)
@@ -439,9 +437,9 @@ class Room(Shown):
             settle()
         self._flush()
 
-    def _meet(self, viewers: Mapping[str, Any], count: int | None) -> None:
-        everybody = dict(viewers) if self._gathering else {**self.present, **viewers}
-        self._gathering = False
+    def _meet(self, viewers: Mapping[str, Any], count: int | None, all: bool | None) -> None:
+        """Who is here: all of them, or what changed."""
+        everybody = dict(viewers) if all else {**self.present, **viewers}
         self.present = {id: data for id, data in everybody.items() if data is not None}
         self.present_count = len(self.present) if count is None else count
         self._presents.tell(self.present)

@@ -80,8 +80,6 @@ export class Room {
   #parked = [];
   /** What others are to know of us. @type {string | null} */
   #presence = null;
-  /** The next `room.present` tells all, not what changed. */
-  #gathering = true;
   #observers = new Listeners();
   #connections = new Listeners();
   #presents = new Listeners();
@@ -333,7 +331,7 @@ export class Room {
         for (const type of [message.event.type, "*"]) this.#emitted.get(type)?.tell(message.event);
         return;
       case "room.present":
-        return this.#meet(message.viewers ?? {}, message.count);
+        return this.#meet(message);
       case "room.error":
         if (this.#emitted.get("room.error")?.tell(message) || message.seq) return;
         console.warn(`the room refused a message: ${message.code}: ${message.reason}`);
@@ -350,7 +348,6 @@ export class Room {
     if (token) this.#token.keep(token);
     if (first) {
       this.#asked = false;
-      this.#gathering = true;
       this.#put(this.#outbox.again());
       if (this.#presence) this.#link.send(this.#presence);
     }
@@ -382,11 +379,10 @@ export class Room {
     this.#flush();
   }
 
-  /** @param {Record<string, any>} viewers @param {number | undefined} count */
-  #meet(viewers, count) {
-    const all = Object.entries({ ...(this.#gathering ? NOTHING : this.present), ...viewers });
-    this.#gathering = false;
-    this.present = Object.fromEntries(all.filter(([, data]) => data !== null));
+  /** Who is here: all of them, or what changed. @param {any} message */
+  #meet({ viewers, count, all }) {
+    const here = Object.entries({ ...(all ? NOTHING : this.present), ...viewers });
+    this.present = Object.fromEntries(here.filter(([, data]) => data !== null));
     this.presentCount = count ?? Object.keys(this.present).length;
     this.#presents.tell(this.present);
   }
