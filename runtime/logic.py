@@ -84,11 +84,16 @@ class _Logic:
         return ActorSnapshot(input=input)
 
     def get_persisted_snapshot(self, snapshot: ActorSnapshot) -> dict[str, Any]:
+        shared = self.get_shared_snapshot(snapshot)
+        return {key: plain(value) for key, value in shared.items()}
+
+    def get_shared_snapshot(self, snapshot: ActorSnapshot) -> dict[str, Any]:
+        """The same with the data as it is, neither copied nor checked."""
         persisted = {"status": snapshot.status}
         for key in ("context", "output", "error", "input"):
             value = getattr(snapshot, key)
             if value is not None:
-                persisted[key] = plain(value)
+                persisted[key] = value
         return persisted
 
     def restore_snapshot(self, persisted: Mapping[str, Any], scope: Any) -> ActorSnapshot:

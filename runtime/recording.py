@@ -20,7 +20,7 @@ from .statechart.snapshot import Snapshot
 from .timers import Timer, address_under
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from .statechart.args import Args
     from .statechart.effects import Effect
@@ -42,6 +42,7 @@ class ChildRef:
         "logic",
         "number",
         "session_id",
+        "shared",
         "src",
         "sync_snapshot",
         "system_id",
@@ -57,6 +58,8 @@ class ChildRef:
         self.sync_snapshot: bool = actor.sync_snapshot
         self.number: int = actor.number
         self._snapshot = snapshot
+        #: What `System.share` persisted of it.
+        self.shared: dict[str, Any] | None = None
 
     def get_snapshot(self) -> Any:
         """Its snapshot at that moment."""
@@ -66,12 +69,23 @@ class ChildRef:
         """That snapshot as plain JSON data."""
         return dict(self.logic.get_persisted_snapshot(self._snapshot))
 
+    def get_shared_snapshot(self) -> Mapping[str, Any]:
+        """The same, as `System.share` has it."""
+        return shared_snapshot(self.logic, self._snapshot)
+
     def send(self, event: Event) -> NoReturn:
         """A value can't receive."""
         raise EventError(f"'{self.id}' is a value: send with System.step(target='{self.address}')")
 
     def __repr__(self) -> str:
         return f"<ChildRef {self.address}>"
+
+
+def shared_snapshot(logic: ActorLogic, snapshot: Any) -> Mapping[str, Any]:
+    """A snapshot persisted with its data as it is, where the logic can do that."""
+    share = getattr(logic, "get_shared_snapshot", logic.get_persisted_snapshot)
+    shared: Mapping[str, Any] = share(snapshot)
+    return shared
 
 
 class Recording:

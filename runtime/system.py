@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from .actor import Actor
 from .errors import RestoreError
 from .logic import REJECT
-from .recording import Recording
+from .recording import Recording, shared_snapshot
 from .statechart.snapshot import Snapshot
 from .timers import Timer, ids_of
 
@@ -179,10 +179,17 @@ class System:
         persisted = dict(self._logic.get_persisted_snapshot(snapshot.root))
         if snapshot.timers:
             persisted["timers"] = [timer.to_json() for timer in snapshot.timers]
-        persisted["counter"] = snapshot._count
-        persisted["starts"] = snapshot._starts
-        persisted["seed"] = snapshot._seed
-        return persisted
+        return _numbered(persisted, snapshot)
+
+    def share(self, snapshot: SystemSnapshot) -> dict[str, Any]:
+        """What `persist` gives, with the data as it is: neither copied nor checked, not to be
+        changed. What two snapshots have in common, these have in common, by identity: what changed
+        between them is found without looking at the rest.
+        """
+        shared = dict(shared_snapshot(self._logic, snapshot.root))
+        if snapshot.timers:
+            shared["timers"] = [timer.shared_json() for timer in snapshot.timers]
+        return _numbered(shared, snapshot)
 
     def restore(
         self,
@@ -298,6 +305,13 @@ class System:
             )
         self._recording, self._latest = recording, after
         return Step(after, tuple(recording.effects), tuple(taken), None)
+
+
+def _numbered(persisted: dict[str, Any], snapshot: SystemSnapshot) -> dict[str, Any]:
+    persisted["counter"] = snapshot._count
+    persisted["starts"] = snapshot._starts
+    persisted["seed"] = snapshot._seed
+    return persisted
 
 
 def _ends(transition: Transition | None) -> tuple[str, tuple[str, ...]]:

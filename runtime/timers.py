@@ -39,6 +39,7 @@ class Timer:
     scheduled: int
     #: Session ids of source and target: an address may have become another actor's. Not persisted.
     parties: tuple[str, str] = field(default=("", ""), compare=False, repr=False)
+    _json: dict[str, Any] | None = field(default=None, init=False, compare=False, repr=False)
 
     def sent_by(self, actor: Actor) -> bool:
         """Whether this actor sent it, and not one that had its address before."""
@@ -59,6 +60,13 @@ class Timer:
             "id": self.id,
             "scheduled": self.scheduled,
         }
+
+    def shared_json(self) -> dict[str, Any]:
+        """The same, made once: not to be changed."""
+        if self._json is None:
+            object.__setattr__(self, "_json", self.to_json())
+        assert self._json is not None
+        return self._json
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], shift: int = 0) -> Timer:

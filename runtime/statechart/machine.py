@@ -20,7 +20,7 @@ from .snapshot import Snapshot, configuration_of, persist, restore
 from .step import initial_macrostep, macrostep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .nodes import StateNode
     from .scope import ActorLogic, Scope
@@ -168,6 +168,12 @@ class StateMachine(Generic[ContextT, EventT]):
         """The snapshot as plain JSON in XState's shape, children and all."""
         return persist(snapshot, _persist_child)
 
+    def get_shared_snapshot(self, snapshot: Snapshot) -> dict[str, Any]:
+        """The same with the data as it is, neither copied nor checked: what two snapshots have in
+        common, their shared forms have in common.
+        """
+        return persist(snapshot, _share_child, _as_it_is)
+
     def restore_snapshot(self, persisted: Mapping[str, Any], scope: Scope) -> Snapshot[ContextT]:
         """The snapshot that was persisted. Raises RestoreError with what doesn't fit."""
 
@@ -212,14 +218,28 @@ def create_machine(
     return StateMachine(config, implementations, incomplete=incomplete)
 
 
-def _persist_child(child: Any) -> dict[str, Any]:
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _share_child(child: Any) -> dict[str, Any]:
+    """Made once for a child's ref, which stays the same as long as the child does."""
+    if child.shared is None:
+        child.shared = _persist_child(child, child.get_shared_snapshot)
+    shared: dict[str, Any] = child.shared
+    return shared
+
+
+def _persist_child(
+    child: Any, snapshot: Callable[[], Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
     if not isinstance(child.src, str):
         raise RuntimeFault(
             "An inline child actor cannot be persisted: "
             f"give the logic of '{child.id}' a name in actors"
         )
     data = {
-        "snapshot": child.get_persisted_snapshot(),
+        "snapshot": (snapshot or child.get_persisted_snapshot)(),
         "src": child.src,
         "systemId": child.system_id,
         "syncSnapshot": child.sync_snapshot,

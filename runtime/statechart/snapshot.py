@@ -149,18 +149,21 @@ def is_machine_snapshot(value: object) -> bool:
 
 
 def persist(
-    snapshot: Snapshot, persist_child: Callable[[Any], Mapping[str, Any]]
+    snapshot: Snapshot,
+    persist_child: Callable[[Any], Mapping[str, Any]],
+    data: Callable[[Any], Any] | None = None,
 ) -> dict[str, Any]:
     """The persisted form; `persist_child(ref)` gives `{snapshot, src, systemId, syncSnapshot}` of a
-    child.
+    child, `data` what is persisted of context, output and error: a deep copy unless given.
     """
+    data = data or plain
     configuration = snapshot.configuration
     machine = configuration.chart.machine
     persisted: dict[str, Any] = {
         "status": snapshot.status,
         "value": _copied(configuration.value),
         "historyValue": _history_json(snapshot.history_value) if snapshot.history_value else {},
-        "context": plain(snapshot.context),
+        "context": data(snapshot.context),
         "children": (
             {id: persist_child(child) for id, child in snapshot.children.items()}
             if snapshot.children
@@ -173,9 +176,9 @@ def persist(
     if configuration.order:
         persisted["order"] = list(configuration.order)
     if snapshot.output is not None:
-        persisted["output"] = plain(snapshot.output)
+        persisted["output"] = data(snapshot.output)
     if snapshot.error is not None:
-        persisted["error"] = plain(snapshot.error)
+        persisted["error"] = data(snapshot.error)
     if machine.version is not None:
         persisted["version"] = machine.version
     return persisted

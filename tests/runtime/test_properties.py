@@ -233,3 +233,4 @@ def test_an_older_snapshot_is_never_disturbed(machine: StateMachine, script: lis
             kept.append((snapshot, system.persist(snapshot)))
     for snapshot, then in kept:
         assert system.persist(snapshot) == then
+        assert json.dumps(system.share(snapshot)) == json.dumps(then)

@@ -362,6 +362,28 @@ def test_a_restored_system_goes_on_as_if_nothing_had_been(
     assert system.persist(back) == system.persist(snapshot)
 
 
+@pytest.mark.parametrize("events", [[], ["PING"], ["WORK", "LATER"], ["COUNT", "ROLL", "LATER"]])
+def test_what_is_shared_is_what_is_persisted(
+    system: System, begun: SystemSnapshot, events: list[str]
+) -> None:
+    snapshot = begun
+    for event_type in events:
+        snapshot = system.step(snapshot, {"type": event_type}, now=NOW).snapshot
+    assert json.dumps(system.share(snapshot)) == json.dumps(system.persist(snapshot))
+
+
+def test_two_shared_forms_have_in_common_what_their_snapshots_have(system: System) -> None:
+    before = system.initial(now=NOW, seed=7).snapshot
+    for event_type in ("COUNT", "LATER"):
+        before = system.step(before, {"type": event_type}, now=NOW).snapshot
+    after = system.step(before, {"type": "PING"}, now=NOW).snapshot
+    one, other = system.share(before), system.share(after)
+    assert one["context"] is before.root.context
+    assert other["children"]["counter"] is one["children"]["counter"]
+    assert other["children"]["kid"] != one["children"]["kid"]
+    assert [a is b for a, b in zip(one["timers"], other["timers"], strict=True)] == [True, True]
+
+
 def test_what_is_persisted_aliases_nothing(system: System, begun: SystemSnapshot) -> None:
     persisted = system.persist(begun)
     persisted["context"]["pongs"] = 99
