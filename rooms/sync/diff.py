@@ -19,40 +19,45 @@ from rooms.errors import PatchError
 from rooms.sync.messages import FORBIDDEN_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Container, Hashable
 
     from rooms.sync.messages import Json, Op
 
 _MISSING: Final = object()
 
 
-def diff(old: Json, new: Json) -> list[Op]:
+def diff(old: Json, new: Json, *, ordered: bool = False) -> list[Op]:
     """What turns `old` into `new`, shortest where parts kept their identity; [] when equal.
 
     Items of an array are matched by identity, or by their `id` where they have one; scalars by
-    value. The operations alias parts of `new`.
+    value. Objects that differ only in the order of their keys are equal, unless `ordered`: then
+    theirs is the order that `new` has. The operations alias parts of `new`.
     """
     ops: list[Op] = []
     if old is not new:
-        _compare(old, new, [], ops)
+        _compare(old, new, [], ops, ordered)
     return ops
 
 
-def _compare(old: Json, new: Json, path: list[str | int], ops: list[Op]) -> None:
+def _compare(old: Json, new: Json, path: list[str | int], ops: list[Op], ordered: bool) -> None:
     """Add what turns `old` into `new` at `path`; they aren't the same object."""
     kind = type(new)
     if type(old) is not kind:
         ops.append([path.copy(), new])
     elif kind is dict:
-        _compare_dicts(old, new, path, ops)
+        _compare_dicts(old, new, path, ops, ordered)
     elif kind is list:
-        _compare_lists(old, new, path, ops)
+        _compare_lists(old, new, path, ops, ordered)
     elif old != new:
         ops.append([path.copy(), new])
 
 
 def _compare_dicts(
-    old: dict[str, Json], new: dict[str, Json], path: list[str | int], ops: list[Op]
+    old: dict[str, Json],
+    new: dict[str, Json],
+    path: list[str | int],
+    ops: list[Op],
+    ordered: bool,
 ) -> None:
     before = old.get
     known, mark = 0, len(ops)
@@ -65,10 +70,15 @@ def _compare_dicts(
         else:
             known += 1
             path.append(key)
-            _compare(was, value, path, ops)
+            _compare(was, value, path, ops, ordered)
             path.pop()
     if known != len(old):
         ops.extend([[*path, key]] for key in old if key not in new)
+    if ordered:
+        stayed = list(old) if known == len(old) else [key for key in old if key in new]
+        if stayed != list(new)[:known]:
+            del ops[mark:]
+            _rearrange(old, new, stayed, path, ops)
     if len(ops) - mark > 1 and len(ops) - mark >= len(new):
         inner = len(path) + 1
         fields = sum(1 for op in ops[mark:] if len(op) == 2 and len(op[0]) == inner)
@@ -76,7 +86,37 @@ def _compare_dicts(
             ops[mark:] = [[path.copy(), new]]
 
 
-def _compare_lists(old: list[Json], new: list[Json], path: list[str | int], ops: list[Op]) -> None:
+def _rearrange(
+    old: dict[str, Json],
+    new: dict[str, Json],
+    stayed: list[str],
+    path: list[str | int],
+    ops: list[Op],
+) -> None:
+    """Turn `old` into `new`, whose keys come in another order: the first that are in the old order
+    stay, all others are taken out and put in again. `stayed` are the keys that both have.
+    """
+    place = {key: index for index, key in enumerate(stayed)}
+    last, staying = -1, 0
+    for key in new:
+        at = place.get(key, -1)
+        if at <= last:
+            break
+        last, staying = at, staying + 1
+    keys = list(new)
+    stays = set(keys[:staying])
+    ops.extend([[*path, key]] for key in old if key not in stays)
+    for key in keys[:staying]:
+        if old[key] is not new[key]:
+            path.append(key)
+            _compare(old[key], new[key], path, ops, True)
+            path.pop()
+    ops.extend([[*path, key], new[key]] for key in keys[staying:])
+
+
+def _compare_lists(
+    old: list[Json], new: list[Json], path: list[str | int], ops: list[Op], ordered: bool
+) -> None:
     """Trim what is common at both ends, then pair what is left. Changes are written from the end to
     the start, so that an index means the same before and after those already written.
     """
@@ -95,12 +135,13 @@ def _compare_lists(old: list[Json], new: list[Json], path: list[str | int], ops:
         )
     for at_old, at_new in reversed(pairs):
         if at_old + 1 < end_old or at_new + 1 < end_new:
-            _rewrite(old, new, (at_old + 1, end_old), (at_new + 1, end_new), path, ops)
+            was, now = (at_old + 1, end_old), (at_new + 1, end_new)
+            _rewrite(old, new, was, now, path, ops, ordered)
         if old[at_old] is not new[at_new]:
-            _compare_item(at_old, old[at_old], new[at_new], path, ops)
+            _compare_item(at_old, old[at_old], new[at_new], path, ops, ordered)
         end_old, end_new = at_old, at_new
     if start < end_old or start < end_new:
-        _rewrite(old, new, (start, end_old), (start, end_new), path, ops)
+        _rewrite(old, new, (start, end_old), (start, end_new), path, ops, ordered)
 
 
 def _rewrite(
@@ -110,6 +151,7 @@ def _rewrite(
     now: tuple[int, int],
     path: list[str | int],
     ops: list[Op],
+    ordered: bool,
 ) -> None:
     """Turn the stretch `was` of the old list into the stretch `now` of the new one, none of whose
     items is known from the other: item by item when they look alike, otherwise by one splice.
@@ -120,12 +162,14 @@ def _rewrite(
         ops.append([path.copy(), was[0], count, after])
         return
     for offset in range(count - 1, -1, -1):
-        _compare_item(was[0] + offset, before[offset], after[offset], path, ops)
+        _compare_item(was[0] + offset, before[offset], after[offset], path, ops, ordered)
 
 
-def _compare_item(index: int, was: Json, value: Json, path: list[str | int], ops: list[Op]) -> None:
+def _compare_item(
+    index: int, was: Json, value: Json, path: list[str | int], ops: list[Op], ordered: bool
+) -> None:
     path.append(index)
-    _compare(was, value, path, ops)
+    _compare(was, value, path, ops, ordered)
     path.pop()
 
 
@@ -205,9 +249,9 @@ def _name(item: Json) -> Hashable:
 # ------------------------------------------------------------------ the other side
 
 
-def apply(view: Json, ops: Any) -> Json:
+def apply(view: Json, ops: Any, *, forbidden: Container[str] = FORBIDDEN_KEYS) -> Json:
     """The view after `ops`, which may be anything: `view` is never touched, and parts that no
-    operation touches keep their identity.
+    operation touches keep their identity. No operation may set one of the `forbidden` keys.
 
     Raises:
         PatchError: an operation isn't one, or doesn't fit; nothing was applied.
@@ -228,7 +272,7 @@ def apply(view: Json, ops: Any) -> Json:
         if len(op) == 4:
             _splice(_enter(parent, key, own, op), op)
         elif type(parent) is dict:
-            _write_field(parent, key, op)
+            _write_field(parent, key, op, forbidden)
         elif len(op) == 1:
             raise PatchError(op, "an array shrinks by a splice, and a view can't be deleted")
         else:
@@ -260,10 +304,10 @@ def _check_index(parent: list[Json], key: Json, op: Op) -> None:
         raise PatchError(op, f"{key!r} is no index of an array of {len(parent)}")
 
 
-def _write_field(parent: dict[str, Json], key: Json, op: Op) -> None:
+def _write_field(parent: dict[str, Json], key: Json, op: Op, forbidden: Container[str]) -> None:
     if type(key) is not str:
         raise PatchError(op, f"{key!r} is no key of an object")
-    if key in FORBIDDEN_KEYS:
+    if key in forbidden:
         raise PatchError(op, f"the key {key!r} is refused")
     if len(op) == 2:
         parent[key] = op[1]

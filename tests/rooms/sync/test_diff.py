@@ -139,6 +139,43 @@ def test_a_patch_leads_to_a_view_that_shares_parts(old: Any, seed: int, steps: i
         assert strict(apply(held, diff(old, new))) == strict(new)
 
 
+def shuffled(value: Any, roll: random.Random) -> Any:
+    """The same JSON with the keys of some objects in another order; the other parts are shared."""
+    if isinstance(value, list) and roll.random() < 0.7:
+        return [shuffled(item, roll) for item in value]
+    if isinstance(value, dict) and roll.random() < 0.7:
+        items = [(key, shuffled(item, roll)) for key, item in value.items()]
+        return dict(roll.sample(items, len(items)))
+    return value
+
+
+@given(old=JSON, seed=st.integers(0, 2**32), steps=st.integers(0, 4))
+def test_an_ordered_patch_keeps_the_order_of_keys(old: Any, seed: int, steps: int) -> None:
+    roll = random.Random(seed)
+    new = old
+    for _ in range(steps):
+        new = mutated(new, roll)
+    new = shuffled(new, roll)
+    ops = diff(old, new, ordered=True)
+    assert json.dumps(apply(old, ops)) == json.dumps(new)
+    assert json.dumps(apply(copy.deepcopy(old), ops)) == json.dumps(new)
+
+
+def test_a_key_that_moves_to_the_end_costs_itself() -> None:
+    old = {"a": 1, "b": {"x": 1}, "c": 3}
+    new = {"b": old["b"], "c": 4, "a": 1}
+    ops = diff({"q": old}, {"q": new}, ordered=True)
+    assert ops == [[["q", "a"]], [["q", "c"], 4], [["q", "a"], 1]]
+    assert diff({"q": old}, {"q": new}) == [[["q", "c"], 4]]
+
+
+def test_what_is_forbidden_is_the_callers_to_say() -> None:
+    ops = diff({}, {"constructor": 1})
+    with pytest.raises(PatchError):
+        apply({}, ops)
+    assert apply({}, ops, forbidden=()) == {"constructor": 1}
+
+
 @given(view=JSON)
 def test_equal_views_have_no_difference(view: Any) -> None:  # [VIEW5]
     assert diff(view, view) == []
