@@ -264,7 +264,7 @@ class _Stage:
             {_AT.kind: kind}, self.store, clock=Clock(loop.elapsed), chance=chance.randbytes
         )
         ours, theirs = memory.pair()
-        self.routing = Routing(ours.send)
+        self.routing = Routing(ours.send, loop.call_later)
         ours.listen(self.routing.receive, lambda: None)
         self.host.serve(theirs)
 

@@ -42,9 +42,6 @@ def read(end: End, request: Request, kind: Kind, viewer: Viewer) -> Ask | None:
 
 
 def _look(ask: Ask, request: Request) -> Ask | None:
-    if "text/event-stream" in request.headers.get("accept", ""):
-        ask.reply(406, {"reason": "this server has no event streams; open a WebSocket"})
-        return None
     ask.known = request.headers.get("if-none-match", "").removeprefix("W/").strip('"')
     return ask
 

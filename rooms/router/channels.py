@@ -66,11 +66,12 @@ class Lane:
 class Session:
     """The channels of one session, and the incarnation they joined."""
 
-    __slots__ = ("channels", "epoch", "name")
+    __slots__ = ("channels", "epoch", "name", "watched")
 
     def __init__(self, name: tuple[str, str]) -> None:
         self.name = name
         self.epoch: int | None = None
+        self.watched = False  # somebody will look whether its channels have come in
         self.channels: dict[Channel, None] = {}
 
 
@@ -92,6 +93,7 @@ class Channel:
         "lane",
         "missed",
         "missed_presence",
+        "moving",
         "peer",
         "place",
         "session",
@@ -115,6 +117,7 @@ class Channel:
         self.slow = False  # too much unsent: no more frames until it drained
         self.missed = False  # something was skipped meanwhile
         self.missed_presence = False
+        self.moving = False  # it was told that its room isn't there
         self.wanting = False  # it asked for what it missed, and hasn't got it yet
         self._held: list[bytes] = []
         self._held_bytes = 0

@@ -1,4 +1,4 @@
-"""Connections: what a socket says becomes messages, or is refused at the door.
+"""Connections: what a socket says becomes messages, or is refused at the door; streams only listen.
 
 In: frames from `rooms/router/sockets.py`. Decoded, checked and within the limits they go on to
 routing; pings are answered here. Refused is said so, logged as one line, and nobody else notices.
@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from starlette.websockets import WebSocketDisconnect
 
@@ -21,13 +21,16 @@ from rooms.errors import BadMessage, CloseCode, Closing
 from rooms.link.protocol import Attach
 from rooms.router.frames import framed
 from rooms.router.limits import Addresses, Bucket, Limits
+from rooms.router.refusals import refused
 from rooms.router.sockets import EXTENSION, Socket
+from rooms.router.streams import EventStream
 from rooms.sync import messages
 from rooms.sync.codec import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from starlette.responses import Response
     from starlette.websockets import WebSocket
 
     from rooms.link.protocol import Json
@@ -81,6 +84,19 @@ class Connections:
         else:
             socket.adopt(connection)
 
+    def stream(self, admission: Admission, address: str) -> EventStream:
+        """A connection that only listens, let in as it was admitted.
+
+        Raises Closing: 4429.
+        """
+        self._count(address)
+        stream = EventStream(asyncio.get_running_loop())
+        connection = Connection(self, stream, "json", None)
+        self._open.add(connection)
+        stream.adopt(connection)
+        connection.enter(address, admission)
+        return stream
+
     def gone(self, connection: Connection, address: str | None) -> None:
         """A connection is no more; `address` is where it was counted."""
         self._open.discard(connection)
@@ -109,9 +125,12 @@ class Connections:
             socket=True,
         )  # fmt: skip
         address = websocket.client.host if websocket.client else ""
+        self._count(address)
+        connection.enter(address, admission)
+
+    def _count(self, address: str) -> None:
         if not self._addresses.enter(address):
             raise Closing(CloseCode.TOO_MANY, "too many connections from your address")
-        connection.enter(address, admission)
 
     def _bucket(self) -> Bucket | None:
         rate = self._limits.rate
@@ -119,8 +138,22 @@ class Connections:
         return None if rate is None else Bucket(rate, self._limits.burst, now)
 
 
+class Transport(Protocol):
+    """What a connection needs of its socket or stream."""
+
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def write(self) -> Callable[[bytes], object]: ...
+    def close(self, code: int, reason: str, last_words: bytes) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
 class Connection:
-    """One open socket and its channel: a `Listener` of the one, the `Peer` of the other."""
+    """One open socket or stream and its channel: a `Listener` of the one, the `Peer` of the
+    other.
+    """
 
     __slots__ = (
         "_address",
@@ -136,7 +169,7 @@ class Connection:
     )
 
     def __init__(
-        self, others: Connections, socket: Socket, codec: Codec, bucket: Bucket | None
+        self, others: Connections, socket: Transport, codec: Codec, bucket: Bucket | None
     ) -> None:
         self._others = others
         self._socket = socket
@@ -175,6 +208,11 @@ class Connection:
         self._expire_with(admission.identity)
 
     # ------------------------------------------------------------------ what the socket says
+
+    @property
+    def cursor(self) -> str | None:
+        """The view that is held, as far as it was written."""
+        return None if self._channel is None else self._channel.cursor
 
     def on_frame(self, data: bytes, text: bool) -> None:
         channel = self._channel
@@ -226,6 +264,9 @@ class Connection:
         closing = messages.closing(code, reason, None)
         logger.info("closed %s: %d: %s", self._name(), code, reason)
         return framed(closing, self._codec)
+
+    def refusal(self, code: int, reason: str, retry_after: int | None) -> Response:
+        return refused(Closing(CloseCode(code), reason, retry_after))
 
     # ------------------------------------------------------------------ what routing asks
 

@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-import orjson
 from starlette.responses import Response
 
 from rooms.errors import CloseCode, Closing
 from rooms.link.protocol import Answer, Request
 from rooms.router.admission import joined, params_of
-from rooms.sync.messages import MAX_BYTES
+from rooms.router.refusals import json, refused
+from rooms.sync.messages import CURSOR_PATTERN, MAX_BYTES
 
 if TYPE_CHECKING:
     from starlette.requests import Request as HttpRequest
 
-    from rooms.link.protocol import Json
     from rooms.router.admission import Admissions
+    from rooms.router.connections import Connections
     from rooms.router.routing import Routing
 
 logger = logging.getLogger(__name__)
@@ -41,8 +42,9 @@ class UnsupportedType(Exception):
 class Http:
     """The plain side of the door."""
 
-    def __init__(self, routing: Routing, admissions: Admissions) -> None:
+    def __init__(self, routing: Routing, admissions: Admissions, connections: Connections) -> None:
         self._routing = routing
+        self._connections = connections
         self._admissions = admissions
         self.draining = False
 
@@ -50,6 +52,8 @@ class Http:
         """`/rooms/{kind}/{session}[/…]`: the host answers."""
         path = request.path_params
         try:
+            if wants_stream(request):
+                return self._stream(request)
             admission = self._admissions.admit(
                 path["kind"], path["session"], request.query_params, request.headers, socket=False
             )
@@ -59,9 +63,10 @@ class Http:
                 _check_type(request)
             body = await _body(request)
         except Closing as closing:
-            return _refused(request, closing)
+            logger.info("refused %s %.200r: %s", request.method, request.url.path, closing)
+            return refused(closing)
         except UnsupportedType as error:
-            return _json({"reason": str(error)}, 415)
+            return json({"reason": str(error)}, 415)
         asked = Request(
             request=self._routing.number(),
             kind=admission.kind,
@@ -77,16 +82,29 @@ class Http:
         )
         answer = await self._ask(asked)
         if answer is None:
-            return _refused(request, Closing(CloseCode.OVERLOADED, "the room doesn't answer"))
+            return refused(Closing(CloseCode.OVERLOADED, "the room doesn't answer"))
         return Response(answer.body, answer.status, {**_ASK_AGAIN, **answer.headers})
+
+    def _stream(self, request: HttpRequest) -> Response:
+        """A connection of server-sent events. Raises Closing, as a socket would be refused."""
+        path, headers = request.path_params, request.headers
+        self._admissions.check_origin(headers)
+        admission = self._admissions.admit(
+            path["kind"], path["session"], request.query_params, headers, socket=False
+        )
+        resumed = headers.get("last-event-id", "")
+        if CURSOR_PATTERN.fullmatch(resumed):  # the newest that it holds; its address is of before
+            admission = replace(admission, cursor=resumed)
+        address = request.client.host if request.client else ""
+        return self._connections.stream(admission, address)
 
     async def health(self, request: HttpRequest) -> Response:
         """`/health`: 200 while new connections are welcome."""
-        return _json({"status": "draining"}, 503) if self.draining else _json({"status": "ok"})
+        return json({"status": "draining"}, 503) if self.draining else json({"status": "ok"})
 
     async def not_found(self, request: HttpRequest) -> Response:
         """What lies below our own paths and is nothing."""
-        return _json({"reason": "there is nothing here"}, 404)
+        return json({"reason": "there is nothing here"}, 404)
 
     async def _ask(self, asked: Request) -> Answer | None:
         """What the host answers; None when it doesn't in time."""
@@ -103,6 +121,15 @@ class Http:
             return None
         finally:
             self._routing.abandon(asked.request)
+
+
+def wants_stream(request: HttpRequest) -> bool:
+    """Whether this asks for server-sent events of a room."""
+    return (
+        request.method == "GET"
+        and request.path_params["rest"] in ("", "/")
+        and "text/event-stream" in request.headers.get("accept", "")
+    )
 
 
 def _check_type(request: HttpRequest) -> None:
@@ -123,18 +150,3 @@ async def _body(request: HttpRequest) -> bytes:
         if len(body) > MAX_BYTES:
             raise too_big
     return bytes(body)
-
-
-def _refused(request: HttpRequest, closing: Closing) -> Response:
-    logger.info("refused %s %.200r: %s", request.method, request.url.path, closing)
-    response = _json(
-        {"code": int(closing.code), "reason": closing.reason}, closing.code.http_status
-    )
-    if closing.retry_after is not None:
-        response.headers["retry-after"] = str(-(-closing.retry_after // 1000))
-    return response
-
-
-def _json(data: Json, status: int = 200) -> Response:
-    headers = {"cache-control": "no-store"}
-    return Response(orjson.dumps(data), status, headers, media_type="application/json")

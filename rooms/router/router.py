@@ -7,6 +7,7 @@ know of it (names of kinds, the pages' folder) it is given by `rooms/server.py`.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import TYPE_CHECKING, Final
 
@@ -64,9 +65,9 @@ class Router:
     ) -> None:
         tokens = Tokens(secret)
         admissions = Admissions(kinds, tokens, now, origins)
-        self._routing = Routing(link.send)
+        self._routing = Routing(link.send, _later)
         self._connections = Connections(self._routing, admissions, limits, now)
-        self._http = Http(self._routing, admissions)
+        self._http = Http(self._routing, admissions, self._connections)
         self.app: ASGIApp = _with_headers(self._application(pages, facade, origins))
         link.listen(self._routing.receive, self._routing.lost)
 
@@ -105,6 +106,10 @@ class Router:
                 expose_headers=["etag"],
             )
         return application
+
+
+def _later(seconds: float, run: Callable[[], None]) -> object:
+    return asyncio.get_running_loop().call_later(seconds, run)
 
 
 def _is_facade(path: PurePosixPath) -> bool:

@@ -33,7 +33,8 @@ from rooms.link.protocol import (
     Want,
 )
 from rooms.router.channels import Channel, Lane, Place, Session
-from rooms.router.frames import frame
+from rooms.router.frames import frame, framed
+from rooms.sync import messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,17 +42,25 @@ if TYPE_CHECKING:
     from rooms.link.protocol import Json, Message
     from rooms.router.channels import Peer
 
+MOVING_AFTER: Final = 0.5
+"""How long a room takes to be there again until its connections are told (s)."""
+
 _NUMBERED: Final = frozenset({"room.send", "room.send_to"})
 
 
 class Routing:
     """All channels of one router, and its link to the host that has their rooms.
 
-    `send` puts a message on the link.
+    `send` puts a message on the link; `later` calls back after so many seconds.
     """
 
-    def __init__(self, send: Callable[[Message], None]) -> None:
+    def __init__(
+        self,
+        send: Callable[[Message], None],
+        later: Callable[[float, Callable[[], None]], object],
+    ) -> None:
         self._send = send
+        self._later = later
         self._sessions: dict[tuple[str, str], Session] = {}
         self._channels: dict[int, Channel] = {}
         self._lanes: dict[int, Lane] = {}
@@ -253,6 +262,9 @@ class Routing:
             lane = self._lanes[number] = Lane(number, channel.codec)
         lane.channels[channel] = None
         channel.lane = lane
+        if channel.moving:
+            channel.moving = False
+            self.tell(channel, framed(messages.status("live"), channel.codec))
 
     def _leave_lane(self, channel: Channel) -> None:
         lane, channel.lane = channel.lane, None
@@ -299,11 +311,22 @@ class Routing:
             if channel.place is not Place.OUTSIDE:
                 continue
             channel.place = Place.ASKED
+            if channel.greeted and not session.watched:
+                session.watched = True
+                self._later(MOVING_AFTER, lambda: self._moving(session))
             self._send(channel.asking())
             if channel.wanting:
                 self._want(channel)
             for message in channel.unanswered():
                 self._send(Said(channel.number, message))
+
+    def _moving(self, session: Session) -> None:
+        """The room has been asked for a while ago: who still waits for it is told so."""
+        session.watched = False
+        for channel in list(session.channels):
+            if channel.greeted and channel.place is Place.ASKED and not channel.moving:
+                channel.moving = True
+                self.tell(channel, framed(messages.status("moving"), channel.codec))
 
     def _want(self, channel: Channel) -> None:
         """Ask for the view after its cursor and the outcomes after the last one it was told."""

@@ -80,7 +80,7 @@ class Stage:
             self.told.append(message)
             routing.receive(protocol.decode(protocol.encode(message)))
 
-        routing = Routing(to_host)
+        routing = Routing(to_host, self.loop.call_later)
         link.listen(from_host, lambda: None)
         self.host.serve(hosts_end)
         self.link, self.routing = link, routing

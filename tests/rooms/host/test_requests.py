@@ -64,12 +64,6 @@ async def test_views_by_http_are_the_viewers_own() -> None:
     assert body(await on.request("GET", who="ben"))["view"]["context"]["you"] == "ben"
 
 
-async def test_an_event_stream_is_refused_plainly() -> None:
-    on = await stage()
-    answer = await on.request("GET", headers={"accept": "text/event-stream"})
-    assert answer.status == 406
-
-
 async def test_post_answers_with_outcome_cursor_and_view_when_it_is_stored() -> None:  # [HTTP2]
     on = await stage()
     ann = await on.connect()

@@ -432,3 +432,20 @@ async def test_the_host_asks_for_nothing_twice() -> None:
     on.watch_router(sent.append)
     await ann.send("increment")
     assert len([m for m in sent if isinstance(m, Attach)]) == 1
+
+
+async def test_a_room_that_wakes_slowly_is_said_to_move() -> None:  # [STATUS1]
+    on = await stage()
+    ann = await on.connect("ann")
+    await ann.send("increment")
+    await on.advance(Counter.sleep_after + 100)
+    assert not on.awake()
+    ann.took()
+    with on.store.holding("acquire"):
+        seq = await ann.send("increment")
+        await on.advance(2_000)
+        assert ann.took() == [{"type": "room.status", "status": "moving"}]
+    await on.settle()
+    assert ann.took()[0] == {"type": "room.status", "status": "live"}
+    assert ann.view["context"] == {"count": 2}
+    assert seq == 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from rooms.link.protocol import (
     Keep,
     Live,
     Message,
+    Moment,
     Request,
     Said,
     Tell,
@@ -29,9 +31,13 @@ from rooms.router.channels import (
     MAX_UNANSWERED,
     MAX_UNANSWERED_BYTES,
     Channel,
+    Place,
 )
 from rooms.router.frames import frame
-from rooms.router.routing import Routing
+from rooms.router.routing import MOVING_AFTER, Routing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EVENT = {"type": "increment"}
 
@@ -72,7 +78,11 @@ class Door:
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
-        self.routing = Routing(self._send)
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+        self.routing = Routing(self._send, self._later)
+
+    def _later(self, seconds: float, run: Callable[[], None]) -> None:
+        self.timers.append((seconds, run))
 
     def _send(self, message: Message) -> None:
         encode(message)  # a link carries only what encodes
@@ -533,3 +543,57 @@ def test_an_abandoned_request_is_answered_to_nobody() -> None:
     door.routing.abandon(asked.request)
     door.hear(Answer(asked.request, 200, {}, b"{}"))
     assert answers == []
+
+
+# ---------------------------------------------------------------------- while a room isn't there
+
+
+def words(written: list[bytes]) -> list[str]:
+    return [json.loads(data[2:])["status"] for data in written if b"room.status" in data]
+
+
+def test_who_waits_for_its_room_is_told_and_told_again_when_it_is_there() -> None:  # [STATUS1]
+    door = Door()
+    channel, peer = door.joined()
+    waiting, other = door.open()  # never let in: it has nothing on screen
+    door.hear(Asleep("counter", "s", 1))
+    assert door.timers == []
+    door.number(channel, 1)
+    ((seconds, look),) = door.timers
+    assert seconds == MOVING_AFTER
+    look()
+    assert words(peer.took()) == ["moving"]
+    assert other.took() == []
+    door.number(channel, 2)  # it is told once
+    for _, later in door.timers[1:]:
+        later()
+    assert peer.took() == []
+    door.hear(Joined(channel.number, 2), Tell(channel.number, b"view", cursor="n.1"))
+    written = peer.took()
+    assert words(written) == ["live"]
+    assert written[1] == text(b"view")
+    assert waiting.place is Place.ASKED
+
+
+def test_a_room_that_is_there_at_once_is_no_news() -> None:  # [STATUS1]
+    door = Door()
+    channel, peer = door.joined()
+    door.hear(Asleep("counter", "s", 1))
+    door.number(channel, 1)
+    door.hear(Joined(channel.number, 2), Tell(channel.number, b"view", cursor="n.1"))
+    for _, look in door.timers:
+        look()
+    assert words(peer.took()) == []
+    door.routing.close(channel)
+    for _, look in door.timers:
+        look()
+
+
+def test_volatile_messages_are_one_write_for_who_keeps_up() -> None:  # [VOLATILE2]
+    door = Door()
+    (one, first), (two, second) = door.joined(), door.joined()
+    door.hear(Moment(1, None, {"a": b"1", "b": b"2"}))
+    assert first.took() == second.took() == [text(b"1") + text(b"2")]
+    door.hear(Moment(1, two.number, {"a": b"3"}), Moment(1, 99, {"a": b"4"}), Moment(9, None, {}))
+    assert (first.took(), second.took()) == ([], [text(b"3")])
+    assert one.place is Place.INSIDE
