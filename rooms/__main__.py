@@ -1,4 +1,5 @@
-"""The command line: `rooms dev`, `serve`, `check`, `new`, and `list`, `show`, `delete`, `export`.
+"""The command line: `rooms dev`, `serve`, `check`, `types`, `new`, and what an operator does with
+sessions: `list`, `show`, `send`, `watch`, `delete`, `export`, `import`.
 
 In: arguments and the environment. Out: exit status 0, 1 (failed) or 2 (wrong usage), and errors of
 one line. `rooms dev` should be ready at once: each command imports what it needs when it runs, and
@@ -9,24 +10,35 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from rooms.errors import UsageError
 from rooms.process import failing
 from rooms.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+    from rooms.access import Operator
+
+T = TypeVar("T")
 
 _APP = "a .py file, a folder with app.py, or package.module:name"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command `rooms`; ends the process."""
-    with failing(_complain):
-        options = _parser().parse_args(arguments)
-        sys.exit(options.run(options))
+    try:
+        with failing(_complain):
+            options = _parser().parse_args(arguments)
+            sys.exit(options.run(options))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:  # as in `rooms export | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 # -------------------------------------------------------------------------------- commands
@@ -76,35 +88,104 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from rooms import inventory, loading
+    from rooms import loading, machines
 
     app = loading.load(loading.find(options.app))
-    return 1 if _await(inventory.check(app, _settings(options).store, _say)) else 0
+    problems = machines.check(app, _say)
+    settings = _settings(options)
+
+    async def stored() -> int:
+        from rooms import access, inventory
+
+        async with access.operator(settings, options.url) as operator:
+            return await inventory.check(operator, app, _say)
+
+    try:
+        problems += _await(stored())
+    except UsageError as error:
+        _say(f"stored sessions weren't looked at: {error}")
+    return 1 if problems else 0
+
+
+def _types(options: argparse.Namespace) -> None:
+    from rooms import loading, typescript
+
+    _say(typescript.types(loading.load(loading.find(options.app))))
+
+
+# -------------------------------------------------------------------------------- sessions
 
 
 def _list(options: argparse.Namespace) -> None:
-    from rooms import inventory
+    from rooms.inventory import list_sessions
 
-    _await(inventory.list_sessions(_settings(options).store, options.kind, _say))
+    _operate(options, lambda operator: list_sessions(operator, options.kind, _say))
 
 
 def _show(options: argparse.Namespace) -> None:
-    from rooms import inventory
+    from rooms.inventory import named, show
 
-    _await(inventory.show(_settings(options).store, inventory.named(options.session), _say))
+    id = named(options.session)
+    _operate(options, lambda operator: show(operator, id, _say))
+
+
+def _send(options: argparse.Namespace) -> int:
+    from rooms.inventory import named, send
+
+    id = named(options.session)
+    arguments = (options.event, options.viewer, options.role, _say)
+    return 0 if _operate(options, lambda operator: send(operator, id, *arguments)) else 1
+
+
+def _watch(options: argparse.Namespace) -> None:
+    from rooms import access
+    from rooms.inventory import named
+    from rooms.watching import watch
+
+    id, settings = named(options.session), _settings(options)
+    find = lambda: access.remote(settings, options.url)  # noqa: E731
+    _await(watch(find, id, options.viewer, options.role, _say))
 
 
 def _delete(options: argparse.Namespace) -> None:
-    from rooms import inventory
+    from rooms.inventory import delete, named
 
-    _await(inventory.delete(_settings(options).store, inventory.named(options.session), _say))
+    id = named(options.session)
+    _operate(options, lambda operator: delete(operator, id, _say))
 
 
 def _export(options: argparse.Namespace) -> None:
-    from rooms import inventory
+    from rooms.inventory import export, named
 
-    id = None if options.session is None else inventory.named(options.session)
-    _await(inventory.export(_settings(options).store, id, _say))
+    id = None if options.session is None else named(options.session)
+    _operate(options, lambda operator: export(operator, id, _say))
+
+
+def _import(options: argparse.Namespace) -> int:
+    from rooms.inventory import import_sessions
+
+    try:
+        lines = sys.stdin if options.file == "-" else open(options.file)  # noqa: SIM115
+    except OSError as error:
+        raise UsageError(f"{options.file} can't be read: {error.strerror}") from error
+    with lines:
+        replace = options.replace
+        failed = _operate(options, lambda one: import_sessions(one, lines, replace, _say))
+    return 1 if failed else 0
+
+
+def _operate(options: argparse.Namespace, do: Callable[[Operator], Awaitable[T]]) -> T:
+    """Do this as the operator of the server that has the store, or of the store alone."""
+    from rooms import access, loading
+
+    app = getattr(options, "app", None)
+    kinds = loading.load(loading.find(app)).kinds if app else None
+
+    async def work() -> T:
+        async with access.operator(_settings(options), options.url, kinds) as operator:
+            return await do(operator)
+
+    return _await(work())
 
 
 def _new(options: argparse.Namespace) -> None:
@@ -149,18 +230,31 @@ def _parser() -> argparse.ArgumentParser:
     dev.add_argument("--lan", action="store_true", help="let phones in; prints a QR code")
     dev.add_argument("--no-open", action="store_true", help="open no browser window")
 
-    check = command("check", _check, "Load an App; find stored sessions that it can't restore.")
-    check.add_argument("app", metavar="APP", help=_APP)
-    listing = command("list", _list, "List the sessions of a store.")
+    check = command("check", _check, "Find what can't work in an App, and in its stored sessions.")
+    types = command("types", _types, "Write TypeScript types of an App's events and views.")
+    for loaded in (check, types):
+        loaded.add_argument("app", metavar="APP", help=_APP)
+    listing = command("list", _list, "List sessions, live and sleeping.")
     listing.add_argument("--kind", help="only this kind")
-    show = command("show", _show, "Show a stored session as JSON.")
-    delete = command("delete", _delete, "Delete a stored session.")
-    for one in (show, delete):
+    show = command("show", _show, "Show a session's state as JSON.")
+    send = command("send", _send, "Send a session one event; say what became of it.")
+    watch = command("watch", _watch, "Show what changes in a session of a running server.")
+    delete = command("delete", _delete, "Delete a session; whoever is in it is told.")
+    for one in (show, send, watch, delete):
         one.add_argument("session", metavar="KIND/SESSION")
-    export = command("export", _export, "Write stored sessions as lines of JSON.")
+    send.add_argument("event", metavar="EVENT", help='a type, or JSON: {"type": "bet", "chips": 5}')
+    send.add_argument("--app", metavar="APP", help=f"where no server runs: {_APP}")
+    for posing in (send, watch):
+        posing.add_argument("--as", dest="viewer", metavar="VIEWER", help="as this viewer would")
+        posing.add_argument("--role", help="the role of that viewer (player)")
+    export = command("export", _export, "Write sessions as lines of JSON.")
     export.add_argument("session", metavar="KIND/SESSION", nargs="?", help="only this one")
-    for stored in (check, listing, show, delete, export):
+    importing = command("import", _import, "Store what `export` wrote.")
+    importing.add_argument("file", metavar="FILE", nargs="?", default="-", help="else what is read")
+    importing.add_argument("--replace", action="store_true", help="also sessions that are there")
+    for stored in (check, listing, show, send, watch, delete, export, importing):
         _add_store(stored)
+        stored.add_argument("--url", help="of a running server; else the one that has the store")
     new = command("new", _new, "Make a folder with a small App and its page.")
     new.add_argument("name", metavar="NAME")
     return parser
@@ -174,7 +268,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     return Settings.read(os.environ, **vars(options))
 
 
-def _await(command: Coroutine[None, None, int | None]) -> int | None:
+def _await(command: Coroutine[None, None, T]) -> T:
     import asyncio
 
     return asyncio.run(command)

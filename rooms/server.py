@@ -23,7 +23,7 @@ from rooms.link import memory
 from rooms.router.limits import Limits
 from rooms.router.listening import Listening, bind
 from rooms.router.router import Router
-from rooms.store import open_store
+from rooms.store import file_of, lockfile, open_store
 from runtime.clock import LoopClock
 
 if TYPE_CHECKING:
@@ -87,8 +87,12 @@ async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -
         ending.push_async_callback(router.close)
         ending.callback(listening.close)
 
+        url = _url(settings.bind, bound.getsockname()[1])
+        file = file_of(settings.store)
+        if file is not None:
+            lockfile.announce(file, url)  # where the command line asks for what is live
         with _signalled() as stopped:
-            ready(_url(settings.bind, bound.getsockname()[1]))
+            ready(url)
             await stopped.wait()
 
 

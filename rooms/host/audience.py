@@ -12,13 +12,13 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from rooms.definition import Room
-from rooms.host.door import only_watches
+from rooms.host.door import OPERATOR, only_watches
 from rooms.host.presence import Presence
 from rooms.link.protocol import Close, Tell
 from rooms.sync import messages
 from rooms.sync.codec import encode
 from rooms.sync.fanout import Fanout
-from rooms.sync.views import Viewer
+from rooms.sync.views import Viewer, everything
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
@@ -31,6 +31,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _NOBODY: Final = Viewer("")
+
+
+class _Whole:
+    """The operator's view key: equal to nothing that an author can make."""
+
+    def __repr__(self) -> str:
+        return "the whole state"
+
+
+_WHOLE: Final = _Whole()
 
 
 class Audience:
@@ -108,7 +118,7 @@ class Audience:
             return
         self._watching[channel.id] = (channel, key)
         self._send(told)
-        if self._presence is not None:
+        if self._presence is not None and not attach.operator:
             self._presence.enter(channel)
 
     def rekey(self, channel: Channel, now: int) -> None:
@@ -227,6 +237,8 @@ class Audience:
     # ------------------------------------------------------------------ views
 
     def _key(self, viewer: Viewer) -> Hashable:
+        if viewer is OPERATOR:
+            return _WHOLE
         if not self._key_each:
             return None
         return self.room.view_key(self._snapshot.root, viewer)
@@ -248,9 +260,10 @@ class Audience:
 
     def _make(self, viewer: Viewer) -> View:
         room, root = self.room, self._snapshot.root
-        view: View = room.view(root, viewer)
+        operator = viewer is OPERATOR
+        view: View = everything(root) if operator else room.view(root, viewer)
         more: dict[str, Any] = {}
-        if room.show_timers:
+        if room.show_timers or operator:
             more["timers"] = timers(self._snapshot.timers)
         if room.show_can:
             more["can"] = [

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rooms.errors import CloseCode, Closing
 from rooms.host import requests
+from rooms.host.administration import Administration
 from rooms.host.ask import Ask
 from rooms.host.clock import Clock
+from rooms.host.door import OPERATOR
 from rooms.host.keeper import RoomKeeper
 from rooms.host.kinds import kind, viewer
 from rooms.host.links import Links
@@ -63,6 +65,7 @@ class Host:
         self._rooms = RoomKeeper(
             self._kinds, store, self._links, self.clock, chance=chance, address=address
         )
+        self._administration = Administration(self._rooms, store, self.clock)
         self._hooks: set[asyncio.Task[None]] = set()
 
     @property
@@ -128,6 +131,9 @@ class Host:
             channel.presence = attach.attachment
         if channel.viewer is not None:  # known from before its room slept
             self._rooms.enter(channel)
+        elif attach.operator:
+            channel.viewer = viewer(attach.viewer) if attach.viewer["id"] else OPERATOR
+            self._rooms.enter(channel)
         elif not kind.authenticates:
             channel.viewer = viewer(attach.viewer)
             self._rooms.enter(channel)
@@ -169,6 +175,8 @@ class Host:
             self._rooms.put(channel.at, Renewed(channel, known))
 
     def _said(self, channel: Channel, said: dict[str, Any]) -> None:
+        if channel.attach.operator:
+            return  # it watches
         match said["type"]:
             case "room.presence":
                 channel.presence = said["data"]
@@ -212,10 +220,13 @@ class Host:
         room = self._rooms.live.get(channel.at)
         if room is not None:
             room.gone(channel)
-        elif self._kinds[channel.at.kind].heard:
+        elif self._kinds[channel.at.kind].heard and not channel.attach.operator:
             self._rooms.wake(channel.at)  # somebody's seat is away now
 
     def _request(self, end: End, request: Request) -> None:
+        if request.operator:
+            self._ask_author(self._administration.answer(end, request))
+            return
         kind = self._kinds.get(request.kind)
         if kind is None:
             reason = f"there is no kind {request.kind!r}"
@@ -247,7 +258,7 @@ class Host:
                 room.gone(channel)
 
     def _ask_author(self, work: Coroutine[None, None, None]) -> None:
-        """An author's hook that may take its time; drain ends it."""
+        """An author's hook, or the operator's wish, that may take its time; drain ends it."""
         task = asyncio.get_running_loop().create_task(work)
         self._hooks.add(task)
         task.add_done_callback(self._hooks.discard)

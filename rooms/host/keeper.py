@@ -24,7 +24,7 @@ from rooms.host.room import Claim
 from rooms.host.turn import Enter, Heard, Wanted
 from rooms.host.waking import awaken
 from rooms.link.protocol import Asleep, Close, Keep, Live
-from rooms.store.port import Held
+from rooms.store.port import Commit, Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rooms.host.room import LiveRoom
     from rooms.host.turn import Item
     from rooms.link.protocol import Message
-    from rooms.store.port import SessionId, Store
+    from rooms.store.port import Record, SessionId, Store
     from runtime import Effect
 
 logger = logging.getLogger(__name__)
@@ -153,11 +153,11 @@ class RoomKeeper:
         try:
             room, effects = await self._acquire(id)
         except Closing as refused:
-            for item in self._between.pop(id).items:
+            for item in self._settled(id).items:
                 self._refuse(item, refused)
             return
         self.live[id] = room
-        waiting = self._between.pop(id)
+        waiting = self._settled(id)
         self._links.everybody(Live(id.kind, id.session, room.claim.epoch))
         try:
             room.begin(effects)
@@ -231,13 +231,23 @@ class RoomKeeper:
             if await self._release(room.claim, activation):
                 self._alarms.note(id, room.due())
             self._turn_out(room)
-        waiting = self._between.pop(id)
+        self._go_on(id)
+
+    def _go_on(self, id: SessionId) -> None:
+        """An incarnation has ended: what came meanwhile is for the next one."""
+        waiting = self._settled(id)
         if self._draining:
             going = Closing(CloseCode.GOING_AWAY, "this host is going away")
             for item in waiting.items:
                 self._refuse(item, going)
         elif waiting.items or waiting.wanted:
             self._waiting(id, waiting.pause).items.extend(waiting.items)
+
+    def _settled(self, id: SessionId) -> _Waiting:
+        """A session is no longer between two incarnations."""
+        waiting = self._between.pop(id)
+        waiting.over.set()
+        return waiting
 
     async def _release(self, claim: Claim, activation: bytes | None) -> bool:
         try:
@@ -255,6 +265,73 @@ class RoomKeeper:
             if channel.presence is not None:  # wherever the next incarnation is
                 self._links.send([Keep(channel.id, channel.presence)])
         self._links.everybody(Asleep(id.kind, id.session, room.claim.epoch))
+
+    # ------------------------------------------------------------------ the operator's
+
+    def keeps(self, kind: str) -> bool:
+        """Whether this host has rooms of this kind."""
+        return kind in self._kinds
+
+    async def replace(self, id: SessionId, record: Record | None, told: Closing) -> bool:
+        """Delete a session and put `record` in its place, if there is one: a session of another
+        generation. Its connections are closed as `told` says. False: there was none.
+
+        Whoever comes meanwhile waits, and finds what is there afterwards. Raises StoreError: the
+        room goes on from what is stored.
+        """
+        while (waiting := self._between.get(id)) is not None:
+            await waiting.over.wait()
+        self._between[id] = _Waiting()
+        room = self.live.pop(id, None)
+        if room is not None:
+            room.stop(told)
+        try:
+            existed = await self._store.delete(id)
+            if record is not None:
+                await self._plant(id, record)
+        except BaseException as error:
+            if room is not None:
+                self.dropped(room, StoreError(f"it wasn't deleted: {error!r}"))
+            raise
+        else:
+            self._orphans.discard(id)
+            self._drops.pop(id, None)
+            for channel in self._links.of(id):
+                self.shut(channel, told)
+                self._links.forget(channel)
+            self._alarms.look()
+        finally:
+            self._go_on(id)
+        return existed
+
+    async def _plant(self, id: SessionId, record: Record) -> None:
+        """Store a session that isn't there, asleep. Raises StoreError."""
+        incarnation = self.incarnation
+        acquired = await self._store.acquire(id, incarnation)
+        if isinstance(acquired, Held) or acquired.record is not None:
+            raise StoreError(f"{id} was made meanwhile")
+        commit = Commit(
+            id=id,
+            incarnation=incarnation,
+            epoch=acquired.epoch,
+            generation=acquired.generation,
+            prev=0,
+            new=record.revision,
+            version=record.version,
+            due=record.due,
+            snapshot=record.snapshot,
+            seats=record.seats,
+            marks=record.marks,
+            outbox=record.outbox,
+            patches=record.patches,
+            storage=record.storage,
+            listing=record.listing,
+            expires=record.expires,
+        )
+        [error] = await self._store.commit_many([commit])
+        if error is not None:
+            raise error
+        await self._store.release(id, incarnation, acquired.epoch, None)
 
     # ------------------------------------------------------------------ trouble
 
@@ -325,11 +402,14 @@ class RoomKeeper:
 
 
 class _Waiting:
-    """What came for a session between two incarnations. `wanted`: wake it, whatever waits."""
+    """What came for a session between two incarnations. `wanted`: wake it, whatever waits; `over`
+    is set when it no longer is between them.
+    """
 
-    __slots__ = ("items", "pause", "wanted")
+    __slots__ = ("items", "over", "pause", "wanted")
 
     def __init__(self) -> None:
+        self.over = asyncio.Event()
         self.items: deque[Item | Ask] = deque()
         self.wanted = False
         self.pause: float = 0

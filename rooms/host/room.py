@@ -417,15 +417,27 @@ class LiveRoom:
         """Forget all that isn't written, stop all that was started, and say so."""
         if self.closed:
             return
-        self._end()
         if self._rested is not None and not self._rested.done():
             self._rested.set_exception(
                 error if isinstance(error, StoreError) else StoreError(repr(error))
             )
-        refused = Closing(CloseCode.OVERLOADED, "this room is starting again")
+        self.stop(Closing(CloseCode.OVERLOADED, "this room is starting again"))
+        self._keeper.dropped(self, error)
+
+    def stop(self, refused: Closing) -> None:
+        """Forget all that isn't written, stop all that was started, tell nobody but who waits for
+        an answer.
+        """
+        self._end()
         for ask in self._asks():
             ask.refuse(refused)
-        self._keeper.dropped(self, error)
+
+    def state(self) -> bytes:
+        """What is shown of the room, as it is stored: no more than is durable.
+
+        Raises Unstorable.
+        """
+        return record.dump(self._system, self._shown)
 
     def _asks(self) -> Iterable[Ask]:
         """The requests that wait for an answer."""

@@ -210,6 +210,10 @@ class Session:
             turn.told.append(Newest(channel, attach.cursor, attach.settled, present=True))
             return
         try:
+            if attach.operator:
+                self._admit(door.OPERATOR, create=False)
+                turn.told.append(Entered(channel))  # watches: no seat, and what it says isn't heard
+                return
             if not attach.greeted or not self.revision:
                 self._admit(viewer, create=attach.create)
         except Closing as refused:

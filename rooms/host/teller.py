@@ -75,10 +75,12 @@ class Teller:
 
     def _welcome(self, channel: Channel, now: int) -> None:
         client = channel.client
-        if client is not None and not channel.gone:
-            self._audience.enter(channel, client.conversation.settled, now)
-            channel.entering, channel.inside = False, True
-            channel.held.clear()
+        if channel.gone or (client is None and not channel.attach.operator):
+            return
+        self._audience.enter(channel, client.conversation.settled if client else 0, now)
+        channel.entering, channel.inside = False, True
+        channel.held.clear()
+        if client is not None:
             owed, client.owed = client.owed, []
             for seq in owed:
                 self._again(client, seq, now)

@@ -36,7 +36,7 @@ class Attach(Message):
     `viewer` is who the door says it is ({"id","claims","role"}); a kind with its own `authenticate`
     gets it with `token`, `params` and `headers` and may say otherwise. `cursor` is what the
     connection holds. `renewed` is a token for `viewer` that the client should keep; `settled` the
-    highest outcome it was told.
+    highest outcome it was told. `operator`: who runs the server watches, as `viewer` would.
     """
 
     tag: ClassVar[str] = "attach"
@@ -56,6 +56,7 @@ class Attach(Message):
     attachment: Json
     greeted: bool
     settled: int
+    operator: bool = False
 
 
 @dataclass(slots=True)
@@ -92,7 +93,10 @@ class Want(Message):
 
 @dataclass(slots=True)
 class Request(Message):
-    """A plain HTTP request on a room. `path` is what follows the session ("" or "/…")."""
+    """A plain HTTP request on a room. `path` is what follows the session ("" or "/…"); an empty
+    `session` is about all of a kind, an empty `kind` about everything. `operator`: it comes from
+    who runs the server, and asks for what nobody else may.
+    """
 
     tag: ClassVar[str] = "request"
     request: int
@@ -106,6 +110,7 @@ class Request(Message):
     viewer: dict[str, Json]
     token: str | None
     create: bool
+    operator: bool = False
 
 
 # ------------------------------------------------------------------ host → router

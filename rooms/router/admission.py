@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from rooms.errors import BadMessage, CloseCode, Closing
+from rooms.router.tokens import Identity
 from rooms.sync.messages import CURSOR_PATTERN, KIND_PATTERN, MAX_SAFE_INTEGER, SESSION_PATTERN
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.datastructures import Headers, QueryParams
 
-    from rooms.router.tokens import Identity, Tokens
+    from rooms.router.tokens import Tokens
 
 CLIENT_PATTERN: Final = re.compile(r"[A-Za-z0-9._~-]{16,128}")
 _TIME_PATTERN: Final = re.compile(r"[0-9]{1,16}")
@@ -44,6 +45,7 @@ class Admission:
     renewed: str | None
     params: dict[str, str]
     headers: dict[str, str]
+    operator: bool = False
 
 
 class Admissions:
@@ -105,6 +107,33 @@ class Admissions:
             renewed,
             params_of(query) if own else {},
             joined(headers) if own else {},
+        )
+
+    def check_operator(self, headers: Headers) -> None:
+        """Only who runs the server goes on; a token in a query, which logs keep, counts for
+        nothing.
+
+        Raises:
+            Closing: 4401 or 4403.
+        """
+        self._tokens.check_operator(self.bearer(headers), self._now())
+
+    def admit_operator(
+        self, kind: str, session: str, query: QueryParams, headers: Headers
+    ) -> Admission:
+        """An operator who watches a session, whole or as the viewer `as` (of `role`) sees it.
+
+        Raises:
+            Closing: 4400, 4401, 4403 or 4404.
+        """
+        self.check_operator(headers)
+        if kind not in self._kinds or not SESSION_PATTERN.fullmatch(session):
+            raise Closing(CloseCode.NOT_FOUND, f"there is no session {kind[:40]}/{session[:40]}")
+        cursor = _matching(query, "cursor", CURSOR_PATTERN, "a cursor of this server")
+        whom = Identity(query.get("as", ""), query.get("role") or "player")
+        client = secrets.token_urlsafe(16)
+        return Admission(
+            kind, session, whom, client, None, cursor, False, None, None, {}, {}, operator=True
         )
 
     def check_origin(self, headers: Headers) -> None:

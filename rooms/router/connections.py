@@ -63,7 +63,11 @@ class Connections:
         self._open: set[Connection] = set()
         self._empty = asyncio.Event()
 
-    async def serve(self, websocket: WebSocket) -> None:
+    async def watch(self, websocket: WebSocket) -> None:
+        """The same for an operator, who watches a session."""
+        await self.serve(websocket, operator=True)
+
+    async def serve(self, websocket: WebSocket, *, operator: bool = False) -> None:
         """Accept a WebSocket, and let it in or tell it why not. Returns as soon as that is done."""
         socket: Socket = websocket.scope["extensions"][EXTENSION]
         offered = [name for name in websocket.scope["subprotocols"] if name in _PROTOCOLS]
@@ -76,7 +80,7 @@ class Connections:
         connection = Connection(self, socket, codec, self._bucket())
         self._open.add(connection)
         try:
-            self._let_in(connection, websocket)
+            self._let_in(connection, websocket, operator=operator)
         except Closing as closing:
             logger.info("refused %.200r: %s", websocket.url.path, closing)
             socket.adopt(connection)
@@ -115,15 +119,16 @@ class Connections:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), within)
 
-    def _let_in(self, connection: Connection, websocket: WebSocket) -> None:
+    def _let_in(self, connection: Connection, websocket: WebSocket, *, operator: bool) -> None:
         path, headers = websocket.path_params, websocket.headers
         self.admissions.check_origin(headers)
         if path.get("rest"):
             raise Closing(CloseCode.NOT_FOUND, "there is no socket at this path")
-        admission = self.admissions.admit(
-            path.get("kind", ""), path.get("session", ""), websocket.query_params, headers,
-            socket=True,
-        )  # fmt: skip
+        asked = path.get("kind", ""), path.get("session", ""), websocket.query_params, headers
+        if operator:
+            admission = self.admissions.admit_operator(*asked)
+        else:
+            admission = self.admissions.admit(*asked, socket=True)
         address = websocket.client.host if websocket.client else ""
         self._count(address)
         connection.enter(address, admission)
@@ -203,6 +208,7 @@ class Connection:
             attachment=None,
             greeted=False,
             settled=0,
+            operator=admission.operator,
         )
         self._channel = routing.open(attach, self)
         self._expire_with(admission.identity)

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 _ANSWER_WITHIN: Final = 30.0  # s; a room that takes longer is as good as out of reach
 _ASK_AGAIN: Final = {"cache-control": "no-cache", "vary": "authorization"}
+MAX_IMPORT: Final = 64 * 1024 * 1024
+"""The most bytes of a session that an operator brings."""
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
 
@@ -63,8 +65,7 @@ class Http:
                 _check_type(request)
             body = await _body(request)
         except Closing as closing:
-            logger.info("refused %s %.200r: %s", request.method, request.url.path, closing)
-            return refused(closing)
+            return _refused(request, closing)
         except UnsupportedType as error:
             return json({"reason": str(error)}, 415)
         asked = Request(
@@ -80,10 +81,32 @@ class Http:
             token=admission.token,
             create=admission.create,
         )
-        answer = await self._ask(asked)
-        if answer is None:
-            return refused(Closing(CloseCode.OVERLOADED, "the room doesn't answer"))
-        return Response(answer.body, answer.status, {**_ASK_AGAIN, **answer.headers})
+        return await self._answered(asked)
+
+    async def operate(self, request: HttpRequest) -> Response:
+        """`/rooms/-/…`: what only an operator may ask; the host answers."""
+        path = request.path_params
+        try:
+            self._admissions.check_operator(request.headers)
+            body = await _body(request, MAX_IMPORT)
+        except Closing as closing:
+            return _refused(request, closing)
+        session = path.get("session", "")
+        asked = Request(
+            request=self._routing.number(),
+            kind=path.get("kind", ""),
+            session=session,
+            method=request.method,
+            path=path["rest"] if session else f"/{path['rest']}",
+            params=params_of(request.query_params),
+            headers={},
+            body=body,
+            viewer={},
+            token=None,
+            create=False,
+            operator=True,
+        )
+        return await self._answered(asked)
 
     def _stream(self, request: HttpRequest) -> Response:
         """A connection of server-sent events. Raises Closing, as a socket would be refused."""
@@ -105,6 +128,12 @@ class Http:
     async def not_found(self, request: HttpRequest) -> Response:
         """What lies below our own paths and is nothing."""
         return json({"reason": "there is nothing here"}, 404)
+
+    async def _answered(self, asked: Request) -> Response:
+        answer = await self._ask(asked)
+        if answer is None:
+            return refused(Closing(CloseCode.OVERLOADED, "the room doesn't answer"))
+        return Response(answer.body, answer.status, {**_ASK_AGAIN, **answer.headers})
 
     async def _ask(self, asked: Request) -> Answer | None:
         """What the host answers; None when it doesn't in time."""
@@ -138,15 +167,20 @@ def _check_type(request: HttpRequest) -> None:
         raise UnsupportedType("POST an event as `Content-Type: application/json`")
 
 
-async def _body(request: HttpRequest) -> bytes:
-    """The body, within the limit. Raises Closing 1009."""
-    too_big = Closing(CloseCode.TOO_BIG, f"a body has at most {MAX_BYTES} bytes")
+async def _body(request: HttpRequest, most: int = MAX_BYTES) -> bytes:
+    """The body, of at most so many bytes. Raises Closing 1009."""
+    too_big = Closing(CloseCode.TOO_BIG, f"a body has at most {most} bytes")
     announced = request.headers.get("content-length", "0")
-    if not announced.isdecimal() or int(announced) > MAX_BYTES:
+    if not announced.isdecimal() or int(announced) > most:
         raise too_big
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BYTES:
+        if len(body) > most:
             raise too_big
     return bytes(body)
+
+
+def _refused(request: HttpRequest, closing: Closing) -> Response:
+    logger.info("refused %s %.200r: %s", request.method, request.url.path, closing)
+    return refused(closing)

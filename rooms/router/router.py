@@ -84,8 +84,12 @@ class Router:
     def _application(self, pages: Path | None, facade: Path, origins: frozenset[str]) -> Starlette:
         http, connections = self._http, self._connections
         room = "/rooms/{kind}/{session}{rest:path}"
+        session = "/rooms/-/sessions/{kind}/{session}"
         routes = [
             Route("/health", http.health),
+            Route(session + "{rest:path}", http.operate, methods=_METHODS),
+            Route("/rooms/-/{rest:path}", http.operate, methods=_METHODS),
+            WebSocketRoute(session, connections.watch),
             Route(room, http.room, methods=_METHODS),
             WebSocketRoute(room, connections.serve),
             WebSocketRoute("/{path:path}", connections.serve),

@@ -148,7 +148,7 @@ class Routing:
     def request(self, request: Request, answered: Callable[[Answer], None]) -> None:
         """A plain HTTP request; `answered` is called at most once."""
         session = self._sessions.get((request.kind, request.session))
-        if session is not None:
+        if session is not None and not request.operator:  # an operator looks without waking
             self._wake(session)
         self._requests[request.request] = answered
         self._send(request)

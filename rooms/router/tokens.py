@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 LIFETIME: Final = 30 * 24 * 3600 * 1000
 """How long a token of the server's own is good, in ms; renewed at every connect."""
 
+OPERATOR_LIFETIME: Final = 5 * 60 * 1000
+"""How long an operator's token is good, in ms: for one command."""
+
 _ISSUER: Final = "rooms"
+_OPERATORS: Final = "rooms.operator"
 _MAX_LENGTH: Final = 4096
 _MAX_SUBJECT: Final = 128
 _TIMES_ARE_OURS: Final[Any] = {
@@ -81,25 +85,60 @@ class Tokens:
         """Who this token says it is.
 
         Raises:
-            Closing: 4401, it is expired, not yet valid, forged, or no token at all.
+            Closing: 4401, it is expired, not yet valid, forged, an operator's, or no token at all.
+        """
+        claims, expires = self._verified(token, now)
+        subject, role = claims["sub"], claims.get("role", "player")
+        named = isinstance(role, str) and 0 < len(subject) <= _MAX_SUBJECT
+        if not named or _is_operators(claims):
+            raise Closing(CloseCode.UNAUTHENTICATED, "the token names no viewer")
+        return Identity(subject, role, claims, expires, claims.get("iss") == _ISSUER)
+
+    def issue_operator(self, now: int) -> str:
+        """A token for who runs the server (SPEC, ADMIN1)."""
+        claims = {
+            "aud": _OPERATORS,
+            "sub": _OPERATORS,
+            "exp": (now + OPERATOR_LIFETIME) // 1000,
+        }
+        return jwt.encode(claims, self._secret, algorithm="HS256")
+
+    def check_operator(self, token: str | None, now: int) -> None:
+        """That this is an operator's token, which isn't good for ever.
+
+        Raises:
+            Closing: 4401, it is none of this server; 4403, it is a viewer's.
+        """
+        if token is None:
+            raise Closing(CloseCode.UNAUTHENTICATED, "this is for who runs the server")
+        claims, expires = self._verified(token, now)
+        if not _is_operators(claims) or expires is None:
+            raise Closing(CloseCode.FORBIDDEN, "this is for who runs the server")
+
+    def _verified(self, token: str, now: int) -> tuple[dict[str, Any], int | None]:
+        """The claims of a token of this secret that is valid now, and when it expires (ms).
+
+        Raises Closing: 4401.
         """
         try:
             if len(token) > _MAX_LENGTH:
                 raise Closing(CloseCode.UNAUTHENTICATED, "the token is too long")
             claims = jwt.decode(token, self._secret, algorithms=["HS256"], options=_TIMES_ARE_OURS)
             expires, begins = _time(claims, "exp"), _time(claims, "nbf")
-            subject, role = claims["sub"], claims.get("role", "player")
         except (jwt.InvalidTokenError, ValueError) as error:
             raise Closing(
                 CloseCode.UNAUTHENTICATED, "the token isn't one of this server"
             ) from error
-        if not (isinstance(role, str) and 0 < len(subject) <= _MAX_SUBJECT):
-            raise Closing(CloseCode.UNAUTHENTICATED, "the token names no viewer")
         if expires is not None and expires <= now:
             raise Closing(CloseCode.UNAUTHENTICATED, "the token has expired")
         if begins is not None and begins > now:
             raise Closing(CloseCode.UNAUTHENTICATED, "the token isn't valid yet")
-        return Identity(subject, role, claims, expires, claims.get("iss") == _ISSUER)
+        return claims, expires
+
+
+def _is_operators(claims: dict[str, Any]) -> bool:
+    audience = claims.get("aud")
+    return audience == _OPERATORS or (isinstance(audience, list) and _OPERATORS in audience)
 
 
 def _time(claims: dict[str, Any], name: str) -> int | None:

@@ -2,14 +2,14 @@
 
 The kernel lets go of it when its process ends, however it ends, so that a restart right after a
 kill works. The lock file itself stays: removing it would let two processes lock two files of one
-name.
+name. In it the process that has the lock may say where it can be reached.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rooms.errors import StoreLocked
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 POLL = 20  # ms
+_LONGEST: Final = 2048
 
 
 class LockFile:
@@ -36,8 +37,7 @@ class LockFile:
             StoreLocked: another process kept it all that time.
             OSError: the lock file can't be made.
         """
-        name = self._path.with_name(self._path.name + ".lock")
-        file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.open(_name(self._path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         start = elapsed()
         while True:
             try:
@@ -49,6 +49,7 @@ class LockFile:
                     raise StoreLocked(str(self._path), round(waited)) from None
                 pause(POLL / 1000)
             else:
+                os.ftruncate(file, 0)  # who had it before isn't there any more
                 self._file = file
                 return
 
@@ -57,3 +58,27 @@ class LockFile:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def announce(path: Path, address: str) -> None:
+    """Say where the process can be reached that has the lock of `path`, which is this one."""
+    _name(path).write_text(address)
+
+
+def announced(path: Path) -> str | None:
+    """Where the process can be reached that has the lock of `path`; None: nobody has it, or doesn't
+    say.
+    """
+    try:
+        with _name(path).open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read(_LONGEST) or None
+            return None  # let go of by closing
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _name(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")

@@ -11,7 +11,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from rooms.errors import StoreError
-from rooms.store.records import disown
+from rooms.store.records import disown, secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,6 +126,22 @@ def connect(path: Path, random_bytes: Callable[[int], bytes]) -> sqlite3.Connect
         db.close()
         raise
     return db
+
+
+def read_secret(path: Path) -> bytes:
+    """The secret of a store that a server may have open; whoever may read the file may ask.
+
+    Raises:
+        StoreError: it isn't a store, or can't be read.
+    """
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            return secret(db)
+        finally:
+            db.close()
+    except (sqlite3.Error, TypeError) as error:
+        raise StoreError(f"{path} can't be read as a store: {error}") from error
 
 
 def _prepare(db: sqlite3.Connection, path: Path, random_bytes: Callable[[int], bytes]) -> None:

@@ -1,4 +1,4 @@
-"""What lies in a store's file is listed, shown, exported, deleted, and checked against an App."""
+"""What lies in a store's file is listed, shown, exported, imported, deleted, and checked."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import orjson
 import pytest
 
 from rooms import App, Room, inventory
+from rooms.access import Operator, operator
 from rooms.errors import StoreError, StoreLocked, UsageError
+from rooms.host import administration
+from rooms.settings import Settings
 from rooms.store.port import SessionId
 from rooms.store.sqlite import SqliteStore
 from runtime import System, create_machine
 from tests.contracts import Clock, announce, first, own, write
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 ONE, TWO = SessionId("light", "one"), SessionId("light", "two")
@@ -64,40 +68,47 @@ async def url(tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-async def test_sessions_are_listed_with_what_is_known_of_them(url: str) -> None:
+@pytest.fixture
+async def alone(url: str) -> AsyncIterator[Operator]:
+    """Who opens that store, which no server has."""
+    async with operator(Settings(store=url)) as opened:
+        yield opened
+
+
+async def test_sessions_are_listed_with_what_is_known_of_them(alone: Operator) -> None:
     lines: list[str] = []
-    await inventory.list_sessions(url, None, lines.append)
+    await inventory.list_sessions(alone, None, lines.append)
     assert [line.split() for line in lines[:1]] == [
-        ["SESSION", "REVISION", "BYTES", "CHANGED", "DUE"]
+        ["SESSION", "REVISION", "BYTES", "STATE", "CHANGED", "DUE"]
     ]
     assert lines[1].startswith("light/one")
-    assert lines[1].endswith("2023-11-14 22:13:20Z  2023-11-14 22:14:20Z")
+    assert lines[1].endswith("asleep  2023-11-14 22:13:20Z  2023-11-14 22:14:20Z")
     assert lines[2].startswith("light/two")
     assert lines[2].endswith("2023-11-14 22:13:20Z")
     lines.clear()
-    await inventory.list_sessions(url, "other", lines.append)
+    await inventory.list_sessions(alone, "other", lines.append)
     assert lines == ["no sessions"]
 
 
-async def test_all_pages_are_listed(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "PAGE", 1)
+async def test_all_pages_are_listed(alone: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(administration, "PAGE", 1)
     lines: list[str] = []
-    await inventory.list_sessions(url, "light", lines.append)
+    await inventory.list_sessions(alone, "light", lines.append)
     assert len(lines) == 3
 
 
-async def test_a_session_is_shown_without_anybodys_keys(url: str) -> None:
+async def test_a_session_is_shown_without_anybodys_keys(alone: Operator) -> None:
     lines: list[str] = []
-    await inventory.show(url, ONE, lines.append)
+    await inventory.show(alone, ONE, lines.append)
     shown = json.loads("\n".join(lines))
     assert shown["snapshot"]["value"] == "red"
     assert (shown["revision"], shown["version"], shown["marks"]) == (1, "1", 1)
     assert "client" not in lines[0]
 
 
-async def test_an_export_has_everything_in_a_line_each(url: str) -> None:
+async def test_an_export_has_everything_in_a_line_each(alone: Operator) -> None:
     lines: list[str] = []
-    await inventory.export(url, None, lines.append)
+    await inventory.export(alone, None, lines.append)
     one, two = (json.loads(line) for line in lines)
     assert (one["kind"], one["session"], two["session"]) == ("light", "one", "two")
     assert one["snapshot"]["value"] == "red"
@@ -106,30 +117,66 @@ async def test_an_export_has_everything_in_a_line_each(url: str) -> None:
     assert base64.b64decode(one["activation"]) == b"nonce"
     assert {k: base64.b64decode(v) for k, v in one["marks"].items()} == {"subject\0client": b"\x01"}
     lines.clear()
-    await inventory.export(url, TWO, lines.append)
+    await inventory.export(alone, TWO, lines.append)
     assert [json.loads(line) for line in lines] == [two]
 
 
-async def test_a_deleted_session_is_gone(url: str) -> None:
+async def test_a_deleted_session_is_gone(alone: Operator) -> None:
     lines: list[str] = []
-    await inventory.delete(url, ONE, lines.append)
+    await inventory.delete(alone, ONE, lines.append)
     assert lines == ["deleted light/one"]
     for ask in (inventory.delete, inventory.show, inventory.export):
         with pytest.raises(StoreError, match="there is no session light/one"):
-            await ask(url, ONE, lines.append)
+            await ask(alone, ONE, lines.append)
 
 
-async def test_a_file_that_is_in_use_is_refused(url: str) -> None:
-    async with inventory.opened(url):
-        with pytest.raises(StoreLocked, match="in use by another process"):
-            await inventory.list_sessions(url, None, lambda line: None)
+async def test_what_was_exported_can_be_imported_again(alone: Operator) -> None:  # [ADMIN6]
+    exported: list[str] = []
+    await inventory.export(alone, None, exported.append)
+    said: list[str] = []
+    await inventory.delete(alone, TWO, said.append)
+    lines = [*exported, "", "nonsense", '{"kind": "light"}']
+    assert await inventory.import_sessions(alone, lines, False, said.append) == 3
+    assert said[1:] == [
+        "line 1: light/one exists; --replace puts this in its place",
+        "imported light/two at revision 1",
+        said[3],
+        "line 5: this is no line of an export: `session` is missing",
+    ]
+    assert said[3].startswith("line 4: this is no line of an export: Expecting value")
+    assert await inventory.import_sessions(alone, exported, True, said.append) == 0
+    again: list[str] = []
+    await inventory.export(alone, None, again.append)
+    for before, after in zip(exported, again, strict=True):
+        one, other = json.loads(before), json.loads(after)
+        assert one["generation"] != other["generation"]
+        for name in ("kind", "session", "version", "revision", "snapshot", "seats", "marks", "due"):
+            assert one[name] == other[name]
+
+
+async def test_an_event_needs_rooms(alone: Operator) -> None:
+    with pytest.raises(UsageError, match="the App has no kind 'light'"):
+        await inventory.send(alone, ONE, "go", None, None, lambda line: None)
+    with pytest.raises(UsageError, match="not JSON"):
+        await inventory.send(alone, ONE, "{go", None, None, lambda line: None)
+
+
+async def test_a_file_in_use_by_who_does_not_say_where_is_refused(  # [ADMIN7]
+    alone: Operator, url: str
+) -> None:
+    with pytest.raises(StoreLocked, match="in use by another process"):
+        async with operator(Settings(store=url)):
+            pass
 
 
 async def test_looking_makes_no_store(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"there is no store .*none\.db yet"):
-        await inventory.list_sessions(f"sqlite:///{tmp_path}/none.db", None, lambda line: None)
-    with pytest.raises(UsageError, match="memory: keeps nothing"):
-        await inventory.list_sessions("memory:", None, lambda line: None)
+    for store, reason in (
+        (f"sqlite:///{tmp_path}/none.db", r"there is no store .*none\.db yet"),
+        ("memory:", "memory: keeps nothing"),
+    ):
+        with pytest.raises(UsageError, match=reason):
+            async with operator(Settings(store=store)):
+                pass
 
 
 @pytest.mark.parametrize("text", ["light", "light/", "/one", ""])
@@ -139,27 +186,19 @@ def test_a_session_is_named_by_kind_and_session(text: str) -> None:
     assert inventory.named("light/one") == ONE
 
 
-async def test_check_says_the_kinds_and_that_all_can_be_restored(url: str) -> None:
+async def test_check_finds_nothing_where_all_can_be_restored(alone: Operator) -> None:
     lines: list[str] = []
-    room = light("1", "red", "green")
-    assert await inventory.check(App(light=room), url, lines.append) == 0
-    assert lines == ["light: Light, machine light, version 1"]
+    assert await inventory.check(alone, App(light=light("1", "red", "green")), lines.append) == 0
+    assert lines == []
 
 
-async def test_check_names_the_sessions_that_cannot_be_restored(url: str) -> None:
+async def test_check_names_the_sessions_that_cannot_be_restored(alone: Operator) -> None:
     lines: list[str] = []
-    assert await inventory.check(App(light=light("1", "red")), url, lines.append) == 1
-    assert lines[1].startswith("light/two: this room can't be restored")
+    assert await inventory.check(alone, App(light=light("1", "red")), lines.append) == 1
+    assert lines[0].startswith("light/two: this room can't be restored")
     lines.clear()
-    assert await inventory.check(App(light=light("2", "red", "green")), url, lines.append) == 2
-    assert "was stored by version '1' and has no `migrate`" in lines[1]
+    assert await inventory.check(alone, App(light=light("2", "red", "green")), lines.append) == 2
+    assert "was stored by version '1' and has no `migrate`" in lines[0]
     lines.clear()
-    assert await inventory.check(App(other=light("1", "red")), url, lines.append) == 2
-    assert lines[1] == "light/one: the App has no such kind; nobody can open it"
-
-
-async def test_check_without_a_store_says_so(tmp_path: Path) -> None:
-    lines: list[str] = []
-    url = f"sqlite:///{tmp_path}/none.db"
-    assert await inventory.check(App(light=light("1", "red")), url, lines.append) == 0
-    assert lines[-1] == "nothing is stored yet"
+    assert await inventory.check(alone, App(other=light("1", "red")), lines.append) == 2
+    assert lines[0] == "light/one: the App has no such kind; nobody can open it"

@@ -52,6 +52,10 @@ def port() -> str:
         (["list"], "there is no store rooms.db yet"),
         (["list", "--store", "x.db"], "'x.db' names no store"),
         (["show", "counter"], "counter: a session is named kind/session"),
+        (["send", "counter/a"], "the following arguments are required: EVENT"),
+        (["send", "counter/a", "{x", "--url", "http://127.0.0.1:9"], "set ROOMS_SECRET"),
+        (["import", "nothing.jsonl"], "nothing.jsonl can't be read"),
+        (["list", "--url", "nowhere"], "set ROOMS_SECRET"),
         (["new", "counter.py"], "counter.py exists already"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -128,32 +132,124 @@ def test_options_may_be_variables(folder: Path, port: str) -> None:
         assert (folder / "other.db").exists()
 
 
-def test_stored_sessions_are_listed_shown_exported_and_deleted(folder: Path, port: str) -> None:
+# ---------------------------------------------------------------- sessions
+
+
+def said(folder: Path, *arguments: str, status: int = 0, **environ: str) -> list[str]:
+    with rooms(folder, *arguments, **environ) as command:
+        assert command.ended() == status, command.lines
+        return command.lines
+
+
+def test_sessions_are_operated_the_same_with_a_server_and_without(  # [ADMIN7]
+    folder: Path, port: str
+) -> None:
+    def operate(**how: str) -> None:
+        app = ("--app", "counter.py") if how else ()
+        [outcome] = said(folder, "send", "counter/a", "increment", *app)
+        assert json.loads(outcome)["outcome"] == "accepted"
+        [outcome] = said(folder, "send", "counter/a", '{"type": "nosuch"}', *app)
+        assert json.loads(outcome)["outcome"] == "ignored"
+        assert said(folder, "list")[1].split()[:2] == ["counter/a", "2"]
+        shown = json.loads("\n".join(said(folder, "show", "counter/a")))
+        assert shown["snapshot"]["context"] == {"count": 2}
+        exported = said(folder, "export")
+        assert [json.loads(line)["session"] for line in exported] == ["a"]
+        (folder / "a.jsonl").write_text(exported[0].replace('{"count":2}', '{"count":7}'))
+        [conflict] = said(folder, "import", "a.jsonl", status=1)
+        assert conflict == "line 1: counter/a exists; --replace puts this in its place"
+        assert said(folder, "delete", "counter/a") == ["deleted counter/a"]
+        assert said(folder, "list") == ["no sessions"]
+        assert said(folder, "show", "counter/a", status=1) == [
+            "rooms: there is no session counter/a"
+        ]
+        assert said(folder, "import", "a.jsonl") == ["imported counter/a at revision 2"]
+        shown = json.loads("\n".join(said(folder, "show", "counter/a")))
+        assert shown["snapshot"]["context"] == {"count": 7}
+
     with rooms(folder, "serve", "counter.py", "--port", port) as server:
         url = server.until("ready").removeprefix("ready ")
         ask(f"{url}/rooms/counter/a", {"type": "increment"})
-        with rooms(folder, "list") as command:
-            assert command.ended() == 1
-            assert "rooms.db is in use by another process" in command.lines[0]
+        operate()
+        assert ask(f"{url}/rooms/counter/a")["view"]["context"] == {"count": 7}
+        said(folder, "delete", "counter/a")
+        ask(f"{url}/rooms/counter/a", {"type": "increment"})
         server.process.send_signal(signal.SIGINT)
         assert server.ended() == 0
+        assert server.lines == [f"ready {url}"]
+    operate(app="counter.py")
 
-    def said(*arguments: str) -> list[str]:
-        with rooms(folder, *arguments) as command:
-            assert command.ended() == 0, command.lines
-            return command.lines
 
-    assert said("list")[1].split()[:2] == ["counter/a", "1"]
-    assert json.loads("\n".join(said("show", "counter/a")))["snapshot"]["context"] == {"count": 1}
-    assert [json.loads(line)["session"] for line in said("export")] == ["a"]
-    assert said("check", "counter.py") == ["counter: Counter, machine counter, version 1"]
-    source = folder / "counter.py"
-    source.write_text(COUNTER.replace('"version": "1"', '"version": "2"'))
-    with rooms(folder, "check", "counter.py") as command:
-        assert command.ended() == 1
-        assert "counter/a: this room can't be restored" in command.lines[1]
-    assert said("delete", "counter/a") == ["deleted counter/a"]
-    assert said("list") == ["no sessions"]
+def test_check_finds_what_an_app_cannot_restore(folder: Path, port: str) -> None:
+    with rooms(folder, "serve", "counter.py", "--port", port) as server:
+        url = server.until("ready").removeprefix("ready ")
+        ask(f"{url}/rooms/counter/a", {"type": "increment"})
+        kind = "counter: Counter, machine counter, version 1"
+        assert said(folder, "check", "counter.py") == [kind]
+        (folder / "newer.py").write_text(COUNTER.replace('"version": "1"', '"version": "2"'))
+        lines = said(folder, "check", "newer.py", status=1)
+        assert "counter/a: this room can't be restored" in lines[1]
+
+
+def test_check_without_a_store_says_so(folder: Path) -> None:
+    lines = said(folder, "check", "counter.py")
+    assert lines[1].startswith("stored sessions weren't looked at: there is no store rooms.db yet")
+
+
+def test_a_watcher_sees_each_change_and_the_end(folder: Path, port: str) -> None:  # [ADMIN4]
+    with rooms(folder, "serve", "counter.py", "--port", port) as server:
+        url = server.until("ready").removeprefix("ready ")
+        ask(f"{url}/rooms/counter/a", {"type": "increment"})
+        with rooms(folder, "watch", "counter/a") as watcher:
+            assert json.loads(watcher.until("view"))["view"]["context"] == {"count": 1}
+            ask(f"{url}/rooms/counter/a", {"type": "increment"})
+            assert json.loads(watcher.until("view"))["view"]["context"] == {"count": 2}
+            said(folder, "delete", "counter/a")
+            assert watcher.until("rooms:") == "rooms: this room was deleted"
+            assert watcher.ended() == 1
+        assert said(folder, "watch", "counter/a", status=1) == ["rooms: there is no such room"]
+    assert said(folder, "watch", "counter/a", status=1) == [
+        "rooms: no server has rooms.db open: there is nothing to watch"
+    ]
+
+
+def test_a_server_is_named_by_its_url_and_secret(folder: Path, port: str) -> None:  # [ADMIN1]
+    secret = "s" * 32
+    serve = ("serve", "counter.py", "--port", port, "--store", "memory:")
+    with rooms(folder, *serve, ROOMS_SECRET=secret) as server:
+        url = server.until("ready").removeprefix("ready ")
+        ask(f"{url}/rooms/counter/a", {"type": "increment"})
+        at = ("--url", url)
+        assert said(folder, "list", *at, ROOMS_SECRET=secret)[1].startswith("counter/a")
+        [line] = said(folder, "list", *at, status=2, ROOMS_SECRET="t" * 32)
+        assert line.startswith(f"rooms: {url} has another secret: set ROOMS_SECRET")
+        [line] = said(folder, "list", *at, status=2)
+        assert line.startswith("rooms: set ROOMS_SECRET to what the server signs with")
+    [line] = said(folder, "list", *at, status=1, ROOMS_SECRET=secret)
+    assert line.startswith(f"rooms: 127.0.0.1:{port} can't be reached")
+
+
+def test_a_rejected_event_is_status_1(folder: Path) -> None:
+    (folder / "counter.py").write_text(
+        COUNTER.replace(
+            "view = everything",
+            "view = everything\n    def allow_send(self, viewer, event, snapshot):\n"
+            "        return viewer.role == 'dealer' or 'dealers only'",
+        )
+    )
+    line = (folder / "a.jsonl").write_text  # a session to begin with
+    line(
+        '{"kind":"counter","session":"a","generation":"","version":"1","revision":1,"snapshot":'
+        '{"status":"active","value":{},"historyValue":{},"context":{"count":1},"children":{}}}'
+    )
+    send = ("send", "counter/a", "increment", "--app", "counter.py", "--as", "ann")
+    with rooms(folder, "serve", "counter.py", "--port", "0") as server:
+        server.until("ready")  # makes the store
+    said(folder, "import", "a.jsonl")
+    [rejected] = said(folder, *send, status=1)
+    assert json.loads(rejected)["reason"] == "dealers only"
+    [accepted] = said(folder, *send, "--role", "dealer")
+    assert json.loads(accepted)["outcome"] == "accepted"
 
 
 # ---------------------------------------------------------------- dev

@@ -140,6 +140,7 @@ class Stage:
         codec: str = "json",
         token: str | None = None,
         params: dict[str, str] | None = None,
+        operator: bool = False,
     ) -> Tab:
         """A browser tab opens a room. `client` is the façade object, a new one unless given;
         `cursor` and `view` are what it holds from before.
@@ -166,6 +167,7 @@ class Stage:
                 attachment=None,
                 greeted=False,
                 settled=0,
+                operator=operator,
             ),
             tab,
         )
@@ -219,6 +221,43 @@ class Stage:
         )
         self.routing.request(request, answers.append)
         return lambda: answers[0] if answers else None
+
+    def operate(
+        self,
+        method: str,
+        room: str = "counter/x",
+        path: str = "",
+        *,
+        body: Json = None,
+        params: dict[str, str] | None = None,
+    ) -> Callable[[], Answer | None]:
+        """An operator's request, which the router has let through; as `ask`."""
+        kind, _, session = room.partition("/")
+        answers: list[Answer] = []
+        request = Request(
+            request=self.routing.number(),
+            kind=kind,
+            session=session,
+            method=method,
+            path=path,
+            params=params or {},
+            headers={},
+            body=b"" if body is None else json.dumps(body).encode(),
+            viewer={},
+            token=None,
+            create=False,
+            operator=True,
+        )
+        self.routing.request(request, answers.append)
+        return lambda: answers[0] if answers else None
+
+    async def operated(self, *asked: Any, **more: Any) -> tuple[int, Json]:
+        """An operator's request, answered at this moment: its status and what was said."""
+        answered = self.operate(*asked, **more)
+        await self.settle()
+        answer = answered()
+        assert answer is not None, "the request wasn't answered"
+        return answer.status, json.loads(answer.body)
 
     # ------------------------------------------------------------------ looks
 

@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from rooms.errors import CloseCode, Closing
-from rooms.router.tokens import LIFETIME, Tokens
+from rooms.router.tokens import LIFETIME, OPERATOR_LIFETIME, Tokens
 
 SECRET = b"s" * 32
 NOW = 1_700_000_000_000
@@ -78,3 +78,44 @@ def test_a_token_of_our_own_is_renewed() -> None:  # [ID2]
     renewed = tokens.renew(tokens.read(tokens.issue("ada", NOW), later), later)
     assert renewed is not None
     assert tokens.read(renewed, NOW + LIFETIME + 1).subject == "ada"
+
+
+# ---------------------------------------------------------------------- operators
+
+
+def test_an_operators_token_is_one_for_a_while() -> None:  # [ADMIN1]
+    tokens = Tokens(SECRET)
+    token = tokens.issue_operator(NOW)
+    tokens.check_operator(token, NOW + OPERATOR_LIFETIME - 1000)
+    with pytest.raises(Closing) as refused:
+        tokens.check_operator(token, NOW + OPERATOR_LIFETIME)
+    assert refused.value.code == CloseCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize(
+    ("token", "code"),
+    [
+        (None, CloseCode.UNAUTHENTICATED),
+        ("", CloseCode.UNAUTHENTICATED),
+        (Tokens(b"t" * 32).issue_operator(NOW), CloseCode.UNAUTHENTICATED),
+        (sign(sub="x", aud="rooms.operator", exp=NOW // 1000), CloseCode.UNAUTHENTICATED),
+        (Tokens(SECRET).issue("ada", NOW), CloseCode.FORBIDDEN),
+        (Tokens(SECRET).issue("rooms.operator", NOW), CloseCode.FORBIDDEN),
+        (sign(sub="ada", role="operator", exp=NOW), CloseCode.FORBIDDEN),
+        (sign(sub="ada", aud=["other"], exp=NOW), CloseCode.FORBIDDEN),
+        (sign(sub="ada", aud="rooms.operator"), CloseCode.FORBIDDEN),
+    ],
+    ids=range(9),
+)
+def test_nobody_else_is_an_operator(token: str | None, code: CloseCode) -> None:  # [ADMIN1]
+    with pytest.raises(Closing) as refused:
+        Tokens(SECRET).check_operator(token, NOW)
+    assert refused.value.code == code
+
+
+def test_an_operators_token_makes_nobody_a_viewer() -> None:  # [ADMIN1]
+    tokens = Tokens(SECRET)
+    for token in (tokens.issue_operator(NOW), sign(sub="ada", aud=["rooms.operator"])):
+        with pytest.raises(Closing) as refused:
+            tokens.read(token, NOW)
+        assert refused.value.code == CloseCode.UNAUTHENTICATED

@@ -1,0 +1,173 @@
+"""What who runs the server may ask of its sessions, live and sleeping (SPEC, ADMIN).
+
+In: requests that the router has let through as an operator's. Out: one JSON answer each. Looking
+wakes no room and shows only what is durable; an event goes the way of every other one.
+Next: `rooms/host/keeper.py`, or the store itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from rooms.errors import BadMessage, CloseCode, Closing, RoomsError, UsageError
+from rooms.host.ask import Ask
+from rooms.host.door import OPERATOR
+from rooms.store.export import exported, imported
+from rooms.store.port import SessionId
+from rooms.sync.messages import check_event
+from rooms.sync.views import Viewer
+
+if TYPE_CHECKING:
+    from rooms.host.clock import Clock
+    from rooms.host.keeper import RoomKeeper
+    from rooms.link.memory import End
+    from rooms.link.protocol import Request
+    from rooms.store.port import Listed, Store
+
+logger = logging.getLogger(__name__)
+
+PAGE: Final = 200
+"""The most sessions of one answer."""
+
+Reply = tuple[int, Any]
+
+
+class Administration:
+    """Answers operators on one host."""
+
+    def __init__(self, rooms: RoomKeeper, store: Store, clock: Clock) -> None:
+        self._rooms = rooms
+        self._store = store
+        self._clock = clock
+
+    async def answer(self, end: End, request: Request) -> None:
+        """Answer this request over the link it came from."""
+        asked = Ask(end, request.request, OPERATOR, create=False)
+        try:
+            id = SessionId(request.kind, request.session)
+            if request.session and request.method == "POST" and not request.path:
+                self._send(asked, id, request)
+                return
+            if request.session:
+                status, body = await self._session(id, request)
+            else:
+                status, body = await self._sessions(request)
+        except UsageError as error:
+            status, body = 422, {"reason": str(error)}
+        except RoomsError as error:
+            status, body = 503, {"reason": str(error)}
+        except Exception:
+            logger.exception("an operator's %s %s failed", request.method, request.path)
+            status, body = 500, {"reason": "that failed; the server's log says why"}
+        asked.reply(status, body)
+
+    async def _sessions(self, request: Request) -> Reply:
+        """What is about many sessions."""
+        match request.method, request.path:
+            case "GET", "/sessions":
+                return await self._list(request.params)
+            case _:
+                return 404, {"reason": "there is nothing here"}
+
+    async def _session(self, id: SessionId, request: Request) -> Reply:
+        """What is about one."""
+        match request.method, request.path:
+            case "GET", "":
+                return await self._show(id)
+            case "GET", "/export":
+                record = await self._store.load(id)
+                return _missing(id) if record is None else (200, exported(id, record))
+            case "PUT", "":
+                return await self._import(id, request)
+            case "DELETE", "":
+                gone = Closing(CloseCode.NOT_FOUND, "this room was deleted")
+                existed = await self._rooms.replace(id, None, gone)
+                return (200, {"deleted": str(id)}) if existed else _missing(id)
+            case _:
+                return 404, {"reason": "there is nothing here"}
+
+    async def _list(self, params: dict[str, str]) -> Reply:
+        after, limit = params.get("after"), params.get("limit", str(PAGE))
+        if not (limit.isascii() and limit.isdigit()):
+            raise UsageError("`limit` is a number")
+        last = None
+        if after is not None:
+            kind, slash, session = after.partition("/")
+            if not slash:
+                raise UsageError("`after` is the kind/session that came last")
+            last = SessionId(kind, session)
+        most = min(max(int(limit), 1), PAGE)
+        found = await self._store.scan(params.get("kind"), last, most)
+        lines = [self._line(one) for one in found]
+        following = str(found[-1].id) if len(found) == most else None
+        return 200, {"sessions": lines, "next": following}
+
+    def _line(self, one: Listed) -> dict[str, Any]:
+        room = self._rooms.live.get(one.id)
+        return {
+            "kind": one.id.kind,
+            "session": one.id.session,
+            "live": one.owner is not None,
+            "connections": 0 if room is None else len(room.audience),
+            "revision": one.revision,
+            "version": one.version,
+            "bytes": one.bytes,
+            "changed": one.changed,
+            "due": one.due,
+        }
+
+    async def _show(self, id: SessionId) -> Reply:
+        record = await self._store.load(id)
+        room = self._rooms.live.get(id)
+        if record is None:
+            return _missing(id)
+        return 200, {
+            "kind": id.kind,
+            "session": id.session,
+            "live": room is not None,
+            "connections": 0 if room is None else len(room.audience),
+            "generation": record.generation,
+            "revision": record.revision,
+            "version": record.version,
+            "changed": record.changed,
+            "due": record.due,
+            "marks": len(record.marks),
+            "outbox": len(record.outbox),
+            "snapshot": orjson.loads(record.snapshot or b"null" if room is None else room.state()),
+        }
+
+    def _send(self, asked: Ask, id: SessionId, request: Request) -> None:
+        """One event; the room answers."""
+        try:
+            wish = orjson.loads(request.body)
+            event, viewer = wish["event"], wish.get("as")
+            if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+                raise UsageError("an event is an object with a string `type`")
+            check_event(event)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError("a body is {event, as, role}") from error
+        except BadMessage as bad:
+            raise UsageError(bad.reason) from bad
+        if not self._rooms.keeps(id.kind):
+            raise UsageError(f"the App has no kind {id.kind!r}")
+        if viewer is not None:
+            asked.viewer = Viewer(str(viewer), str(wish.get("role") or "player"))
+        asked.event = event
+        self._rooms.put(id, asked)
+
+    async def _import(self, id: SessionId, request: Request) -> Reply:
+        named, record = imported(request.body)
+        if named != id:
+            raise UsageError(f"this is {named}, not {id}")
+        if request.params.get("replace") != "1" and await self._store.load(id) is not None:
+            return 409, {"reason": f"{id} exists; --replace puts this in its place"}
+        again = Closing(CloseCode.GOING_AWAY, "this room was replaced")
+        await self._rooms.replace(id, record, again)
+        return 200, {"imported": str(id), "revision": record.revision}
+
+
+def _missing(id: SessionId) -> Reply:
+    return 404, {"reason": f"there is no session {id}"}

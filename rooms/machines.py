@@ -1,0 +1,142 @@
+"""What can't work in an App's rooms, found without running them: what `rooms check` says of each.
+
+In: an App. Out: a line for each kind, and one for each fault: states nothing leads to, events that
+no state does anything about, a first state that can't be stored, a view that fails.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from rooms.errors import Unstorable
+from rooms.host.record import dump
+from rooms.sync.codec import encode
+from rooms.sync.views import Viewer
+from runtime import StateMachine, System
+from runtime.schema import json_schema
+from runtime.statechart.events import matches_descriptor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rooms.app import App
+    from rooms.definition import Room
+    from runtime.statechart.nodes import StateNode, Transition
+
+_OURS: Final = ("xstate.", "room.")
+_SOMEBODY: Final = Viewer("somebody")
+
+
+def check(app: App, say: Callable[[str], None]) -> int:
+    """Say of each kind what it is, and what is wrong with it. Returns how many faults there are."""
+    found = 0
+    for name, room in app.kinds.items():
+        machine = room.machine
+        what = f"machine {machine.id}, version {room.version() or '(none)'}" if machine else "hooks"
+        say(f"{name}: {room.__name__}, {what}")
+        for fault in faults(name, room):
+            found += 1
+            say(f"{name}: {fault}")
+    return found
+
+
+def faults(name: str, room: type[Room]) -> Iterator[str]:
+    """What is wrong with one kind, a sentence each."""
+    machine = room.machine
+    if isinstance(machine, StateMachine):
+        yield from (f"state {node.id!r} is never entered" for node in unreachable(machine.root))
+        declared = declared_events(machine)
+        for event in declared:
+            if not _handled(machine, event):
+                yield f"event {event!r} has a schema, and no state does anything about it"
+        for event in machine.events:
+            if declared and not event.startswith(_OURS) and not _declared(event, declared):
+                yield f"event {event!r} has no schema, so that nobody can send it"
+        for event in room.show_can:
+            if not _handled(machine, event):
+                yield f"show_can names {event!r}, and no state does anything about it"
+    if machine is not None:
+        yield from _first_state(name, room)
+
+
+def declared_events(machine: StateMachine) -> list[str]:
+    """The event types that the machine's schemas name; none where they are free."""
+    if "events" not in machine.schemas:
+        return []
+    schema = json_schema(machine)["events"]
+    definitions = schema.get("$defs", {})
+    options = schema.get("anyOf") or schema.get("oneOf") or [schema]
+    types: list[str] = []
+    for option in options:
+        reference = option.get("$ref")
+        option = definitions.get(reference.rpartition("/")[2], {}) if reference else option
+        type = option.get("properties", {}).get("type", {})
+        types += [type["const"]] if "const" in type else type.get("enum", [])
+    return types
+
+
+def unreachable(root: StateNode) -> list[StateNode]:
+    """States that neither an initial state nor a transition's target leads to, whatever guards say;
+    of what lies below one of them, only that one.
+    """
+    entered: dict[StateNode, None] = {}
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node in entered:
+            continue
+        entered[node] = None
+        waiting += node.ancestors
+        if node.type == "parallel":
+            waiting += node.regions()
+        for transition in _leading_on(node):
+            waiting += transition.targets or ()
+    return [node for node in _below(root) if node not in entered and node.parent in entered]
+
+
+def _leading_on(node: StateNode) -> Iterator[Transition]:
+    """What is taken once a node is entered."""
+    for transitions in node.transitions.values():
+        yield from transitions
+    yield from node.always
+    yield from node.after
+    for first in (node.initial, node.history_default):
+        if first is not None:
+            yield first
+
+
+def _below(node: StateNode) -> Iterator[StateNode]:
+    for child in node.states.values():
+        yield child
+        yield from _below(child)
+
+
+def _handled(machine: StateMachine, event: str) -> bool:
+    return any(matches_descriptor(event, descriptor) for descriptor in machine.events)
+
+
+def _declared(descriptor: str, declared: list[str]) -> bool:
+    return any(matches_descriptor(event, descriptor) for event in declared)
+
+
+def _first_state(name: str, room: type[Room]) -> Iterator[str]:
+    """What is wrong with a session nobody has sent anything to."""
+    made = room(name, "check")
+    system = System(room.machine, on_error=room.on_error)
+    try:
+        step = system.initial(input=made.input(), now=0, seed=1)
+    except Exception as error:
+        yield f"it can't be started: {error!r}"
+        return
+    if step.error is not None:
+        yield f"it can't be started: {step.error!r}"
+        return
+    try:
+        dump(system, step.snapshot)
+    except Unstorable as error:
+        yield f"its first state can't be stored: {error}"
+    try:
+        view: Any = made.view(step.snapshot.root, _SOMEBODY)
+        encode(view, "json")
+    except Exception as error:
+        yield f"its view fails on the first state: {error!r}"

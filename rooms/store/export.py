@@ -1,0 +1,92 @@
+"""A stored session as one line of JSON, and back: what `rooms export` writes and `import` reads.
+
+In: a record, of whatever fields the port gives it. Out: text in which bytes are base64, but for a
+snapshot that is JSON, which people may want to read. What comes back is equal to the bit.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any, Final
+
+import orjson
+
+from rooms.errors import UsageError
+from rooms.store.port import Record, SessionId
+from rooms.sync.messages import KIND_PATTERN, SESSION_PATTERN
+
+_RAW: Final = "snapshot_base64"
+_MAPPINGS: Final = frozenset(
+    field.name for field in fields(Record) if str(field.type).startswith("Mapping")
+)
+_BYTES: Final = frozenset(field.name for field in fields(Record) if "bytes" in str(field.type))
+
+
+def exported(id: SessionId, record: Record) -> dict[str, Any]:
+    """The record as data for JSON, `kind` and `session` first."""
+    line: dict[str, Any] = {"kind": id.kind, "session": id.session}
+    for field in fields(Record):
+        value = getattr(record, field.name)
+        if isinstance(value, Mapping):
+            line[field.name] = {key: _text(entry) for key, entry in value.items()}
+        elif field.name == "snapshot" and value is not None and _is_json(value):
+            line["snapshot"] = orjson.loads(value)
+        elif isinstance(value, bytes):
+            line[_RAW if field.name == "snapshot" else field.name] = _text(value)
+        else:
+            line[field.name] = value
+    return line
+
+
+def imported(line: str | bytes) -> tuple[SessionId, Record]:
+    """What `exported` made, from its JSON.
+
+    Raises:
+        UsageError: it isn't a line of an export; it says what is wrong.
+    """
+    try:
+        data = json.loads(line)
+        kind, session = data["kind"], data["session"]
+        if not (KIND_PATTERN.fullmatch(kind) and SESSION_PATTERN.fullmatch(session)):
+            raise ValueError(f"{kind}/{session} can't name a session")
+        values = {field.name: _value(field, data) for field in fields(Record)}
+        if not isinstance(values["revision"], int) or values["revision"] < 1:
+            raise ValueError("`revision` is a number from 1 on")
+        if values["snapshot"] is None:
+            raise ValueError("`snapshot` is missing")
+        return SessionId(kind, session), Record(**values)
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+        what = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
+        raise UsageError(f"this is no line of an export: {what}") from error
+
+
+def _value(field: Any, data: dict[str, Any]) -> Any:
+    name = field.name
+    if name == "snapshot" and _RAW in data:
+        return base64.b64decode(data[_RAW], validate=True)
+    if name not in data:
+        if field.default is MISSING and field.default_factory is MISSING:
+            raise KeyError(name)
+        return field.default_factory() if field.default is MISSING else field.default
+    value = data[name]
+    if name in _MAPPINGS:
+        return {key: base64.b64decode(entry, validate=True) for key, entry in value.items()}
+    if value is None or name not in _BYTES:
+        return value
+    return orjson.dumps(value) if name == "snapshot" else base64.b64decode(value, validate=True)
+
+
+def _is_json(blob: bytes) -> bool:
+    """Whether JSON gives these very bytes again."""
+    try:
+        return orjson.dumps(orjson.loads(blob)) == blob
+    except ValueError:
+        return False
+
+
+def _text(blob: bytes) -> str:
+    return base64.b64encode(blob).decode()
