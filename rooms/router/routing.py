@@ -236,10 +236,10 @@ class Routing:
             return
         channel.greeted = True
         if message.seq is not None:
-            channel.forget(message.seq)
-            if channel.behind:  # it is stored, and comes again after the view
+            if channel.behind:  # it comes again after the view; unanswered until then
                 channel.missed = channel.missed or channel.slow
                 return
+            channel.forget(message.seq)
             channel.settled = max(channel.settled, message.seq)
         data = frame(message.data, channel.codec)
         if message.cursor is not None:

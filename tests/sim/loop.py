@@ -12,9 +12,10 @@ import asyncio
 import contextlib
 from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from weakref import WeakSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
 T = TypeVar("T")
 
@@ -42,6 +43,7 @@ class Process:
         self.paused = False
         self.steps = 0
         """How many callbacks it ran."""
+        self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
         self._loop = loop
         self._context = copy_context()
         self._context.run(_PROCESS.set, self)
@@ -69,9 +71,21 @@ class Process:
         self._frozen.clear()
         self._loop.keep()
 
-    def kill_after(self, steps: int, then: Callable[[], None]) -> None:
-        """Have `then` called, which kills it, when it ran so many callbacks more."""
+    def after(self, steps: int, then: Callable[[], None]) -> None:
+        """Have `then` called when it has run so many callbacks more, before it runs the next."""
         self._doom = (self.steps + steps, then)
+
+    def waits_at(self) -> Iterator[str]:
+        """Where its tasks wait, each as `rooms/host/gate.py:97`: the awaits in the product's own
+        files, from the outermost inward.
+        """
+        for task in self.tasks:
+            waiting: Any = None if task.done() else task.get_coro()
+            while (frame := getattr(waiting, "cr_frame", None)) is not None:
+                _, found, file = frame.f_code.co_filename.rpartition("/rooms/")
+                if found:
+                    yield f"rooms/{file}:{frame.f_lineno}"
+                waiting = waiting.cr_await
 
     def pause(self) -> None:
         """Nothing of it runs until `resume`; its clocks go on."""
@@ -91,11 +105,11 @@ class Process:
         if self.paused:
             self._frozen.append(guarded)
             return False
-        self.steps += 1
         if self._doom is not None and self.steps >= self._doom[0]:
             then, self._doom = self._doom[1], None
             then()
-            return not self.dead
+            return self.may_run(guarded)
+        self.steps += 1
         return True
 
 
@@ -183,6 +197,13 @@ class SimLoop(asyncio.BaseEventLoop):
         handle = super().call_at(when, guarded, context=context)
         guarded.handle = handle
         return handle
+
+    def create_task(self, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:  # type: ignore[override]
+        task: asyncio.Task[Any] = super().create_task(*args, **kwargs)
+        process = _PROCESS.get()
+        if process is not None:
+            process.tasks.add(task)
+        return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         if "exception" in context:  # not: a task was dropped while it waited, with its process

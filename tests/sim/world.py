@@ -102,6 +102,7 @@ class World:
             for player in self.players:
                 player.begin()
             await self._trouble()
+        await passed(0.01)  # a server that was told to drain last is no longer one that stays
         self._calm()
         await self._settled()
         await self._answered()
@@ -126,7 +127,7 @@ class World:
         dice, process = self.dice, server.process
         match fault:
             case "kill":
-                process.kill_after(dice.randrange(60), lambda: self.kill(server))
+                process.after(dice.randrange(60), lambda: self.kill(server))
             case "pause" if not process.paused:
                 process.pause()
                 pause = dice.choice((0.5, 4.0, 11.0, 16.0))
@@ -182,11 +183,8 @@ class World:
                 player.wire.read_on()
 
     async def _settled(self) -> None:
-        """Wait until every page is connected, and who was to drain is gone."""
-        end = self.loop.time() + AGAIN
-        await self._within(AGAIN, lambda player: player.room.connection == "open")
-        while self.loop.time() < end and any(not one.process.dead for one in self._leaving):
-            await passed(0.25)
+        """Wait until every page is connected, and who was to drain is gone: at one moment."""
+        await self._within(AGAIN, self._is_settled)
         for player in self.players:
             if player.room.connection != "open":
                 what = f"{player.page} is {player.room.connection}: {player.room.closing}"
@@ -197,15 +195,20 @@ class World:
 
     async def _answered(self) -> None:
         """Wait until every event has its outcome."""
-        await self._within(AGAIN, lambda player: not player.unanswered)
+        await self._within(AGAIN, lambda: not any(player.unanswered for player in self.players))
         for player in self.players:
             if player.unanswered:
                 what = f"{player.page} {sorted(player.unanswered)}"
                 self.history.violated("unanswered", what)
 
-    async def _within(self, seconds: float, done: Callable[[Player], bool]) -> None:
+    def _is_settled(self) -> bool:
+        servers = any(server.up for server in self.servers)
+        gone = all(server.process.dead for server in self._leaving)
+        return servers and gone and all(one.room.connection == "open" for one in self.players)
+
+    async def _within(self, seconds: float, done: Callable[[], bool]) -> None:
         end = self.loop.time() + seconds
-        while self.loop.time() < end and not all(done(player) for player in self.players):
+        while self.loop.time() < end and not done():
             await passed(0.25)
 
     async def _sleep(self) -> None:

@@ -331,6 +331,18 @@ def test_outcomes_wait_for_the_view_that_was_asked_for() -> None:  # [SEND5]
     assert peer.took() == [text(b"newest"), text(b"outcome 1")]
 
 
+def test_what_a_slow_connection_wasnt_told_is_said_again_to_the_next_incarnation() -> None:
+    door = Door()  # [SEND2] [VIEW10]: the next one may know nothing of it: a deleted session's
+    channel, _ = door.joined()
+    door.number(channel, 1)
+    door.took()
+    door.routing.slow(channel)
+    door.hear(Tell(channel.number, b"outcome 1", seq=1), Asleep("counter", "s", 1))
+    sent = door.took()
+    assert attach_of(sent, channel).settled == 0
+    assert [said.message["seq"] for said in sent if isinstance(said, Said)] == [1]
+
+
 def test_too_much_that_cant_be_merged_closes_a_slow_connection() -> None:
     door = Door()
     channel, peer = door.joined()
