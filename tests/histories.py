@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-_ENTRY: Final = re.compile(r"(?P<event>[^:]+:\d+)(?:(?P<mark>[>!])(?P<time>\d+))?")
+_ENTRY: Final = re.compile(r"(?P<event>[^:]+:\d+)(?:(?P<mark>[>~!])(?P<time>\d+))?")
 
 
 class Violation(NamedTuple):
@@ -34,11 +34,14 @@ class Violation(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A line of a log. `due`: it set a timer; `fired`: it is that timer's (ms)."""
+    """A line of a log. `due`: it set a timer; `fired`: it is that timer's (ms). `strict`: which may
+    not be early.
+    """
 
     event: str
     due: int | None
     fired: int | None
+    strict: bool = True
 
 
 @dataclass(slots=True)
@@ -87,6 +90,8 @@ class History:
     _logs: dict[str, list[str]] = field(default_factory=dict)
     _deleted: set[str] = field(default_factory=set)
     _told: dict[tuple[str, int], tuple[str, Any]] = field(default_factory=dict)
+    _heard: set[tuple[str, str, int]] = field(default_factory=set)
+    _elsewhere: list[tuple[str, str]] = field(default_factory=list)
     _asked: dict[str, dict[str, int]] = field(default_factory=dict)
     _changed: list[str] = field(default_factory=list)
     _highest: dict[str, int] = field(default_factory=dict)
@@ -144,6 +149,10 @@ class History:
         """A client makes a connection: what it is shown then isn't older than what is known now."""
         self._asked[client] = dict(self._highest)
 
+    def made(self, view: Any, cursor: str) -> None:
+        """A host made this view, of this cursor: whoever is at the cursor sees just that."""
+        self._cursor(view, cursor, "the host")
+
     def shown(self, client: str, view: Any, cursor: str) -> None:
         """A client was shown a view, of this cursor."""
         context = view["context"]
@@ -155,10 +164,22 @@ class History:
         floor = self._asked.pop(client, {}).get(life, 0)
         if len(log) < floor:
             self._violated("stale", f"{client} asked at {floor} entries, and was shown {len(log)}")
-        known = self._cursors.setdefault((life, cursor), (client, view))
-        if known[1] is not view and known[1] != view:
-            self._violated("cursor", f"{cursor} is one view for {known[0]}, another for {client}")
+        self._cursor(view, cursor, client)
         self._shown.append(Shown(client, life, log, cursor, view))
+
+    def heard(self, client: str, event: Mapping[str, Any], view: Mapping[str, Any] | None) -> None:
+        """A client was told of an entry {life, place, entry}, when it saw this view."""
+        life, place, entry = event["life"], event["place"], event["entry"]
+        seen, log = (
+            (None, ()) if view is None else (view["context"]["life"], view["context"]["log"])
+        )
+        if seen != life:
+            self._elsewhere.append((life, f"{client}: {entry}, saw {seen}"))
+        elif len(log) < place or log[place - 1] != entry:
+            self._violated("heard before view", f"{client}: {entry} at {place}, saw {len(log)}")
+        if (client, life, place) in self._heard:
+            self._violated("heard twice", f"{client}: {entry}")
+        self._heard.add((client, life, place))
 
     def holds(self, client: str, view: dict[str, Any], expected: dict[str, Any]) -> None:
         """What a client sees in the end, and what it should, by name."""
@@ -241,6 +262,13 @@ class History:
         if known is not None:
             known.revision = new
 
+    def restored(self, session: str, stored: Mapping[str, Any], awake: Mapping[str, Any]) -> None:
+        """A room woke: what was stored of it, and what it is."""
+        for part in stored.keys() | awake.keys():
+            if stored.get(part) != awake.get(part):
+                what = f"{session}: {part} is {brief(awake.get(part))}, stored was "
+                self._violated("restored", what + brief(stored.get(part)))
+
     def released(self, session: str, owner: str, epoch: int) -> None:
         """A store took a session back."""
         known = self._owners.get(session)
@@ -266,6 +294,9 @@ class History:
                 self._violated("two outcomes", changed)
         for seen in self._shown:
             self._check_shown(seen)
+        for life, what in self._elsewhere:
+            if life not in self._deleted:  # what a deleted session told may come late
+                self._violated("heard before view", what)
         return self.violations
 
     def _check_operation(self, operation: Operation, places: dict[tuple[str, int], str]) -> None:
@@ -292,17 +323,17 @@ class History:
     def _check_log(self, life: str, log: list[str]) -> None:
         """One life: each client's events in their order, and each timer once and in time."""
         last: dict[str, int] = {}
-        due: dict[str, int] = {}
+        pending: dict[str, Entry] = {}
         for line in log:
             entry = parse(line)
             if entry.fired is not None:
-                armed = due.pop(entry.event, None)
-                if armed is None:
+                begun = pending.pop(entry.event, None)
+                if begun is None or begun.due is None:
                     self._violated("timer twice", f"{line} in {life}")
-                elif entry.fired < armed:
-                    self._violated("timer early", f"{line} was due at {armed}")
-                elif entry.fired > armed + self.late:
-                    self._violated("timer late", f"{line} was due at {armed}")
+                elif entry.fired < begun.due and begun.strict:
+                    self._violated("timer early", f"{line} was due at {begun.due}")
+                elif entry.fired > begun.due + self.late:
+                    self._violated("timer late", f"{line} was due at {begun.due}")
                 continue
             client, _, number = entry.event.rpartition(":")
             n = int(number)
@@ -310,12 +341,12 @@ class History:
                 self._violated("client order", f"{line} after {client}:{last[client]} in {life}")
             last[client] = n
             if entry.due is not None:
-                due[entry.event] = entry.due
+                pending[entry.event] = entry
         if life in self._deleted or self._ended is None:
             return
-        for event, when in due.items():
-            if when + self.late < self._ended:
-                self._violated("timer missing", f"{event} was due at {when} in {life}")
+        for event, begun in pending.items():
+            if begun.due is not None and begun.due + self.late < self._ended:
+                self._violated("timer missing", f"{event} was due at {begun.due} in {life}")
 
     def _check_once(self) -> None:
         """Nothing is applied twice, unless its session was made anew; nothing that wasn't said, and
@@ -350,6 +381,11 @@ class History:
         ):
             self._violated("undurable", f"{seen.client} saw {list(seen.log)[-3:]} at {seen.cursor}")
 
+    def _cursor(self, view: Any, cursor: str, whose: str) -> None:
+        known = self._cursors.setdefault((view["context"]["life"], cursor), (whose, view))
+        if known[1] is not view and known[1] != view:
+            self._violated("cursor", f"{cursor} is one view for {known[0]}, another for {whose}")
+
     def _tick(self) -> int:
         self._clock += 1
         return self._clock
@@ -365,14 +401,16 @@ def parse(line: str) -> Entry:
         raise ValueError(f"{line!r} is no entry of a log")
     time = None if match["time"] is None else int(match["time"])
     mark = match["mark"]
-    return Entry(match["event"], time if mark == ">" else None, time if mark == "!" else None)
+    due, fired = (None, time) if mark == "!" else (time, None)
+    return Entry(match["event"], due, fired, strict=mark != "~")
 
 
 def brief(value: Any) -> str:
     """A value for people: the end of a long list stands for it."""
     if isinstance(value, list) and len(value) > 4:
         return f"[{len(value)}: … {', '.join(map(str, value[-4:]))}]"
-    return repr(value)
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:100]} … {text[-100:]}"
 
 
 def rules(violations: Sequence[Violation]) -> Iterator[str]:

@@ -238,6 +238,28 @@ def _at_an_older_revision(history: History) -> None:
     history.acquired("s", "i", 2, "g", 0, 10_000)
 
 
+def _other_than_the_host_made(history: History) -> None:
+    history.made(view("a:1"), "x.1")
+    history.shown("a", view("a:2"), "x.1")
+
+
+def _heard_first(history: History) -> None:
+    history.heard("a", {"life": LIFE, "place": 1, "entry": "b:1"}, view())
+
+
+def _heard_of_another_life(history: History) -> None:
+    history.heard("a", {"life": "another", "place": 1, "entry": "b:1"}, view("b:1"))
+
+
+def _heard_twice(history: History) -> None:
+    for _ in range(2):
+        history.heard("a", {"life": LIFE, "place": 1, "entry": "b:1"}, view("b:1"))
+
+
+def _awake_otherwise(history: History) -> None:
+    history.restored("s", {"context": {"log": ["a:1"]}}, {"context": {"log": []}})
+
+
 @pytest.mark.parametrize(
     ("rule", "make"),
     [
@@ -261,6 +283,10 @@ def _at_an_older_revision(history: History) -> None:
         ("went back", _back_in_time),
         ("stale", _older_than_known),
         ("cursor", _one_cursor_two_views),
+        ("cursor", _other_than_the_host_made),
+        ("heard before view", _heard_first),
+        ("heard before view", _heard_of_another_life),
+        ("heard twice", _heard_twice),
         ("final view", _other_than_stored),
         ("timer missing", _timer),
         ("timer early", lambda history: _timer(history, "a:1!999")),
@@ -277,6 +303,7 @@ def _at_an_older_revision(history: History) -> None:
         ("stolen", _from_the_living),
         ("epoch", _epoch_again),
         ("revision lost", _at_an_older_revision),
+        ("restored", _awake_otherwise),
     ],
 )
 def test_a_bad_history_is_named(rule: str, make: Callable[[History], None]) -> None:

@@ -39,10 +39,11 @@ class Clock:
     def measured(self, store_now: int, asked: float, answered: float) -> None:
         """The store said `store_now` between these two moments of `elapsed`.
 
-        Small differences are the journey's jitter, and no reason for time to step.
+        When, isn't known better than that: small differences, and all within half a long journey,
+        are no reason for time to step.
         """
-        offset = store_now - (asked + answered) / 2
-        if self._offset is None or abs(offset - self._offset) > _JITTER:
+        offset, unsure = store_now - (asked + answered) / 2, (answered - asked) / 2
+        if self._offset is None or abs(offset - self._offset) > max(_JITTER, unsure):
             self._offset = offset
 
     def call_at(self, due: int, call: Callable[[], None]) -> asyncio.TimerHandle:

@@ -4,15 +4,23 @@ again.
     python -m tests.sim --seeds 500            # seeds 0 to 499
     python -m tests.sim --seed 57              # this one
     python -m tests.sim --mutant gate_off      # with a guard switched off: until it is caught
+    python -m tests.sim --steps                # a day, struck at every step of both its servers
+    python -m tests.sim --steps slow kill      # … of this weather, with this strike
+    python -m tests.sim --steps fair kill 0 57 # … of this server, at this step
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from tests.sim.mutants import MUTANTS, SCRIPTS, WEATHER, mutated
+from tests.sim.steps import STRIKES, Day, struck
 from tests.sim.world import NOTHING, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def main() -> int:
@@ -21,7 +29,10 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=100, help="how many worlds")
     parser.add_argument("--seed", type=int, help="one world, or the first of --seeds")
     parser.add_argument("--mutant", choices=sorted(MUTANTS), help="a guard to switch off")
+    parser.add_argument("--steps", nargs="*", metavar="DAY", help="strike at every step")
     asked = parser.parse_args()
+    if asked.steps is not None:
+        return _steps(*asked.steps)
     first = asked.seed or 0
     one = asked.seed is not None and "--seeds" not in " ".join(sys.argv)
     failed = 0
@@ -44,6 +55,30 @@ def main() -> int:
     if asked.mutant or not one:
         print(f"{failed} worlds broke a promise")  # noqa: T201
     return 1 if failed or asked.mutant else 0
+
+
+def _steps(*day: str) -> int:
+    """Days that are struck at every step, or one of them."""
+    failed = 0
+    for one in _days(*day):
+        violations = one.play()
+        if violations:
+            failed += 1
+            print(f"struck by {one}; again: python -m tests.sim --steps {one}")  # noqa: T201
+            for violation in violations[:10]:
+                print(f"  {violation}")  # noqa: T201
+    print(f"{failed} days broke a promise")  # noqa: T201
+    return 1 if failed else 0
+
+
+def _days(
+    weather: str = "fair", strike: str | None = None, place: str = "", step: str = ""
+) -> Iterator[Day]:
+    if strike and place and step:
+        yield Day(weather, strike, int(place), int(step))
+    else:
+        for name in [strike] if strike else STRIKES:
+            yield from struck(name, weather)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 Fate = Literal["refused", "lost", "unheard"]
 """Of a call to the store: it says no; it never arrives; it is done, and its answer never comes."""
 
-PEOPLE = {"reconnect": 3.0, "cut": 4.0, "silence": 1.0, "stall": 2.0, "repeat": 2.0, "reload": 1.0}
+PEOPLE = {
+    "reconnect": 3.0,
+    "cut": 4.0,
+    "silence": 1.0,
+    "stall": 2.0,
+    "repeat": 2.0,
+    "reload": 1.0,
+    "share": 2.0,
+    "renew": 0.5,
+}
 """What players and their networks do beside sending, and how often each."""
 MACHINES = {"kill": 2.0, "pause": 1.5, "drain": 1.0, "cut off": 2.0, "delete": 0.7}
 """What happens to servers and sessions."""
@@ -32,6 +41,7 @@ class Faults:
         self.network = dice.choice([0.001, 0.02, 0.2])
         self.store = dice.choice([0.0, 0.001, 0.02, 0.15])
         self.store_failures = dice.choice([0.0, 0.0, 0.02, 0.1])
+        self.lost_requests = dice.choice([0.0, 0.1, 0.3])
         self.roaming = 0.15
         self.stuck = dice.choice([0.0, 0.0, 0.0, 0.02])
 
@@ -54,6 +64,10 @@ class Faults:
     def network_delay(self) -> float:
         """How long one message travels."""
         return self.dice.expovariate(1 / self.network)
+
+    def loses_request(self) -> bool:
+        """Whether a request, or its answer, gets lost."""
+        return self.on and self.dice.random() < self.lost_requests
 
     def store_delay(self) -> float:
         """How long a call to the store, or its answer, travels."""

@@ -44,6 +44,8 @@ class Process:
         self.steps = 0
         """How many callbacks it ran."""
         self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self.before_step: Callable[[], object] | None = None
+        """Called before each callback."""
         self._loop = loop
         self._context = copy_context()
         self._context.run(_PROCESS.set, self)
@@ -109,6 +111,8 @@ class Process:
             then, self._doom = self._doom[1], None
             then()
             return self.may_run(guarded)
+        if self.before_step is not None:
+            self.before_step()
         self.steps += 1
         return True
 
@@ -198,7 +202,7 @@ class SimLoop(asyncio.BaseEventLoop):
         guarded.handle = handle
         return handle
 
-    def create_task(self, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:  # type: ignore[override]
+    def create_task(self, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = super().create_task(*args, **kwargs)
         process = _PROCESS.get()
         if process is not None:
@@ -230,8 +234,11 @@ async def passed(seconds: float) -> None:
     """Wait for so many seconds of the world's time."""
     loop = asyncio.get_running_loop()
     waiting: asyncio.Future[None] = loop.create_future()
-    loop.call_later(seconds, waiting.set_result, None)
-    await waiting
+    timer = loop.call_later(seconds, waiting.set_result, None)
+    try:
+        await waiting
+    finally:
+        timer.cancel()
 
 
 def world_loop() -> SimLoop:

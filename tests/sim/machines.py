@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from rooms.definition import Room, reply
 from rooms.sync.views import everything, show
-from runtime import assign, create_machine, enqueue_actions
+from runtime import assign, emit, enqueue_actions, from_promise, setup
+from tests.sim.loop import passed
 
 if TYPE_CHECKING:
+    from rooms.definition import Door
     from rooms.sync.views import Viewer
 
 
@@ -49,6 +51,27 @@ def _fired(args: Any, params: Any) -> dict[str, Any]:
     return {"log": [*args.context["log"], f"{args.event['entry']}!{args.now}"]}
 
 
+def _begin_work(args: Any, params: Any) -> None:
+    """Something that a coroutine does; how long it takes it says by another clock than a timer."""
+    entry, delay = _entry(args), min(args.event["delay"], 200)
+    args.enqueue.assign({"log": [*args.context["log"], f"{entry}~{args.now}"]})
+    args.enqueue.spawn_child("work", id=entry, input={"entry": entry, "delay": delay})
+
+
+async def _work(args: Any) -> str:
+    await passed(args.input["delay"] / 1000)
+    entry: str = args.input["entry"]
+    return entry
+
+
+def _worked(args: Any, params: Any) -> dict[str, Any]:
+    return {"log": [*args.context["log"], f"{args.event['output']}!{args.now}"]}
+
+
+def _tell(args: Any, params: Any) -> dict[str, Any]:
+    return {"type": "wrote", **_answer(args, params), "entry": _entry(args)}
+
+
 def _begin(args: Any) -> dict[str, Any]:
     life = f"{args.random.getrandbits(48):012x}"
     return {"life": life, "log": [], "secrets": {}, "seats": {}}
@@ -62,7 +85,7 @@ def _seat(word: str) -> Any:
 
 
 _ON: dict[str, Any] = {
-    "write": {"actions": [assign(_write), reply(_answer)]},
+    "write": {"actions": [assign(_write), emit(_tell), reply(_answer)]},
     "odd": {
         "guard": lambda args, params: len(args.context["log"]) % 2 == 1,
         "actions": [assign(_write), reply(_answer)],
@@ -72,6 +95,8 @@ _ON: dict[str, Any] = {
     "mutter": {"actions": assign(_whisper)},
     "arm": {"actions": [enqueue_actions(_arm), reply(_answer)]},
     "fired": {"actions": assign(_fired)},
+    "work": {"actions": [enqueue_actions(_begin_work), reply(_answer)]},
+    "xstate.done.actor.*": {"actions": assign(_worked)},
 }
 
 _SEATS: dict[str, Any] = {
@@ -82,10 +107,16 @@ _SEATS: dict[str, Any] = {
 }
 
 
+def _machine(id: str, on: dict[str, Any]) -> Any:
+    return setup(actors={"work": from_promise(_work)}).create_machine(
+        {"id": id, "version": "1", "context": _begin, "on": on}
+    )
+
+
 class Ledger(Room):
     """Everybody sees all of it; nobody has secrets here."""
 
-    machine = create_machine({"id": "ledger", "version": "1", "context": _begin, "on": _ON})
+    machine = _machine("ledger", _ON)
     view: Any = everything
     sleep_after = 3_000
     grace = 5_000
@@ -96,11 +127,16 @@ class Ledger(Room):
 
 
 class Table(Ledger):
-    """It hears of seats, and each viewer sees their own secret only."""
+    """It hears of seats; each viewer sees their own secret only, and what everybody shares."""
 
-    machine = create_machine(
-        {"id": "table", "version": "1", "context": _begin, "on": {**_ON, **_SEATS}}
-    )
+    machine = _machine("table", {**_ON, **_SEATS})
+    presence = True
+
+    @classmethod
+    async def authenticate(cls, door: Door) -> Viewer | None:
+        """Whom the token names, after a look into some directory."""
+        await passed(0.01)
+        return door.viewer
 
     def view(self, snapshot: Any, viewer: Viewer) -> Any:
         """The log and who is here, for everybody; one's own secret."""

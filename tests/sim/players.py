@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from client import RoomClosed, connect
 from client.errors import OutcomeLost
 from rooms.router.tokens import Tokens
+from rooms.sync.codec import encode
 from tests.sim.loop import EPOCH, Process, passed
 from tests.sim.network import Wire
 from tests.sim.servers import SECRET
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from client import Room
     from client.room import Outcome
     from client.websocket import Listener
+    from rooms.sync.codec import Codec
     from tests.sim.network import Near
     from tests.sim.world import World
 
@@ -25,6 +27,7 @@ EVENTS = {
     "whisper": 1.0,
     "mutter": 1.0,
     "arm": 2.0,
+    "work": 1.0,
     "broken": 1.0,
     "fired": 0.3,
 }
@@ -32,14 +35,19 @@ EVENTS = {
 
 
 class Player:
-    """A person, with one page open at a time; each page is a façade of its own."""
+    """A browser's tab, with one page open at a time; each page is a façade of its own. Several tabs
+    may be one viewer's.
+    """
 
-    def __init__(self, world: World, name: str, where: str) -> None:
+    def __init__(self, world: World, name: str, where: str, viewer: str | None = None) -> None:
         self.world = world
         self.name = name
+        self.viewer = viewer or name
         self.where = where
         self.process = Process(world.loop, name)
-        self.token = Tokens(SECRET).issue(name, EPOCH)
+        self.token = Tokens(SECRET).issue(self.viewer, EPOCH)
+        self.shared: dict[str, Any] = {}
+        """What this page shares of the moment."""
         self.room: Room
         self.wire: Wire | None = None
         self.unanswered: set[int] = set()
@@ -63,6 +71,7 @@ class Player:
         self._pages += 1
         self._sent = 0
         self.unanswered.clear()
+        self.shared = {}
         room = connect(
             f"http://sim/rooms/{self.where}",
             token=self.token,
@@ -73,6 +82,7 @@ class Player:
         room._client = f"façade-{self.page}".encode().hex()  # not of the system's chance
         page = self.page
         room.subscribe(lambda room: self._shown(page, room), error=self._refused)
+        room.on("wrote", lambda event: self._heard(page, room, event))
         self.room = room
 
     def _live(self) -> None:
@@ -94,9 +104,13 @@ class Player:
                     self.room.reconnect()
                 case "reload":
                     self.reload()
+                case "renew":
+                    self.renew()
+                case "share" if self.where.startswith("table"):
+                    self.share()
                 case "repeat":
                     self.room._put(self.room._outbox.again())
-                case fault:
+                case "cut" | "silence" | "stall" as fault:
                     await self._trouble(fault)
 
     async def _trouble(self, fault: str) -> None:
@@ -120,7 +134,7 @@ class Player:
         event: dict[str, Any] = {"type": type, "who": page, "n": n}
         if type in ("whisper", "mutter"):
             event["secret"] = self.secret(n)
-        elif type == "arm":
+        elif type in ("arm", "work"):
             event["delay"] = self.world.dice.choice((10, 500, 4_000, 12_000))
         elif type == "fired":
             event = {"type": "fired", "entry": f"{page}:{n}"}
@@ -128,9 +142,25 @@ class Player:
         self.unanswered.add(n)
         room.send(event).add_done_callback(lambda done: self._answered(room, page, n, done))
 
+    def tell(self, *types: str) -> None:
+        """Send these, as this player."""
+        for type in types:
+            self.process.run(self.send, type)
+
     def secret(self, n: int) -> str:
         """What nobody else may see."""
-        return f"secret of {self.page} {n}"
+        return f"secret of {self.viewer}: {self.page} {n}"
+
+    def renew(self) -> None:
+        """Bring a fresh token."""
+        token = Tokens(SECRET).issue(self.viewer, self.world.loop.now())
+        codec: Codec = "msgpack" if self._codec == "rooms.v1.msgpack" else "json"
+        self.room._link.send(encode({"type": "room.token", "token": token}, codec))
+
+    def share(self) -> None:
+        """Tell the others where one's pointer is."""
+        self.shared = {"at": self.world.dice.randrange(100)}
+        self.room.presence(self.shared)
 
     def reload(self) -> None:
         """Close the page, and open another one."""
@@ -157,6 +187,9 @@ class Player:
     def _shown(self, page: str, room: Room) -> None:
         if room.cursor is not None:
             self.world.history.shown(page, room.view, room.cursor)
+
+    def _heard(self, page: str, room: Room, event: dict[str, Any]) -> None:
+        self.world.history.heard(page, event, room.view)
 
     def _refused(self, error: Exception) -> None:
         assert isinstance(error, RoomClosed)

@@ -12,7 +12,7 @@ from rooms.errors import StoreError
 from rooms.host.clock import Clock
 from rooms.host.host import Host
 from rooms.link.memory import pair
-from rooms.link.protocol import Live
+from rooms.link.protocol import Fanout, Live, Tell
 from rooms.router.limits import Limits
 from rooms.router.router import Router
 from rooms.store.port import SessionId
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rooms.link.memory import End
     from rooms.link.protocol import Message
     from rooms.router.connections import Connections
+    from rooms.router.http import Http
     from tests.sim.network import Wire
     from tests.sim.world import World
 
@@ -43,7 +44,9 @@ class Server:
         self.way: Any = Way(world.loop, world.store, self.process, world.faults, world.environment)
         self.host: Host | None = None
         self.connections: Connections
-        self._router: Router
+        self.http: Http
+        self.serving: set[asyncio.Task[None]] = set()
+        self.router: Router
         self.process.soon(self._begin)
 
     @property
@@ -65,16 +68,17 @@ class Server:
             return
         ours, theirs = pair()
         host.serve(_Tapped(theirs, self._said))
-        self._router = Router(
+        self.router = Router(
             ours,
-            kinds=dict.fromkeys(KINDS, False),
+            kinds={name: "authenticate" in vars(kind) for name, kind in KINDS.items()},
             secret=SECRET,
             now=clock.now,
             limits=Limits.off(),
             pages=None,
             facade=Path(__file__).parent,
         )
-        self.connections = self._router._connections
+        self.connections = self.router._connections
+        self.http = self.router._http
         self.ready = True
 
     def drain(self) -> None:
@@ -84,17 +88,22 @@ class Server:
             self._ending = asyncio.get_running_loop().create_task(self._drain())
 
     async def _drain(self) -> None:
-        await self._router.close()
+        await self.router.close()
         assert self.host is not None
         await self.host.drain()
         self.world.kill(self)
 
     def _said(self, message: Message) -> None:
-        """The host says something: of a room that is live, look whether it is what was stored."""
+        """The host says something: see that a live room is what was stored, and what is shown."""
+        assert self.host is not None
         if isinstance(message, Live):
-            assert self.host is not None
             id = SessionId(message.kind, message.session)
             self.world.compare(id, self.host.rooms[id])
+        elif isinstance(message, (Fanout, Tell)) and message.cursor is not None:
+            for room in self.host.rooms.values():
+                for watch in room.audience._fanout._watches.values():
+                    if watch.backlog.cursor == message.cursor:
+                        self.world.history.made(watch.backlog.view, message.cursor)
 
 
 class _Tapped:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import random
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from rooms.host import record as stored
 from rooms.store.port import SessionId
 from tests.histories import History, Violation
+from tests.sim.bounds import exceeded, left
 from tests.sim.faults import Faults
 from tests.sim.loop import Process, SimLoop, passed
 from tests.sim.machines import seen
 from tests.sim.players import Player
+from tests.sim.robots import Robot
 from tests.sim.servers import Server
 from tests.sim.store import WitnessedStore, run_now
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from rooms.host.room import LiveRoom
 
 PLAYERS = 3
+_SECRET = re.compile(r"secret of (\w+):")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 TROUBLE = 25.0
 """How long things go wrong (s)."""
@@ -63,6 +67,7 @@ class World:
         self.pace = weather.get("pace") or self.dice.choice([0.25, 0.6, 2.0])
         self.servers: list[Server] = []
         self.players: list[Player] = []
+        self.robots: list[Robot] = []
         self.favourite = 0
         """The server that new connections come to."""
         self.digest = hashlib.blake2b(digest_size=8)
@@ -96,11 +101,16 @@ class World:
         self.servers = [Server(self, f"server-{number}") for number in range(servers)]
         where = self.dice.choice([["ledger/a"], ["table/a"], ["ledger/a", "table/b"]])
         self.players = [Player(self, f"p{n}", self.dice.choice(where)) for n in range(PLAYERS)]
+        if self._script is None:
+            if self.dice.random() < 0.4:  # another tab of the first one's
+                self.players.append(Player(self, "tab", self.players[0].where, "p0"))
+            if self.dice.random() < 0.4:
+                self.robots.append(Robot(self, "robot", self.dice.choice(where)))
         if self._script is not None:
             await self._script(self)
         else:
-            for player in self.players:
-                player.begin()
+            for one in self.people():
+                one.begin()
             await self._trouble()
         await passed(0.01)  # a server that was told to drain last is no longer one that stays
         self._calm()
@@ -119,6 +129,7 @@ class World:
         machines, end = self.faults.machines, self.loop.time() + TROUBLE
         while self.loop.time() < end:
             await passed(self.dice.expovariate(1 / 4))
+            self._look_at_bounds()
             if machines:
                 fault = self.dice.choices(list(machines), list(machines.values()))[0]
                 self._strike(fault, self.dice.choice(self.servers))
@@ -195,10 +206,11 @@ class World:
 
     async def _answered(self) -> None:
         """Wait until every event has its outcome."""
-        await self._within(AGAIN, lambda: not any(player.unanswered for player in self.players))
-        for player in self.players:
-            if player.unanswered:
-                what = f"{player.page} {sorted(player.unanswered)}"
+        people = self.people()
+        await self._within(AGAIN, lambda: not any(one.unanswered for one in people))
+        for one in people:
+            if one.unanswered:
+                what = f"{one.name} {sorted(one.unanswered)}"
                 self.history.violated("unanswered", what)
 
     def _is_settled(self) -> bool:
@@ -217,9 +229,9 @@ class World:
             player.process.run(player.room.close)
         await passed(ASLEEP)
         for server in self.servers:
-            if server.up and server.host is not None and server.host.live():
-                self.history.violated("awake", f"{server.host.live()}, though nobody is there")
-        for where in dict.fromkeys(player.where for player in self.players):
+            for kept in left(server):
+                self.history.violated("kept", kept)
+        for where in dict.fromkeys(one.where for one in self.people()):
             self._end_life(SessionId(*where.split("/")))
 
     def _end_life(self, id: SessionId, deleted: bool = False) -> None:
@@ -241,10 +253,33 @@ class World:
             if context is None or room.connection != "open":
                 continue
             if player.where.startswith("table"):
-                context = seen(context, player.name)
+                context = seen(context, player.viewer)
             self.history.holds(player.page, room.context, context)
+            self._compare_presence(player)
+
+    def _compare_presence(self, player: Player) -> None:
+        """Everybody knows who is here, and what they shared last: of one of a viewer's tabs."""
+        shared: dict[str, list[Any]] = {}
+        for other in self.players:
+            if other.where == player.where and other.where.startswith("table"):
+                shared.setdefault(other.viewer, []).append(other.shared)
+        present = player.room.present
+        for viewer in shared.keys() | present.keys():
+            if present.get(viewer) not in shared.get(viewer, []):
+                what = f"{player.page} believes {viewer} shares {present.get(viewer)}"
+                self.history.violated("presence", f"{what}, not {shared.get(viewer)}")
 
     # ------------------------------------------------------------------ looks
+
+    def people(self) -> list[Player | Robot]:
+        """Everybody who is not a server."""
+        return [*self.players, *self.robots]
+
+    def _look_at_bounds(self) -> None:
+        for server in self.servers:
+            if server.up:
+                for what in exceeded(server):
+                    self.history.violated("unbounded", what)
 
     def _lateness(self) -> int:
         if not self.faults.gentle:
@@ -265,9 +300,9 @@ class World:
         row = self.store._rows.get(id)
         if row is None or row.snapshot is None or row.epoch != room.claim.epoch:
             return
-        now = stored.dump(room._system, room.session.snapshot)
-        if now != row.snapshot and row.revision == room.session.revision:
-            self.history.violated("restored", f"{id}: {now!r} was {row.snapshot!r}")
+        if row.revision == room.session.revision:
+            now = stored.dump(room._system, room.session.snapshot)
+            self.history.restored(str(id), _as_slept(row.snapshot), _as_slept(now))
 
     def watch(self, player: Player, page: str, message: dict[str, Any]) -> None:
         """A server wrote this for a player's page."""
@@ -279,22 +314,31 @@ class World:
             case "room.patch":
                 if not message["ops"]:
                     self.history.violated("leak", f"{page}: a step that it can't see")
-                self._look_for_secrets(player, page, message["ops"])
+                self.look_for_secrets(player, page, message["ops"])
             case "room.view":
-                self._look_for_secrets(player, page, message["view"])
+                self.look_for_secrets(player, page, message["view"])
 
-    def _look_for_secrets(self, player: Player, page: str, shown: Any) -> None:
-        if not player.where.startswith("table"):
+    def look_for_secrets(self, one: Player | Robot, page: str, shown: Any) -> None:
+        """Somebody is shown this: nobody else's secrets are in it."""
+        if not one.where.startswith("table"):
             return
-        text = json.dumps(shown)
-        for other in self.players:
-            if other is not player and f"secret of {other.name}." in text:
-                self.history.violated("leak", f"{page} saw a secret of {other.name}")
+        told = set(_SECRET.findall(json.dumps(shown))) - {one.viewer}
+        if told:
+            self.history.violated("leak", f"{page} saw secrets of {sorted(told)}")
 
     def _processes(self) -> list[Process]:
-        people = [player.process for player in self.players]
+        people = [one.process for one in self.people()]
         servers = [server.process for server in (*self.servers, *self._leaving)]
         return [*people, *servers, self.environment]
+
+
+def _as_slept(snapshot: bytes) -> Any:
+    """A stored snapshot, but for how often its coroutines were started: again with each wake."""
+    state = json.loads(snapshot)
+    state.pop("starts", None)
+    for child in state.get("children", {}).values():
+        child.pop("start", None)
+    return state
 
 
 class _Complaints(logging.Handler):
