@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     # from definition
     from rooms.definition import Door, Room, reply
 
+    # from effects
+    from rooms.effects import Attempt, effect, send_to_room
+
     # from errors
     from rooms.errors import CloseCode, RoomsError, UsageError
 
@@ -38,6 +41,10 @@ __all__ = [
     "Door",
     "Room",
     "reply",
+    # effects
+    "Attempt",
+    "effect",
+    "send_to_room",
     # errors
     "CloseCode",
     "RoomsError",
@@ -66,6 +73,7 @@ __all__ = [
 _HOMES = {
     "rooms.app": ("App",),
     "rooms.definition": ("Door", "Room", "reply"),
+    "rooms.effects": ("Attempt", "effect", "send_to_room"),
     "rooms.errors": ("CloseCode", "RoomsError", "UsageError"),
     "rooms.sync.parts": ("map_values", "omit", "pick"),
     "rooms.sync.policy": ("policy",),

@@ -19,13 +19,18 @@ from runtime import declare
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
+    from rooms.effects import EffectFunction
     from rooms.sync.views import Seen
 
 Durability = Literal["memory", "primary", "fsync"]
+RestoreTimers = Literal["deadline", "remaining"]
+RestoreInvoked = Literal["restart", "fail", "resume"]
 
 _WORDS: Final = {
     "durability": ("memory", "primary", "fsync"),
     "several": ("coexist", "takeover"),
+    "restore_timers": ("deadline", "remaining"),
+    "restore_invoked": ("restart", "fail", "resume"),
 }
 
 reply = declare("rooms.reply")
@@ -63,6 +68,21 @@ class Room:
 
     on_error: ClassVar[Literal["reject", "stop"]] = "reject"
     """An exception while an event is handled: drop that event's step, or stop as XState does."""
+
+    effects: ClassVar[Mapping[str, EffectFunction]] = {}
+    """What performs the durable effects that the machine declares with `effect(name, params)`:
+    coroutine functions `(room, params, attempt)`, by name."""
+
+    effect_attempts: ClassVar[int] = 8
+    """After how many attempts a durable effect is a dead letter."""
+
+    restore_timers: ClassVar[RestoreTimers] = "deadline"
+    """Timers of a room that slept: `deadline`, they fire at the time they were set for, which wakes
+    the room · `remaining`, their clock stood still, and they don't wake it."""
+
+    restore_invoked: ClassVar[RestoreInvoked] = "restart"
+    """Coroutines that a crash or restart interrupted: begin anew · `fail`, the machine hears that
+    they failed · `resume`, begin again under the key that they had."""
 
     sleep_after: ClassVar[int] = 10_000
     """How long nothing happens before the room sleeps."""
@@ -123,6 +143,12 @@ class Room:
         for type in cls.volatile:
             if reserved(type):
                 raise UsageError(f"{cls.__name__}.volatile: no client can send {type!r}")
+        for name, function in cls.effects.items():
+            if name == "send_to_room" or not inspect.iscoroutinefunction(function):
+                raise UsageError(
+                    f"{cls.__name__}.effects[{name!r}] is to be a coroutine function "
+                    "(room, params, attempt), and not named send_to_room"
+                )
 
     # -------------------------------------------------------------- who is let in, who may do what
 
@@ -151,6 +177,12 @@ class Room:
     ) -> bool | str:
         """Whether the viewer may send this event to a child actor. Default: nobody may."""
         return False
+
+    def allow_room(
+        self, kind: str, session: str, event: Mapping[str, Any], snapshot: Seen
+    ) -> bool | str:
+        """Whether another room of the App may send this event now. False or a reason rejects it."""
+        return True
 
     def may_see(self, viewer: Viewer, other: Viewer) -> bool:
         """Whether `viewer` is told of `other`'s presence."""

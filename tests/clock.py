@@ -40,9 +40,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     async def settle(self) -> None:
         """Let everything finish that is ready, and what follows from it, at this moment."""
-        await _step()
+        await step()
         while self._ready_now():
-            await _step()
+            await step()
 
     async def advance(self, ms: int) -> None:
         """Move time on, stopping at each timer on the way."""
@@ -72,7 +72,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 @coroutine
-def _step() -> Generator[None, Any, None]:
+def step() -> Generator[None, Any, None]:
     """One round of the loop."""
     yield
 

@@ -1,7 +1,7 @@
-"""A plain HTTP request as a room sees it: a look, an event, or a visit of the author's own.
+"""What is asked of a room without a connection: a plain HTTP request, or another room's letter.
 
-In: what `rooms/host/requests.py` read. Out: one `Answer` over the link it came from, when the gate
-is open for it.
+In: what `rooms/host/requests.py` read, or what the keeper delivers. Out: one answer to where it
+came from, when the gate is open for it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from rooms.host import door
+from rooms.host.neighbours import Neighbour
 from rooms.link.protocol import Answer
 from rooms.sync.codec import encode
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rooms.errors import Closing
     from rooms.host.audience import Audience
     from rooms.host.marks import Outcome
+    from rooms.host.neighbours import Letter
     from rooms.link.memory import End
     from rooms.sync.messages import Json
     from rooms.sync.views import Viewer
@@ -30,11 +32,13 @@ logger = logging.getLogger(__name__)
 class Ask:
     """A look at the view (`event` None) or one event.
 
-    `key` is the client that an Idempotency-Key makes, None without one; `known` the cursor of
-    If-None-Match.
+    `key` is the client that an Idempotency-Key makes, None without one, and its one event has the
+    number 1; `known` the cursor of If-None-Match.
     """
 
     __slots__ = ("_end", "_number", "create", "event", "key", "known", "viewer")
+    seq: int = 1
+    since: int | None = None
 
     def __init__(
         self,
@@ -130,6 +134,30 @@ class Visit(Ask):
             self.reply(404, {"reason": "there is nothing here"})
         else:
             self._send(*response)
+
+
+class Delivery(Ask):
+    """A letter from another room; `outcome` is its outcome, or raises Closing."""
+
+    __slots__ = ("outcome", "seq", "since")
+
+    def __init__(self, letter: Letter) -> None:
+        self.viewer = Neighbour.of(letter.sender)
+        self.event = letter.event
+        self.key = letter.generation
+        self.seq = letter.seq
+        self.since = letter.since
+        self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def answer(self, audience: Audience, outcome: Outcome | None, now: int) -> None:
+        """Tell whoever waits, unless they are gone."""
+        if outcome is not None and not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+    def refuse(self, refused: Closing) -> None:
+        """Say that it can't be."""
+        if not self.outcome.done():
+            self.outcome.set_exception(refused)
 
 
 def _status(outcome: Outcome) -> int:

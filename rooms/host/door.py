@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rooms.errors import CloseCode, Closing
 from rooms.host.marks import Outcome
+from rooms.host.neighbours import PREFIX, Neighbour
 from rooms.sync.views import Viewer
 
 if TYPE_CHECKING:
@@ -76,10 +77,12 @@ def judge_volatile(
     if viewer is OPERATOR:
         return None
     try:
-        if child is None:
-            allowed = room.allow_send(viewer, event, snapshot)
-        else:
+        if child is not None:
             allowed = room.allow_send_to(viewer, child, event, snapshot)
+        elif isinstance(viewer, Neighbour):
+            allowed = room.allow_room(*viewer.room, event, snapshot)
+        else:
+            allowed = room.allow_send(viewer, event, snapshot)
     except Exception:
         logger.exception("%s/%s: allow_send raised", room.kind, room.id)
         return Outcome("rejected", FAILED, "whether this is allowed can't be told")
@@ -100,8 +103,10 @@ def admit(
 
     Raises:
         Closing: 4404 nothing was ever accepted under this name, and it isn't to be made; 4403 the
-            author says no, or the room is full.
+            author says no, the room is full, or their name is a room's.
     """
+    if viewer.id.startswith(PREFIX):
+        raise Closing(CloseCode.FORBIDDEN, f"{PREFIX!r} begins the names of rooms, not of viewers")
     if not exists and not create:
         raise Closing(CloseCode.NOT_FOUND, "there is no such room")
     if viewer is OPERATOR:

@@ -17,7 +17,7 @@ import msgpack
 
 from rooms.errors import CloseCode, Closing, Fenced, StoreError, Unstorable
 from rooms.host.alarms import Alarms
-from rooms.host.ask import Ask
+from rooms.host.ask import Ask, Delivery
 from rooms.host.gate import Gate
 from rooms.host.lease import Lease
 from rooms.host.room import Claim
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from rooms.host.clock import Clock
     from rooms.host.kinds import Kind
     from rooms.host.links import Channel, Links
+    from rooms.host.marks import Outcome
+    from rooms.host.neighbours import Letter
     from rooms.host.room import LiveRoom
     from rooms.host.turn import Item
     from rooms.link.protocol import Message
@@ -133,6 +135,17 @@ class RoomKeeper:
             else:
                 self._refuse(item, Closing(CloseCode.OVERLOADED, "too much waits for this room"))
 
+    async def deliver(self, to: SessionId, letter: Letter) -> Outcome:
+        """Take a letter to another session of this host, and bring its outcome.
+
+        Raises Closing: there is no such kind, or the room can't be opened (now).
+        """
+        if to.kind not in self._kinds:
+            raise Closing(CloseCode.NOT_FOUND, f"there is no kind {to.kind!r}")
+        delivery = Delivery(letter)
+        self.put(to, delivery)
+        return await delivery.outcome
+
     def wake(self, id: SessionId) -> None:
         """Wake a session, though nobody waits for an answer."""
         if id not in self.live and not self._draining and id.kind in self._kinds:
@@ -227,7 +240,8 @@ class RoomKeeper:
         else:
             del self._resting[id]
             self._drops.pop(id, None)
-            activation: bytes = msgpack.packb(room.audience.save())
+            asleep = {"views": room.audience.save(), "asleep": self.clock.now()}
+            activation: bytes = msgpack.packb(asleep)
             if await self._release(room.claim, activation):
                 self._alarms.note(id, room.due())
             self._turn_out(room)

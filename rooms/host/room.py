@@ -18,25 +18,29 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from rooms.errors import CloseCode, Closing, StoreError, Unstorable
 from rooms.host import door, record
 from rooms.host.ask import Ask
+from rooms.host.courier import Courier
 from rooms.host.teller import Teller
-from rooms.host.turn import Answered, Delivered, Denied, Enter, Heard, Leave, Turn
+from rooms.host.turn import Answered, Delivered, Denied, Enter, Heard, Leave, Retried, Turn
 from rooms.store.port import Commit
 from rooms.sync import messages
 from runtime import Performer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rooms.host.audience import Audience
     from rooms.host.clock import Clock
     from rooms.host.gate import Gate
     from rooms.host.links import Channel
+    from rooms.host.marks import Outcome
+    from rooms.host.neighbours import Letter
+    from rooms.host.outbox import Entry
     from rooms.host.session import Session
     from rooms.host.turn import Item
     from rooms.link.protocol import Message
     from rooms.store.port import SessionId
     from rooms.sync.messages import Json
-    from runtime import Effect, Event, System, SystemSnapshot
+    from runtime import Declared, Effect, Event, System, SystemSnapshot
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +72,12 @@ class Keeper(Protocol):
     def send(self, messages: Iterable[Message]) -> None:
         """Send link messages, by the host's channel numbers."""
 
+    async def deliver(self, to: SessionId, letter: Letter) -> Outcome:
+        """Take a letter to another session, wherever it lives, and bring its outcome.
+
+        Raises Closing: it can't be, for now where `code.come_back` is true.
+        """
+
     def idle(self, room: LiveRoom) -> None:
         """The room has nothing to do: let it sleep."""
 
@@ -89,12 +99,14 @@ class _Flight(NamedTuple):
 
     turns: list[Turn]
     snapshot: SystemSnapshot
+    owed: Mapping[int, Entry] | None = None  # the outbox, where it may have changed
 
 
 class LiveRoom:
     """One session, live. `begin` performs the effects it starts with.
 
-    `rewrite`: the stored bytes are another machine version's, and go with the next commit.
+    `rewrite`: the stored bytes are another machine version's, and go with the next commit. `begun`:
+    restoring it has changed it, which is to be stored before anybody sees it.
     """
 
     def __init__(
@@ -106,6 +118,7 @@ class LiveRoom:
         audience: Audience,
         *,
         rewrite: bool,
+        begun: bool,
     ) -> None:
         self.claim = claim
         self.session = session
@@ -123,6 +136,7 @@ class LiveRoom:
         self._flights: deque[_Flight] = deque()
         self._handed = session.revision
         self._rewrite = rewrite
+        self._begun = begun
         self._shown = session.snapshot
         self._emitted: list[Event] = []
         self._alarm: tuple[int, asyncio.TimerHandle] | None = None
@@ -131,14 +145,38 @@ class LiveRoom:
         self._rested: asyncio.Future[None] | None = None
         self._teller = Teller(session, audience, keeper.send)
         self._performer = Performer(
-            self._delivered, report=self._report, logger=self._log, emit=self._emit
+            self._delivered,
+            report=self._report,
+            logger=self._log,
+            emit=self._emit,
+            declared=self._declared,
+        )
+        self._courier = Courier(
+            self._room,
+            session.outbox,
+            claim.id,
+            claim.epoch,
+            clock=keeper.clock,
+            deliver=keeper.deliver,
+            report=self.put,
         )
 
-    def begin(self, effects: Iterable[Effect]) -> None:
+    def begin(self, effects: tuple[Effect, ...]) -> None:
         """Start what runs outside of turns. What is emitted meanwhile is heard by nobody."""
-        for effect in effects:
-            self._performer.perform(effect, self.session.snapshot)
-        self._emitted.clear()
+        outbox = self.session.outbox
+        if self._begun:
+            turn = Turn()
+            self.session.begun(effects, turn, self._keeper.clock.now())
+            self._pending.append(turn)
+            self._proceed()
+        else:
+            for effect in effects:
+                self._performer.perform(effect, self.session.snapshot)
+            self._emitted.clear()
+        if outbox.changed():
+            self._schedule()
+        else:
+            self._courier.see(outbox.entries)
         self._set_alarm()
         self._watch_idle()
 
@@ -182,6 +220,10 @@ class LiveRoom:
         else:
             error = messages.error(refused.code or "", refused.reason or "")
             self.audience.tell(channel, error)
+
+    def retry(self) -> None:
+        """An operator wants what failed for good to be tried again: effects and timers."""
+        self.put(Retried())
 
     # ------------------------------------------------------------------ a turn
 
@@ -245,16 +287,20 @@ class LiveRoom:
         self._schedule()
 
     def due(self) -> int | None:
-        """When this session has to be awake: its machine's timers, and seats that it hears of."""
-        return _earliest(self.session.next_due(), self.session.seats.wakes_at)
+        """When this session has to be awake: for its timers, its durable effects, its seats."""
+        session, stands = self.session, self._room.restore_timers == "remaining"
+        timers = None if stands else session.next_due()
+        return _earliest(timers, _earliest(session.outbox.next_due(), session.seats.wakes_at))
 
     # ------------------------------------------------------------------ commit
 
     def _unstored(self) -> bool:
         """Whether something must be written before what follows from it may be seen."""
+        session = self.session
+        if session.revision and session.outbox.changed():
+            return True
         if self._room.durability == "memory" and self._rested is None:
             return False
-        session = self.session
         return session.revision > self._handed or (
             session.revision > 0
             and (session.marks.changed() or (self._keeps_seats and session.seats.changed))
@@ -280,7 +326,8 @@ class LiveRoom:
             self.drop(error)
             return None
         id, incarnation, epoch, generation = self.claim
-        seats = session.seats
+        seats, outbox = session.seats, session.outbox
+        owed = outbox.entries if outbox.changed() else None
         commit = Commit(
             id=id,
             incarnation=incarnation,
@@ -293,11 +340,12 @@ class LiveRoom:
             snapshot=snapshot,
             seats=seats.dump() if self._keeps_seats and seats.changed else None,
             marks=session.marks.changes(),
+            outbox=outbox.changes(),
             durable=self._room.durability == "fsync",
         )
         self._handed = session.revision
         self._rewrite = False
-        self._flights.append(_Flight(self._pending, session.snapshot))
+        self._flights.append(_Flight(self._pending, session.snapshot, owed))
         self._pending = []
         return commit
 
@@ -341,6 +389,8 @@ class LiveRoom:
         for turn in flight.turns:
             for told in turn.told:
                 self._teller.tell(told, now)
+        if flight.owed is not None and self._rested is None:
+            self._courier.see(flight.owed)
         if self._rested is not None and self._at_rest() and not self._rested.done():
             self._rested.set_result(None)
 
@@ -355,6 +405,10 @@ class LiveRoom:
 
     def _report(self, address: str, error: BaseException) -> None:
         logger.error("%s: actor %r: an action failed: %r", self.claim.id, address, error)
+
+    def _declared(self, effect: Declared) -> None:
+        if not effect.name.startswith("rooms."):  # those are the session's: replies, the outbox
+            logger.warning("%s: nobody performs %r; see rooms.effect", self.claim.id, effect.name)
 
     def _log(self, *what: object) -> None:
         logger.info("%s: %s", self.claim.id, " ".join(map(str, what)))
@@ -378,19 +432,29 @@ class LiveRoom:
         self._idle = None
         if self.closed or self._rested is not None:
             return
-        clock, patience, due = self._keeper.clock, self._patience(), self.due()
+        clock, patience = self._keeper.clock, self._patience()
         quiet = clock.elapsed() - self._touched
         if quiet < patience:
             self._watch_idle()
-        elif (
-            self._at_rest()
-            and not len(self._performer)  # a running coroutine keeps its room awake
-            and self.session.seats.settled
-            and (due is None or due - clock.now() > patience)
-        ):
+        elif self._at_rest() and not self._awaited(patience):
             self._keeper.idle(self)
         else:
             self._look_later(max(patience, LOOK_AGAIN))
+
+    def _awaited(self, patience: int) -> bool:
+        """Whether something goes on here that isn't stored, or is about to happen."""
+        session, due = self.session, self.due()
+        return (
+            len(self._performer) > 0  # coroutines
+            or self._courier.busy
+            or not session.seats.settled
+            or (due is not None and due - self._keeper.clock.now() <= patience)
+            or (  # who watches a clock that would stand still
+                self._room.restore_timers == "remaining"
+                and len(self.audience) > 0
+                and session.next_due() is not None
+            )
+        )
 
     def _at_rest(self) -> bool:
         return not (self._mailbox or self._pending or self._flights or self._unstored())
@@ -452,6 +516,7 @@ class LiveRoom:
         self.closed = True
         self.audience.close()
         self._performer.stop_all()
+        self._courier.stop()
         if self._alarm is not None:
             self._alarm[1].cancel()
         if self._idle is not None:

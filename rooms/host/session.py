@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rooms.errors import CloseCode, Closing, Unstorable
 from rooms.host import door, record
-from rooms.host.ask import Ask
+from rooms.host.ask import Ask, Delivery
 from rooms.host.clients import Client, Clients, client_key
 from rooms.host.marks import ACCEPTED, IGNORED, MAX_MARKS, Outcome
 from rooms.host.turn import (
@@ -25,8 +25,10 @@ from rooms.host.turn import (
     Heard,
     Leave,
     Newest,
+    Performed,
     Rekeyed,
     Renewed,
+    Retried,
     Say,
     Settled,
     Shut,
@@ -35,6 +37,7 @@ from rooms.host.turn import (
 from rooms.sync import conversation as talk
 from rooms.sync import messages
 from runtime import Declared
+from runtime.statechart.events import matches_descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,22 +45,25 @@ if TYPE_CHECKING:
     from rooms.definition import Room
     from rooms.host.links import Channel
     from rooms.host.marks import Marks
+    from rooms.host.outbox import Entry, Outbox
     from rooms.host.seats import Seats
     from rooms.host.turn import Item, Turn
     from rooms.sync.messages import Json
     from rooms.sync.views import Viewer
-    from runtime import Event, Step, System, SystemSnapshot, Timer
+    from runtime import Effect, Event, Step, System, SystemSnapshot, Timer
 
 logger = logging.getLogger(__name__)
 
 MAX_TIMERS: Final = 64
 """How many due timers one turn fires."""
-RETRY_TIMER: Final = 1_000
-"""When a timer whose event failed is tried again (ms); doubled each time."""
-LONGEST_RETRY: Final = 300_000
 FORGET_EVERY: Final = 3_600_000
 """How often a room that stays awake looks for clients to forget (ms)."""
+MAX_ERROR: Final = 500
+"""How much of a timer's error is kept (characters)."""
 REPLY: Final = "rooms.reply"
+DONE: Final = "room.effect.done"
+FAILED: Final = "room.effect.failed"
+TOO_OLD: Final = "what you sent is too old to be safe: it may have been handled before"
 
 
 class Session:
@@ -76,6 +82,7 @@ class Session:
         revision: int,
         seats: Seats,
         marks: Marks,
+        outbox: Outbox,
         validate: Callable[[Mapping[str, Json]], str | None],
         careful: bool,
         now: int,
@@ -86,12 +93,12 @@ class Session:
         self.revision = revision
         self.seats = seats
         self.marks = marks
+        self.outbox = outbox
         self.clients = Clients(marks)
         self._system = system
         self.validate = validate
         self._careful = careful
         self._forgot = now
-        self._retries: dict[tuple[str, str, int], tuple[int, int]] = {}
 
     def handle(self, item: Item | Ask, turn: Turn, now: int) -> None:
         """What one item does."""
@@ -108,6 +115,12 @@ class Session:
                 self._enter(channel, turn, now)
             case Leave(channel):
                 self._leave(channel, turn, now)
+            case Performed():
+                self._performed(item, turn, now)
+            case Retried():
+                self.outbox.retry(now)
+            case Delivery():
+                self._once(item, turn, now)
             case Ask():
                 self._ask(item, turn, now)
 
@@ -155,7 +168,7 @@ class Session:
             return Outcome("rejected", door.FAILED, f"{event['type']!r} failed in this room")
         if not step.taken:
             return IGNORED
-        result = self._advance(step, turn)
+        result = self._advance(step, turn, now)
         return ACCEPTED if result is None else Outcome("accepted", result=result)
 
     def _settle(self, client: Client, seq: int, outcome: Outcome, turn: Turn, now: int) -> None:
@@ -164,18 +177,25 @@ class Session:
             self.forget(now)
         turn.told.append(Settled(client, seq, outcome))
 
-    def _step(self, event: Event, turn: Turn, now: int, target: str | None = None) -> None:
-        """One event of the room's own: of a seat, or of an outside actor."""
+    def _step(
+        self, event: Event, turn: Turn, now: int, target: str | None = None
+    ) -> Exception | None:
+        """One event of the room's own: of a seat, an outside actor, an effect."""
         before = self.snapshot
         step = self._checked(self._system.step(before, event, now=now, target=target))
         if step.error is not None:
             logger.warning("%s: %r failed: %r", self.name, event["type"], step.error)
             logger.debug("%s: where it failed", self.name, exc_info=step.error)
         elif step.taken or step.effects or step.snapshot is not before:
-            self._advance(step, turn)
+            self._advance(step, turn, now)
+        return step.error
 
     def _checked(self, step: Step) -> Step:
-        """In a careful room, a step to a state that can't be stored is an error."""
+        """A step that declares an effect that can't be is an error; in a careful room, one to a
+        state that can't be stored.
+        """
+        if step.effects and (refused := self.outbox.refuse(step.effects)) is not None:
+            return step._replace(error=refused)
         if self._careful and step.error is None:
             try:
                 record.dump(self._system, step.snapshot)
@@ -183,16 +203,19 @@ class Session:
                 return step._replace(error=error)
         return step
 
-    def _advance(self, step: Step, turn: Turn) -> Json:
+    def _advance(self, step: Step, turn: Turn, now: int) -> Json:
         """Something changed: that is a revision. The answer is what the machine replied."""
         self.snapshot = step.snapshot
         self.revision += 1
+        if len(self.outbox.timers):
+            self.outbox.timers.keep(step.snapshot.timers)
         effects, result = step.effects, None
         if effects:
             for effect in effects:
                 if type(effect) is Declared and effect.name == REPLY:
                     result = effect.params
             turn.deeds.append((effects, step.snapshot))
+            self.outbox.add(effects, now)
         return result
 
     def forget(self, now: int) -> None:
@@ -303,17 +326,76 @@ class Session:
             outcome = self._event(ask.viewer, ask.event, None, turn, now)
             turn.told.append(Answered(ask, outcome))
         else:
-            client = self.clients.get(client_key(ask.viewer, ask.key))
-            client.asks.append(ask)
-            numbered = {"type": "room.send", "seq": 1, "event": ask.event}
-            match client.conversation.receive(numbered):
-                case talk.Accept(_, event, _):
-                    outcome = self._event(ask.viewer, event, None, turn, now)
-                    self._settle(client, 1, outcome, turn, now)
-                case talk.Repeat():
-                    turn.told.append(Again(client, 1))
-                case _:
-                    pass  # it is being handled: one answer for both
+            self._once(ask, turn, now)
+
+    def _once(self, ask: Ask, turn: Turn, now: int) -> None:
+        """A numbered event that came without a connection: by plain HTTP, or from another room."""
+        assert ask.key is not None
+        client = self.clients.get(client_key(ask.viewer, ask.key), ask.since)
+        acked = ask.seq - 1
+        if acked and (mark := self.marks.get(client.key)) is not None:
+            mark.ack(acked)
+        client.asks.append(ask)
+        numbered = {"type": "room.send", "seq": ask.seq, "acked": acked, "event": ask.event}
+        match client.conversation.receive(numbered):
+            case talk.Accept(_, event, _):
+                outcome = self._event(ask.viewer, event, None, turn, now)
+                self._settle(client, ask.seq, outcome, turn, now)
+            case talk.Repeat():
+                turn.told.append(Again(client, ask.seq))
+            case talk.TooOld():
+                client.asks.remove(ask)
+                self.clients.forget(client)
+                turn.told.append(Denied(ask, Closing(CloseCode.UNRESTORABLE, TOO_OLD)))
+            case _:
+                pass  # it is being handled: one answer for both
+
+    # ------------------------------------------------------------------ durable effects
+
+    def begun(self, effects: tuple[Effect, ...], turn: Turn, now: int) -> None:
+        """Restoring the session has changed it: what was interrupted has failed."""
+        self.revision += 1
+        self.outbox.add(effects, now)
+        turn.deeds.append((effects, self.snapshot))
+
+    def _performed(self, performed: Performed, turn: Turn, now: int) -> None:
+        """An attempt at a durable effect has ended; the machine hears of it, if it wants to."""
+        entry, ending, value = performed
+        outbox = self.outbox
+        if outbox.entries.get(entry.number) is not entry:
+            return
+        if ending == "unreachable":
+            outbox.postpone(entry, value, now)
+            return
+        if ending == "done":
+            error = self._tell_effect(entry, DONE, {"output": value}, turn, now)
+            if error is None:
+                outbox.settle(entry)
+                return
+            value = f"handling what it did failed: {error!r}"[:MAX_ERROR]
+        elif ending == "rejected" and self._hears(entry, FAILED):
+            error = self._tell_effect(entry, FAILED, {"error": value}, turn, now)
+            if error is None:
+                outbox.settle(entry)
+                return
+        if outbox.fail(entry, value, now, final=ending == "rejected"):
+            logger.error("%s: effect %r failed for good: %s", self.name, entry.name, value)
+            if ending != "rejected":
+                self._tell_effect(entry, FAILED, {"error": value}, turn, now)
+
+    def _tell_effect(
+        self, entry: Entry, type: str, more: dict[str, Json], turn: Turn, now: int
+    ) -> Exception | None:
+        """Tell whoever declared an effect what became of it, if they name that event."""
+        if not self._hears(entry, type):
+            return None
+        event = {"type": type, "name": entry.name, "params": entry.params, "key": entry.key, **more}
+        return self._step(event, turn, now, target=entry.actor or None)
+
+    def _hears(self, entry: Entry, type: str) -> bool:
+        machine = getattr(self.snapshot.actor(entry.actor), "machine", None)
+        named = getattr(machine, "events", ())
+        return any(word != "*" and matches_descriptor(type, word) for word in named)
 
     # ------------------------------------------------------------------ time
 
@@ -325,14 +407,16 @@ class Session:
                 break
             step = self._checked(self._system.fire(self.snapshot, timer, now=now))
             if step.error is None:
-                self._advance(step, turn)
-                self._retries.pop(_name(timer), None)
+                self._advance(step, turn, now)
                 continue
-            attempts = self._retries.get(_name(timer), (0, 0))[0] + 1
-            wait = min(RETRY_TIMER << attempts - 1, LONGEST_RETRY)
-            self._retries[_name(timer)] = (attempts, now + wait)
-            logger.warning(
-                "%s: timer %r failed, attempt %d: %r", self.name, timer.id, attempts, step.error
+            retry = self.outbox.timers.fail(timer, f"{step.error!r}"[:MAX_ERROR], now)
+            log = logger.warning if retry.dead is None else logger.error
+            log(
+                "%s: timer %r failed, attempt %d: %r",
+                self.name,
+                timer.id,
+                retry.attempts,
+                step.error,
             )
         for event in self.seats.expire(now):
             self._step(event, turn, now)
@@ -341,30 +425,22 @@ class Session:
         due = self.snapshot.next_due
         if due is None or due > now:
             return None
-        ready = [timer for timer in self.snapshot.timers if self._when(timer) <= now]
+        when = self.outbox.timers.when
+        ready = [
+            timer
+            for timer in self.snapshot.timers
+            if (due := when(timer)) is not None and due <= now
+        ]
         return min(ready, key=lambda timer: timer.due, default=None)
-
-    def _when(self, timer: Timer) -> int:
-        """When a timer is to fire: later than due only when it failed before."""
-        return max(timer.due, self._retries[_name(timer)][1]) if self._retries else timer.due
 
     def next_due(self) -> int | None:
         """The earliest timer of the machine (ms)."""
-        if not self._retries:
+        if not len(self.outbox.timers):
             return self.snapshot.next_due
-        self._retries = {
-            name: self._retries[name]
-            for timer in self.snapshot.timers
-            if (name := _name(timer)) in self._retries
-        }
-        return min((self._when(timer) for timer in self.snapshot.timers), default=None)
+        dues = map(self.outbox.timers.when, self.snapshot.timers)
+        return min((due for due in dues if due is not None), default=None)
 
 
 def too_old(channel: Channel) -> Shut:
     """A client whose numbers may have been settled and forgotten can't go on."""
-    reason = "what you sent is too old to be safe: it may have been handled before"
-    return Shut(channel, CloseCode.UNRESTORABLE, reason, None)
-
-
-def _name(timer: Timer) -> tuple[str, str, int]:
-    return timer.target, timer.id, timer.due
+    return Shut(channel, CloseCode.UNRESTORABLE, TOO_OLD, None)

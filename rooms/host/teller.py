@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rooms.host.session import too_old
+from rooms.errors import CloseCode, Closing
+from rooms.host.session import TOO_OLD, too_old
 from rooms.host.turn import (
     Again,
     Answered,
@@ -91,6 +92,11 @@ class Teller:
         outcome = None if mark is None else mark.outcomes.get(seq)
         if outcome is not None:
             self._outcome(client, seq, outcome, now)
+        elif client.asks:
+            asks, client.asks = client.asks, []
+            for ask in asks:
+                ask.refuse(Closing(CloseCode.UNRESTORABLE, TOO_OLD))
+            self._session.clients.forget(client)
         elif mark is not None and seq <= mark.acked:
             pass  # it has it: what it said since came before the gate opened
         elif client.channel is not None:

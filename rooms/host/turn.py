@@ -7,7 +7,7 @@ be told, both kept until everything before them is durable. `rooms/host/room.py`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from rooms.errors import Closing
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rooms.host.clients import Client
     from rooms.host.links import Channel
     from rooms.host.marks import Outcome
+    from rooms.host.outbox import Entry
     from rooms.sync.messages import Json
     from rooms.sync.views import Viewer
     from runtime import Effect, Event, SystemSnapshot
@@ -66,7 +67,23 @@ class Delivered(NamedTuple):
     event: Event
 
 
-Item = Enter | Leave | Heard | Wanted | Renewed | Delivered
+class Performed(NamedTuple):
+    """An attempt at an effect of the outbox has ended.
+
+    `value` is its output when it is done, the error otherwise. `rejected`: the other room said no;
+    `unreachable`: it couldn't be asked.
+    """
+
+    entry: Entry
+    ending: Literal["done", "failed", "rejected", "unreachable"]
+    value: Json
+
+
+class Retried(NamedTuple):
+    """What failed for good is to be tried again."""
+
+
+Item = Enter | Leave | Heard | Wanted | Renewed | Delivered | Performed | Retried
 """What waits in a mailbox; `Ask` (plain HTTP) waits there too."""
 
 

@@ -14,6 +14,7 @@ from rooms.errors import CloseCode, Closing
 from rooms.host import record as stored
 from rooms.host.audience import Audience
 from rooms.host.marks import Marks
+from rooms.host.outbox import Outbox
 from rooms.host.room import Claim, LiveRoom
 from rooms.host.seats import Seats
 from rooms.host.session import Session
@@ -51,16 +52,36 @@ def awaken(
     room = kind.room(claim.id.kind, claim.id.session)
     system = System(room.machine, on_error=room.on_error)
     seats = Seats(room.grace, kind.heard)
+    outbox = Outbox(
+        {} if record is None else record.outbox,
+        generation=claim.generation,
+        effects=room.effects,
+        attempts=room.effect_attempts,
+        roll=lambda: int.from_bytes(chance(4), "big") / 2**32,
+    )
     activation = None
     if record is not None and record.snapshot is not None:
-        restored = stored.restore(room, system, record, record.snapshot, now)
-        step, rewrite, revision = restored.step, restored.rewrite, record.revision
         if record.activation is not None:
             activation = msgpack.unpackb(record.activation)
+        asleep_since = None
+        if room.restore_timers == "remaining":
+            asleep_since = record.changed if activation is None else activation["asleep"]
+        restored = stored.restore(
+            room, system, record, record.snapshot, now, asleep_since=asleep_since
+        )
+        step, revision = restored.step, record.revision
+        rewrite, begun = restored.rewrite, restored.begun
+        if asleep_since is not None:
+            outbox.timers.shift(now - asleep_since)
+        if activation is None:
+            outbox.interrupted(now)
         seats.restore(record.seats, now, slept=activation is not None)
         marks = Marks(record.marks)
     else:
-        step, rewrite, revision = _first(system, room, now, chance), False, 0
+        step, revision, rewrite, begun = _first(system, room, now, chance), 0, False, False
+        if (refused := outbox.refuse(step.effects)) is not None:
+            raise _cannot_start(refused)
+        outbox.add(step.effects, now)
         marks = Marks({})
     session = Session(
         room,
@@ -69,6 +90,7 @@ def awaken(
         revision=revision,
         seats=seats,
         marks=marks,
+        outbox=outbox,
         validate=kind.validate,
         careful=careful,
         now=now,
@@ -77,12 +99,12 @@ def awaken(
         room,
         step.snapshot,
         nonce=_nonce(chance),
-        saved=activation,
+        saved=None if activation is None else activation["views"],
         lanes=lanes,
         send=keeper.send,
         now=now,
     )
-    live = LiveRoom(keeper, claim, system, session, audience, rewrite=rewrite)
+    live = LiveRoom(keeper, claim, system, session, audience, rewrite=rewrite, begun=begun)
     return live, step.effects
 
 

@@ -1,0 +1,145 @@
+"""The courier: performs a session's durable effects, each lane in order, one at a time.
+
+In: the entries of the outbox, once they are durable. Out: `Performed` for the room's mailbox, when
+an attempt has ended. The next entry of a lane is begun when the end of the one before it is durable
+too, so that a crash never repeats an earlier effect after a later one. What is due is
+`rooms/host/outbox.py`'s to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from rooms.effects import Attempt
+from rooms.errors import Closing
+from rooms.host.neighbours import Letter
+from rooms.host.outbox import heads
+from rooms.host.turn import Performed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from rooms.definition import Room
+    from rooms.host.clock import Clock
+    from rooms.host.marks import Outcome
+    from rooms.host.outbox import Entry, Outbox
+    from rooms.store.port import SessionId
+
+logger = logging.getLogger(__name__)
+
+MAX_ERROR: Final = 500
+"""How much of an error's text is kept (characters)."""
+
+
+class Courier:
+    """Performs for one incarnation of a session.
+
+    `deliver` takes a letter to another session and gives its outcome; it raises Closing when it
+    can't, with a code that says whether to come back. `report` gets what became of each attempt.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        outbox: Outbox,
+        id: SessionId,
+        epoch: int,
+        *,
+        clock: Clock,
+        deliver: Callable[[SessionId, Letter], Awaitable[Outcome]],
+        report: Callable[[Performed], None],
+    ) -> None:
+        self._room = room
+        self._limit = outbox.attempts
+        self._generation = outbox.generation
+        self._id = id
+        self._epoch = epoch
+        self._clock = clock
+        self._deliver = deliver
+        self._report = report
+        self._entries: Mapping[int, Entry] = {}
+        self._begun: dict[str, Entry] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._stopped = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether an attempt is under way."""
+        return bool(self._running)
+
+    def see(self, entries: Mapping[int, Entry]) -> None:
+        """These are durable now: begin what is due."""
+        if entries is not self._entries:
+            self._entries = entries
+            self._look()
+
+    def stop(self) -> None:
+        """Cancel all attempts; what they were about is still owed."""
+        self._stopped = True
+        for task in self._running:
+            task.cancel()
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _look(self) -> None:
+        waiting = heads(self._entries)
+        now, due = self._clock.now(), None
+        self._begun = {lane: one for lane, one in self._begun.items() if waiting.get(lane) is one}
+        for lane, entry in waiting.items():
+            if lane in self._begun:
+                continue  # it runs, or its end isn't durable yet
+            if entry.due <= now:
+                self._begun[lane] = entry
+                task = asyncio.get_running_loop().create_task(self._attempt(entry))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
+            else:
+                due = entry.due if due is None else min(due, entry.due)
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = None if due is None else self._clock.call_at(due, self._look)
+
+    async def _attempt(self, entry: Entry) -> None:
+        try:
+            performed = await self._perform(entry)
+        except (Exception, asyncio.CancelledError) as error:
+            if self._stopped:
+                raise
+            logger.warning("%s: effect %r failed: %r", self._id, entry.name, error)
+            logger.debug("%s: where it failed", self._id, exc_info=error)
+            performed = Performed(entry, "failed", _text(error))
+        self._report(performed)
+
+    async def _perform(self, entry: Entry) -> Performed:
+        if entry.attempts >= self._limit:  # the last one was interrupted
+            return Performed(entry, "failed", "it was interrupted too often")
+        if entry.to is not None:
+            return await self._send(entry, entry.to)
+        function = self._room.effects.get(entry.name)
+        if function is None:
+            return Performed(entry, "failed", f"the room has no effect {entry.name!r}")
+        attempt = Attempt(entry.key, entry.attempts + 1, self._epoch)
+        params = orjson.loads(orjson.dumps(entry.params))  # theirs to change
+        output = await function(self._room, params, attempt)
+        return Performed(entry, "done", orjson.loads(orjson.dumps(output)))
+
+    async def _send(self, entry: Entry, to: SessionId) -> Performed:
+        event = entry.params["event"]
+        letter = Letter(self._id, self._generation, entry.number, entry.made, event)
+        try:
+            outcome = await self._deliver(to, letter)
+        except Closing as refused:
+            ending = "unreachable" if refused.code.come_back else "failed"
+            return Performed(entry, ending, refused.reason)  # type: ignore[arg-type]
+        if outcome.word == "rejected":
+            return Performed(entry, "rejected", outcome.reason)
+        return Performed(entry, "done", outcome.result)
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:MAX_ERROR]
