@@ -62,7 +62,7 @@ async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -
     async with contextlib.AsyncExitStack() as ending:
         bound = bind(settings.bind, settings.port)
         ending.callback(bound.close)
-        store = await open_store(settings.store, now=_now, elapsed=elapsed)
+        store = await open_store(settings.store, now=_store_time(), elapsed=elapsed)
         ending.push_async_callback(store.close)
         secret = await _secret(store, settings.secret)
 
@@ -96,8 +96,12 @@ async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -
             await stopped.wait()
 
 
-def _now() -> int:
-    return int(_WALL.now())
+def _store_time() -> Callable[[], int]:
+    """The time that an embedded store tells: the wall's when this process began, and what has
+    elapsed since. A step of the wall clock then moves no timer, in either direction (SPEC TIME6).
+    """
+    begun = _WALL.now() - elapsed()
+    return lambda: int(begun + elapsed())
 
 
 async def _secret(store: Store, given: str | None) -> bytes:

@@ -19,6 +19,7 @@ from rooms.errors import CloseCode, Closing, StoreError, Unstorable
 from rooms.host import door, record
 from rooms.host.ask import Ask
 from rooms.host.courier import Courier
+from rooms.host.idle import Idleness
 from rooms.host.teller import Teller
 from rooms.host.turn import Answered, Delivered, Denied, Enter, Heard, Leave, Retried, Turn
 from rooms.store.port import Commit
@@ -52,8 +53,6 @@ MAX_AHEAD: Final = 4
 """How many turns may wait for the gate."""
 MAX_WAITING: Final = 1024
 """How many items may wait before events sent plainly are refused as `busy`."""
-LOOK_AGAIN: Final = 1_000
-"""When a room that couldn't sleep, though nothing happened, is looked at again (ms), at least."""
 
 
 class Keeper(Protocol):
@@ -140,8 +139,9 @@ class LiveRoom:
         self._shown = session.snapshot
         self._emitted: list[Event] = []
         self._alarm: tuple[int, asyncio.TimerHandle] | None = None
-        self._idle: asyncio.TimerHandle | None = None
-        self._touched = keeper.clock.elapsed()
+        self._idleness = Idleness(
+            keeper.clock.elapsed, self._patience, self._awake, lambda: keeper.idle(self)
+        )
         self._rested: asyncio.Future[None] | None = None
         self._teller = Teller(session, audience, keeper.send)
         self._performer = Performer(
@@ -178,7 +178,7 @@ class LiveRoom:
         else:
             self._courier.see(outbox.entries)
         self._set_alarm()
-        self._watch_idle()
+        self._idleness.watch()
 
     # ------------------------------------------------------------------ in
 
@@ -205,12 +205,12 @@ class LiveRoom:
 
     def share(self, channel: Channel) -> None:
         """A connection's presence data is new: told at once, stored never."""
-        self._touched = self._keeper.clock.elapsed()
+        self._idleness.touch()
         self.audience.share(channel)
 
     def _cast(self, channel: Channel, event: dict[str, Json]) -> None:
         """A volatile event: judged by what is durable, told at once, stored never."""
-        self._touched = self._keeper.clock.elapsed()
+        self._idleness.touch()
         if channel.viewer is None:
             return
         root, validate = self._shown.root, self.session.validate
@@ -258,7 +258,7 @@ class LiveRoom:
                 session.handle(mailbox.popleft(), turn, now)
                 if clock.elapsed() - begun > MAX_WORK:
                     break
-            self._touched = begun
+            self._idleness.touch()
             if turn.told or turn.deeds or self._unstored():
                 self._pending.append(turn)
             self._proceed()
@@ -269,7 +269,7 @@ class LiveRoom:
         if mailbox:
             self._schedule()
         self._set_alarm()
-        self._watch_idle()
+        self._idleness.watch()
 
     def _set_alarm(self) -> None:
         """One timer of the loop for whatever is due first."""
@@ -419,33 +419,13 @@ class LiveRoom:
         """How long nothing has to happen (ms): at once where nobody is and nothing was stored."""
         return self._room.sleep_after if self.session.revision or len(self.audience) else 0
 
-    def _watch_idle(self) -> None:
-        """Look whether there is nothing to do, once that could be so."""
-        if self._idle is None and not self.closed:
-            left = self._touched + self._patience() - self._keeper.clock.elapsed()
-            self._look_later(max(left, 0))
-
-    def _look_later(self, wait: float) -> None:
-        self._idle = asyncio.get_running_loop().call_later(wait / 1000, self._look_idle)
-
-    def _look_idle(self) -> None:
-        self._idle = None
-        if self.closed or self._rested is not None:
-            return
-        clock, patience = self._keeper.clock, self._patience()
-        quiet = clock.elapsed() - self._touched
-        if quiet < patience:
-            self._watch_idle()
-        elif self._at_rest() and not self._awaited(patience):
-            self._keeper.idle(self)
-        else:
-            self._look_later(max(patience, LOOK_AGAIN))
-
-    def _awaited(self, patience: int) -> bool:
+    def _awake(self, patience: int) -> bool:
         """Whether something goes on here that isn't stored, or is about to happen."""
         session, due = self.session, self.due()
         return (
-            len(self._performer) > 0  # coroutines
+            not self._at_rest()
+            or self._rested is not None
+            or len(self._performer) > 0  # coroutines
             or self._courier.busy
             or not session.seats.settled
             or (due is not None and due - self._keeper.clock.now() <= patience)
@@ -519,8 +499,7 @@ class LiveRoom:
         self._courier.stop()
         if self._alarm is not None:
             self._alarm[1].cancel()
-        if self._idle is not None:
-            self._idle.cancel()
+        self._idleness.stop()
 
 
 def _plain(item: Heard) -> bool:

@@ -311,11 +311,11 @@ def timer_fires_twice(swap: Any) -> None:
     def twice(self: Any, turn: Any, now: int) -> None:
         timer = self._due_timer(now)
         if timer is not None:
-            self._advance(self._system.fire(self.snapshot, timer, now=now), turn)
+            self._advance(self._system.fire(self.snapshot, timer, now=now), turn, now)
             again = self.snapshot.timers
             if timer not in again:
                 step = self._system.step(self.snapshot, timer.event, now=now)
-                self._advance(step, turn)
+                self._advance(step, turn, now)
         expire(self, turn, now)
 
     swap(Session, "expire", twice)
