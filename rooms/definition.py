@@ -100,6 +100,12 @@ class Room:
     max_viewers: ClassVar[int | None] = None
     """How many viewers may have a seat."""
 
+    max_state: ClassVar[int] = 1_048_576
+    """Bytes of the stored state. An event that would make it larger is rejected."""
+
+    max_view: ClassVar[int] = 262_144
+    """Bytes of a view. An event that would make one larger is rejected."""
+
     read_only: ClassVar[tuple[str, ...]] = ()
     """Roles that watch: they may send nothing, and take no seat."""
 

@@ -4,7 +4,8 @@ RoomsError
 ├── UsageError          the author or operator wrote what can't work; it says what to change
 ├── BadMessage          a peer's message is refused; the connection stays (`room.error`)
 ├── Closing             a connection is refused or ended; says whether to come back
-├── Unstorable          a machine's state isn't JSON data: the event that made it so is refused
+├── Unstorable          a machine's state can't be stored: the event that made it so is refused
+│   └── TooBig          a state, view, answer or emitted event is larger than the kind allows
 ├── Leak                viewers who mustn't know a secret can tell it from what they are sent
 ├── PatchError          a patch doesn't fit the view it was given; ask for the whole view
 ├── LinkError           another process can't be reached or understood; its link has ended
@@ -104,6 +105,15 @@ class PatchError(RoomsError):
 
 class Unstorable(RoomsError):
     """A machine's state can't be stored; its author must keep plain JSON data in the context."""
+
+
+class TooBig(Unstorable):
+    """Something of a room (`what`) would have `size` bytes, and may have `most`: raise the kind's
+    `max_state` or `max_view`, or keep less. An answer or emitted event has at most 64 KiB.
+    """
+
+    def __init__(self, what: str, size: int, most: int) -> None:
+        super().__init__(f"the room's {what} would be too big: {size} bytes of at most {most}")
 
 
 class Leak(RoomsError, AssertionError):

@@ -44,7 +44,7 @@ class Counter(Room):
     view = everything
 
 
-def unsent(key: object, error: TypeError) -> None:
+def unsent(key: object, error: Exception) -> None:
     raise error
 
 

@@ -64,11 +64,14 @@ class Audience:
         self.room = room
         self._snapshot = snapshot
         self._send = send
-        self._fanout = Fanout(nonce, saved, lanes)
+        self._fanout = Fanout(
+            nonce, saved, lanes, lambda key: None if key is _WHOLE else room.max_view
+        )
         self._watching: dict[int, tuple[Channel, Hashable]] = {}
         self._viewers: dict[Hashable, Viewer] = {}
         self._views: dict[Hashable, View] = {}
         self._failed: dict[Hashable, View] = {}
+        self._stuck: set[Hashable] = set()  # whose newest view can't be sent
         self._presence = Presence(room, self) if room.presence or room.volatile else None
         kind = type(room)
         own_key = kind.view_key is not Room.view_key
@@ -186,7 +189,14 @@ class Audience:
         if self._key_changes:
             self._viewers = {}  # who had a key before may have another one now
             self._move(now)
-        self._send(self._fanout.update(view_of, now, self._report))
+        known, self._stuck = self._stuck, set()
+
+        def stuck(key: Hashable, error: Exception) -> None:
+            self._stuck.add(key)
+            if key not in known:
+                self._report(key, error)
+
+        self._send(self._fanout.update(view_of, now, stuck))
         for key in self._viewers.keys() - self._views.keys() - self._failed.keys():
             del self._viewers[key]
 
@@ -230,24 +240,39 @@ class Audience:
         self._send(told)
         return cursor, view
 
+    def widest(self, snapshot: SystemSnapshot) -> int:
+        """The bytes of the largest view that somebody who watches would have of `snapshot`."""
+        sizes: dict[Hashable, int] = {}
+        for channel, watched in self._watching.values():
+            assert channel.viewer is not None
+            if watched is _WHOLE:
+                continue  # an operator's view has no bound
+            try:
+                key = self._key(channel.viewer, snapshot)
+                if key not in sizes:
+                    sizes[key] = len(encode(self._make(channel.viewer, snapshot), "json"))
+            except Exception:  # who can't be shown it keeps what they see
+                logger.debug("%s/%s: the view raised", self.room.kind, self.room.id, exc_info=True)
+        return max(sizes.values(), default=0)
+
     def save(self) -> dict[str, Json]:
         """What a clean sleep keeps, so that cursors stay good."""
         return self._fanout.save()
 
     # ------------------------------------------------------------------ views
 
-    def _key(self, viewer: Viewer) -> Hashable:
+    def _key(self, viewer: Viewer, snapshot: SystemSnapshot | None = None) -> Hashable:
         if viewer is OPERATOR:
             return _WHOLE
         if not self._key_each:
             return None
-        return self.room.view_key(self._snapshot.root, viewer)
+        return self.room.view_key((snapshot or self._snapshot).root, viewer)
 
     def _view(self, key: Hashable, viewer: Viewer) -> View:
         """The view of all who share `key`, of which `viewer` is one."""
         view = self._views.get(key)
         if view is None:
-            view = self._make(viewer)
+            view = self._make(viewer, self._snapshot)
             self._views[key] = view
             self._viewers[key] = viewer
         return view
@@ -258,13 +283,13 @@ class Audience:
         except Exception:
             logger.exception("%s/%s: the view raised", self.room.kind, self.room.id)
 
-    def _make(self, viewer: Viewer) -> View:
-        room, root = self.room, self._snapshot.root
+    def _make(self, viewer: Viewer, snapshot: SystemSnapshot) -> View:
+        room, root = self.room, snapshot.root
         operator = viewer is OPERATOR
         view: View = everything(root) if operator else room.view(root, viewer)
         more: dict[str, Any] = {}
         if room.show_timers or operator:
-            more["timers"] = timers(self._snapshot.timers)
+            more["timers"] = timers(snapshot.timers)
         if room.show_can:
             more["can"] = [
                 type for type in room.show_can if root.can({"type": type, "sender": viewer.id})
@@ -272,8 +297,13 @@ class Audience:
         more = {name: value for name, value in more.items() if value}
         return {**view, **more} if more else view
 
-    def _report(self, key: Hashable, error: TypeError) -> None:
+    def _report(self, key: Hashable, error: Exception) -> None:
+        """Those who watch `key` keep what they see, and are told so."""
         logger.error("%s/%s: a view can't be sent: %s", self.room.kind, self.room.id, error)
+        message = messages.error("view", "what changed here can't be shown to you")
+        for channel, watched in list(self._watching.values()):
+            if watched == key:
+                self.tell(channel, message)
 
     def _move(self, now: int) -> None:
         """Put those whose view key changed before their new view."""

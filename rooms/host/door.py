@@ -32,6 +32,7 @@ FORBIDDEN: Final = "forbidden"
 SCHEMA: Final = "schema"
 FAILED: Final = "failed"
 ENDED: Final = "ended"
+TOO_BIG: Final = "too_big"
 VOLATILE: Final = "volatile"
 
 _ENDED: Final = {

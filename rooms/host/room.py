@@ -322,6 +322,8 @@ class LiveRoom:
         changed = session.revision > self._handed or self._rewrite
         try:
             snapshot = record.dump(self._system, session.snapshot) if changed else None
+            if snapshot is not None:
+                session.scale.committed(session.snapshot, len(snapshot))
         except Unstorable as error:
             self.drop(error)
             return None

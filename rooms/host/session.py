@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from rooms.errors import CloseCode, Closing, Unstorable
-from rooms.host import door, record
+from rooms.errors import CloseCode, Closing, TooBig
+from rooms.host import door
 from rooms.host.ask import Ask, Delivery
 from rooms.host.clients import Client, Clients, client_key
 from rooms.host.marks import ACCEPTED, IGNORED, MAX_MARKS, Outcome
+from rooms.host.scale import REPLY
 from rooms.host.turn import (
     Again,
     Answered,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from rooms.host.links import Channel
     from rooms.host.marks import Marks
     from rooms.host.outbox import Entry, Outbox
+    from rooms.host.scale import Scale
     from rooms.host.seats import Seats
     from rooms.host.turn import Item, Turn
     from rooms.sync.messages import Json
@@ -60,7 +62,6 @@ FORGET_EVERY: Final = 3_600_000
 """How often a room that stays awake looks for clients to forget (ms)."""
 MAX_ERROR: Final = 500
 """How much of a timer's error is kept (characters)."""
-REPLY: Final = "rooms.reply"
 DONE: Final = "room.effect.done"
 FAILED: Final = "room.effect.failed"
 TOO_OLD: Final = "what you sent is too old to be safe: it may have been handled before"
@@ -70,7 +71,7 @@ class Session:
     """One session's newest state, durable or not.
 
     `revision` is 0 while nothing was ever accepted. `validate` gives what is wrong with an event's
-    shape. `careful`: see that a state can be stored after each event, not only when it is.
+    shape; `scale` weighs what its steps lead to.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Session:
         marks: Marks,
         outbox: Outbox,
         validate: Callable[[Mapping[str, Json]], str | None],
-        careful: bool,
+        scale: Scale,
         now: int,
     ) -> None:
         self.room = room
@@ -97,7 +98,7 @@ class Session:
         self.clients = Clients(marks)
         self._system = system
         self.validate = validate
-        self._careful = careful
+        self.scale = scale
         self._forgot = now
 
     def handle(self, item: Item | Ask, turn: Turn, now: int) -> None:
@@ -164,6 +165,8 @@ class Session:
         step = self._checked(self._system.step(before, stamped, now=now, target=child))
         if step.error is not None:
             logger.warning("%s: %r failed: %r", self.name, event["type"], step.error)
+            if isinstance(step.error, TooBig):
+                return Outcome("rejected", door.TOO_BIG, str(step.error))
             logger.debug("%s: where it failed", self.name, exc_info=step.error)
             return Outcome("rejected", door.FAILED, f"{event['type']!r} failed in this room")
         if not step.taken:
@@ -191,17 +194,12 @@ class Session:
         return step.error
 
     def _checked(self, step: Step) -> Step:
-        """A step that declares an effect that can't be is an error; in a careful room, one to a
-        state that can't be stored.
+        """A step that declares an effect that can't be, or leads to what is too big or can't be
+        stored, is an error.
         """
         if step.effects and (refused := self.outbox.refuse(step.effects)) is not None:
             return step._replace(error=refused)
-        if self._careful and step.error is None:
-            try:
-                record.dump(self._system, step.snapshot)
-            except Unstorable as error:
-                return step._replace(error=error)
-        return step
+        return self.scale.check(step)
 
     def _advance(self, step: Step, turn: Turn, now: int) -> Json:
         """Something changed: that is a revision. The answer is what the machine replied."""

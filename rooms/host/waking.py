@@ -16,6 +16,7 @@ from rooms.host.audience import Audience
 from rooms.host.marks import Marks
 from rooms.host.outbox import Outbox
 from rooms.host.room import Claim, LiveRoom
+from rooms.host.scale import Scale
 from rooms.host.seats import Seats
 from rooms.host.session import Session
 from runtime import System
@@ -83,6 +84,17 @@ def awaken(
             raise _cannot_start(refused)
         outbox.add(step.effects, now)
         marks = Marks({})
+    audience = Audience(
+        room,
+        step.snapshot,
+        nonce=_nonce(chance),
+        saved=None if activation is None else activation["views"],
+        lanes=lanes,
+        send=keeper.send,
+        now=now,
+    )
+    stored_size = 0 if record is None or record.snapshot is None else len(record.snapshot)
+    scale = Scale(room, system, audience.widest, size=stored_size, careful=careful)
     session = Session(
         room,
         system,
@@ -92,16 +104,7 @@ def awaken(
         marks=marks,
         outbox=outbox,
         validate=kind.validate,
-        careful=careful,
-        now=now,
-    )
-    audience = Audience(
-        room,
-        step.snapshot,
-        nonce=_nonce(chance),
-        saved=None if activation is None else activation["views"],
-        lanes=lanes,
-        send=keeper.send,
+        scale=scale,
         now=now,
     )
     live = LiveRoom(keeper, claim, system, session, audience, rewrite=rewrite, begun=begun)

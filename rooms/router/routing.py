@@ -306,10 +306,11 @@ class Routing:
                 self._leave_lane(channel)
 
     def _wake(self, session: Session) -> None:
-        """Put every channel that is outside before the room, with what it hasn't got answered."""
-        for channel in session.channels:
-            if channel.place is not Place.OUTSIDE:
-                continue
+        """Put every channel that is outside before the room, then what they haven't got answered:
+        whoever watches sees the room as it is, and what happens next.
+        """
+        outside = [each for each in session.channels if each.place is Place.OUTSIDE]
+        for channel in outside:
             channel.place = Place.ASKED
             if channel.greeted and not session.watched:
                 session.watched = True
@@ -317,6 +318,7 @@ class Routing:
             self._send(channel.asking())
             if channel.wanting:
                 self._want(channel)
+        for channel in outside:
             for message in channel.unanswered():
                 self._send(Said(channel.number, message))
 

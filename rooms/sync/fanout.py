@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import xxhash
 
+from rooms.errors import TooBig
 from rooms.link.protocol import Fanout as Frame
 from rooms.link.protocol import Joined, Moment, Tell
 from rooms.sync import messages
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from rooms.sync.codec import Codec
     from rooms.sync.messages import Json, View
 
+MAX_VIEW: Final = 262_144
+"""Bytes of a view, where the kind doesn't say otherwise."""
 UNWATCHED: Final = 128
 """View keys that are remembered without a connection, for those who come back soon."""
 SAVED: Final = 256
@@ -50,13 +53,15 @@ class _Lane:
 class _Watch:
     """One view key: its views, and who watches in which codec."""
 
-    __slots__ = ("backlog", "lanes", "name", "size")
+    __slots__ = ("backlog", "grown", "lanes", "most", "name", "size")
 
-    def __init__(self, name: str, backlog: Backlog) -> None:
+    def __init__(self, name: str, backlog: Backlog, most: int | None) -> None:
+        self.most = most  # bytes of its views
         self.name = name
         self.backlog = backlog
         self.lanes: dict[Codec, _Lane] = {}
-        self.size = 0  # bytes of the whole view when it was last encoded
+        self.size = 0  # bytes of the whole view when it was last encoded …
+        self.grown = 0  # … and at most so much more since
 
     def deserted(self) -> bool:
         return not any(lane.channels for lane in self.lanes.values())
@@ -76,11 +81,19 @@ class Fanout:
     `nonce` is random, new for each incarnation, and shown to nobody. `saved` is what `save` gave
     when the incarnation before fell asleep: a view that is still equal keeps its cursor. After a
     crash there is none, and no cursor of before is honoured. `lanes` gives numbers that are unique
-    on this host.
+    on this host. `max_view` says how many bytes a view of a key may have (None: any number); a
+    larger one is sent to nobody.
     """
 
-    def __init__(self, nonce: str, saved: Mapping[str, Json] | None, lanes: Iterator[int]) -> None:
+    def __init__(
+        self,
+        nonce: str,
+        saved: Mapping[str, Json] | None,
+        lanes: Iterator[int],
+        max_view: Callable[[Hashable], int | None] = lambda key: MAX_VIEW,
+    ) -> None:
         self._nonce = nonce
+        self._max_view = max_view
         self._saved = dict(saved or {})
         self._lanes = lanes
         self._made = 0
@@ -106,7 +119,7 @@ class Fanout:
         It gets its lane, and what it lacks: a patch, the whole view, or `room.unchanged` (not a
         word when `quiet`). `now` is the store's time in ms.
 
-        Raises TypeError: the view can't be encoded; the connection isn't attached.
+        Raises TypeError or TooBig: the view can't be sent; the connection isn't attached.
         """
         self.detach(channel)
         told: list[Message] = []
@@ -120,8 +133,8 @@ class Fanout:
         told.append(Joined(channel, lane.number))
         if not (quiet and cursor == watch.backlog.cursor):
             try:
-                told.append(_catch_up(channel, watch, lane, cursor, now))
-            except TypeError:
+                told.append(self._catch_up(channel, watch, lane, cursor, now))
+            except (TypeError, TooBig):
                 self.detach(channel)
                 raise
         return told
@@ -149,7 +162,9 @@ class Fanout:
         The answer always sets its cursor; there is none for a connection that isn't here.
         """
         place = self._places.get(channel)
-        return [] if place is None else [_catch_up(channel, place.watch, place.lane, cursor, now)]
+        return (
+            [] if place is None else [self._catch_up(channel, place.watch, place.lane, cursor, now)]
+        )
 
     def key(self, channel: int) -> Hashable:
         """The view key a connection watches. Raises KeyError for one that isn't here."""
@@ -176,11 +191,11 @@ class Fanout:
         self,
         view_of: Callable[[Hashable], View],
         now: int,
-        report: Callable[[Hashable, TypeError], None],
+        report: Callable[[Hashable, Exception], None],
     ) -> list[Message]:
         """The room changed, and durably so: a frame a lane, for every watched key whose view did.
 
-        `report` gets each view that can't be encoded: its watchers keep what they have. Raises what
+        `report` gets each view that can't be sent: its watchers keep what they have. Raises what
         `view_of` raises, before anything is changed.
         """
         views = [
@@ -191,8 +206,8 @@ class Fanout:
         told: list[Message] = []
         for key, watch, view in views:
             try:
-                _step(watch, view, now, told)
-            except TypeError as error:
+                self._step(watch, view, now, told)
+            except (TypeError, TooBig) as error:
                 report(key, error)
         return told
 
@@ -266,7 +281,7 @@ class Fanout:
         if watch is None:
             watch = self._watches[key] = self._make(key, view)
         else:
-            _step(watch, view, now, told)
+            self._step(watch, view, now, told)
         return watch
 
     def _make(self, key: Hashable, view: View) -> _Watch:
@@ -276,7 +291,8 @@ class Fanout:
         if cursor is not None and hash_saved != _hash(view):
             cursor = None
         self._made += 1
-        return _Watch(name, Backlog(_digest(f"{self._nonce}/{self._made}"), view, cursor))
+        backlog = Backlog(_digest(f"{self._nonce}/{self._made}"), view, cursor)
+        return _Watch(name, backlog, self._max_view(key))
 
     def _rest(self, key: Hashable) -> None:
         """Nobody watches `key` now; it is remembered, until too many are."""
@@ -286,63 +302,75 @@ class Fanout:
             oldest = next(iter(self._unwatched))
             del self._unwatched[oldest], self._watches[oldest]
 
+    # -------------------------------------------------------------- steps
 
-def _step(watch: _Watch, view: View, now: int, told: list[Message]) -> None:
-    """Bring a watch to its next view, and tell each of its lanes.
+    def _step(self, watch: _Watch, view: View, now: int, told: list[Message]) -> None:
+        """Bring a watch to its next view, and tell each of its lanes.
 
-    Raises TypeError: the view can't be encoded; the watch stays where it was, and nobody is told.
-    """
-    backlog, before = watch.backlog, watch.backlog.view
-    step = backlog.step(view)
-    if step is None:
-        return
-    frames: list[Message] = []
-    size = 0
-    try:
-        for lane in watch.lanes.values():
-            lane.view = None
-            lane.patches.clear()
-            if lane.channels:
-                data = encode(messages.patch(step.base, backlog.cursor, step.ops), lane.codec)
-                size = len(data)
-                if size > max(_SMALL, watch.size):  # a change of nearly everything
-                    data = min(data, _whole(watch, lane, now), key=len)
-                frames.append(Frame(lane.number, step.base, backlog.cursor, data))
-    except TypeError:
-        backlog.back(before)
-        for lane in watch.lanes.values():
-            lane.view = None
-        raise
-    backlog.weigh(size, max(_LEAST, watch.size))
-    told.extend(frames)
+        Raises TypeError or TooBig: the view can't be sent; the watch stays where it was, and nobody
+        is told.
+        """
+        backlog, before = watch.backlog, watch.backlog.view
+        step = backlog.step(view)
+        if step is None:
+            return
+        frames: list[Message] = []
+        size = 0
+        try:
+            for lane in watch.lanes.values():
+                lane.view = None
+                lane.patches.clear()
+                if lane.channels:
+                    data = encode(messages.patch(step.base, backlog.cursor, step.ops), lane.codec)
+                    size = len(data)
+                    most = watch.most
+                    if most and (not watch.size or watch.size + watch.grown + size > most):
+                        self._whole(watch, lane, now)  # or is it too big?
+                    if size > max(_SMALL, watch.size):  # a change of nearly everything
+                        data = min(data, self._whole(watch, lane, now), key=len)
+                    frames.append(Frame(lane.number, step.base, backlog.cursor, data))
+        except (TypeError, TooBig):
+            backlog.back(before)
+            for lane in watch.lanes.values():
+                lane.view = None
+            raise
+        watch.grown += size
+        backlog.weigh(size, max(_LEAST, watch.size))
+        told.extend(frames)
 
+    def _catch_up(
+        self, channel: int, watch: _Watch, lane: _Lane, cursor: str | None, now: int
+    ) -> Tell:
+        """What leads a connection from `cursor` to the newest view."""
+        newest = watch.backlog.cursor
+        ops = None if cursor is None else watch.backlog.since(cursor)
+        if cursor is None or ops is None:
+            data = self._whole(watch, lane, now)
+        elif not ops:
+            data = encode(messages.unchanged(newest, now), lane.codec)
+        else:
+            patch = messages.patch(cursor, newest, ops)
+            data = lane.patches.get(cursor) or encode(patch, lane.codec)
+            if len(lane.channels) > 1:
+                lane.patches[cursor] = data
+            if len(data) > _SMALL:
+                data = min(data, self._whole(watch, lane, now), key=len)
+        return Tell(channel, data, cursor=newest)
 
-def _catch_up(channel: int, watch: _Watch, lane: _Lane, cursor: str | None, now: int) -> Tell:
-    """What leads a connection from `cursor` to the newest view."""
-    newest = watch.backlog.cursor
-    ops = None if cursor is None else watch.backlog.since(cursor)
-    if cursor is None or ops is None:
-        data = _whole(watch, lane, now)
-    elif not ops:
-        data = encode(messages.unchanged(newest, now), lane.codec)
-    else:
-        data = lane.patches.get(cursor) or encode(messages.patch(cursor, newest, ops), lane.codec)
+    def _whole(self, watch: _Watch, lane: _Lane, now: int) -> bytes:
+        """The whole view with its time, encoded; the view itself once for all of a lane.
+
+        Raises TooBig: nobody is sent that much.
+        """
+        view = lane.view or encode(watch.backlog.view, lane.codec)
+        if watch.most is not None and len(view) > watch.most:
+            raise TooBig("view", len(view), watch.most)
         if len(lane.channels) > 1:
-            lane.patches[cursor] = data
-        if len(data) > _SMALL:
-            data = min(data, _whole(watch, lane, now), key=len)
-    return Tell(channel, data, cursor=newest)
-
-
-def _whole(watch: _Watch, lane: _Lane, now: int) -> bytes:
-    """The whole view with its time, encoded; the view itself once for all of a lane."""
-    view = lane.view or encode(watch.backlog.view, lane.codec)
-    if len(lane.channels) > 1:
-        lane.view = view
-    watch.size = len(view)
-    head = messages.view(watch.backlog.cursor, now, {})
-    del head["view"]
-    return embed(head, "view", view, lane.codec)
+            lane.view = view
+        watch.size, watch.grown = len(view), 0
+        head = messages.view(watch.backlog.cursor, now, {})
+        del head["view"]
+        return embed(head, "view", view, lane.codec)
 
 
 def _digest(text: str) -> str:

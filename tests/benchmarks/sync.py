@@ -103,7 +103,7 @@ def fanout(keys: int) -> None:
     show(f"fan-out to 1,000 connections by {keys} view keys", us, f"{us / keys:.1f} µs a key")
 
 
-def fail(key: Hashable, error: TypeError) -> None:
+def fail(key: Hashable, error: Exception) -> None:
     raise error
 
 

@@ -63,7 +63,7 @@ class Audience:
         self.broken: list[Hashable] = []
         self.frames: list[protocol.Fanout] = []
 
-    def report(self, key: Hashable, error: TypeError) -> None:
+    def report(self, key: Hashable, error: Exception) -> None:
         self.broken.append(key)
 
     def join(
