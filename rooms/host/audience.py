@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from rooms.host.links import Channel
     from rooms.link.protocol import Message
+    from rooms.sync.backlog import Budget
     from rooms.sync.messages import Json, View
     from runtime import SystemSnapshot, Timer
 
@@ -47,7 +48,8 @@ class Audience:
     """All who watch one incarnation of a room.
 
     `room` is the author's object, `snapshot` the durable state, `nonce` and `saved` as `Fanout` has
-    them; `send` takes link messages by the host's channel numbers; `lanes` numbers lanes.
+    them; `send` takes link messages by the host's channel numbers; `lanes` numbers lanes; `budget`
+    bounds what is kept for those who come back.
     """
 
     def __init__(
@@ -59,13 +61,18 @@ class Audience:
         saved: Mapping[str, Json] | None,
         lanes: Iterator[int],
         send: Callable[[Iterable[Message]], None],
+        budget: Budget,
         now: int,
     ) -> None:
         self.room = room
         self._snapshot = snapshot
         self._send = send
         self._fanout = Fanout(
-            nonce, saved, lanes, lambda key: None if key is _WHOLE else room.max_view
+            nonce,
+            saved,
+            lanes,
+            lambda key: None if key is _WHOLE else room.max_view,
+            budget,
         )
         self._watching: dict[int, tuple[Channel, Hashable]] = {}
         self._viewers: dict[Hashable, Viewer] = {}
@@ -168,6 +175,7 @@ class Audience:
 
     def close(self) -> None:
         """The incarnation is over."""
+        self._fanout.close()
         if self._presence is not None:
             self._presence.stop()
 

@@ -25,6 +25,7 @@ from rooms.host.turn import Enter, Heard, Wanted
 from rooms.host.waking import awaken
 from rooms.link.protocol import Asleep, Close, Keep, Live
 from rooms.store.port import Commit, Held
+from rooms.sync.backlog import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -71,6 +72,7 @@ class RoomKeeper:
         self._chance = chance
         self._links = links
         self._lanes = count(1)
+        self._budget = Budget()
         self._resting: dict[SessionId, LiveRoom] = {}
         self._between: dict[SessionId, _Waiting] = {}
         self._drops: dict[SessionId, _Drop] = {}
@@ -206,6 +208,7 @@ class RoomKeeper:
                 acquired.record,
                 chance=self._chance,
                 lanes=self._lanes,
+                budget=self._budget,
                 careful=dropped is not None and dropped.careful,
             )
         except Exception as error:

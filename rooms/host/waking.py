@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rooms.host.kinds import Kind
     from rooms.host.room import Keeper
     from rooms.store.port import Record
+    from rooms.sync.backlog import Budget
     from runtime import Effect, Step
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -41,6 +42,7 @@ def awaken(
     *,
     chance: Callable[[int], bytes],
     lanes: Iterator[int],
+    budget: Budget,
     careful: bool,
 ) -> tuple[LiveRoom, tuple[Effect, ...]]:
     """A live room, and the effects to `begin` it with. `chance(n)` gives n random bytes.
@@ -90,6 +92,7 @@ def awaken(
         nonce=_nonce(chance),
         saved=None if activation is None else activation["views"],
         lanes=lanes,
+        budget=budget,
         send=keeper.send,
         now=now,
     )

@@ -86,6 +86,7 @@ class Channel:
         "_paused",
         "_unanswered",
         "_unanswered_bytes",
+        "_waiting_bytes",
         "attach",
         "codec",
         "cursor",
@@ -125,6 +126,7 @@ class Channel:
         self._newest_bytes = 0
         self._unanswered: dict[int, tuple[dict[str, Json], int]] = {}  # seq → message, bytes
         self._unanswered_bytes = 0
+        self._waiting_bytes = 0
         self._paused = False
 
     def __str__(self) -> str:
@@ -175,6 +177,21 @@ class Channel:
         self._newest, self._newest_bytes = {}, 0
         for data in waiting:
             self.write(data)
+
+    # ------------------------------------------------------------------ while it isn't let in
+
+    def may_wait(self, size: int) -> bool:
+        """Whether a message of so many bytes, of which no outcome comes, may still wait before the
+        room; at once, when it is let in.
+        """
+        if self.place is not Place.INSIDE:
+            self._waiting_bytes += size
+        return self._waiting_bytes <= MAX_HELD_BYTES
+
+    def enter(self) -> None:
+        """It is let in: nothing waits any more."""
+        self.place = Place.INSIDE
+        self._waiting_bytes = 0
 
     # ------------------------------------------------------------------ unanswered
 

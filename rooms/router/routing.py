@@ -95,6 +95,10 @@ class Routing:
         numbered = message["type"] in _NUMBERED
         if numbered:
             channel.remember(message, size)
+        elif not channel.may_wait(size):
+            busy = messages.error("busy", "the room isn't there yet; send it again later")
+            self.tell(channel, framed(busy, channel.codec))
+            return
         if channel.place is Place.OUTSIDE:
             self._wake(channel.session)
             if numbered:
@@ -255,7 +259,7 @@ class Routing:
             self.tell(channel, data)
 
     def _join(self, channel: Channel, number: int) -> None:
-        channel.place = Place.INSIDE
+        channel.enter()
         self._leave_lane(channel)
         lane = self._lanes.get(number)
         if lane is None:

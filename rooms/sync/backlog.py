@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 STEPS: Final = 64
 """How many steps are kept."""
+ALL_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of steps that the view keys of one host keep together."""
 
 
 class Step(NamedTuple):
@@ -62,15 +64,23 @@ class Backlog:
         self.cursor = self._steps.pop().base
         self._sizes.pop()
 
-    def weigh(self, size: int, most: int) -> None:
+    def weigh(self, size: int, most: int) -> int:
         """The newest step takes `size` bytes: forget the oldest ones until all take at most `most`,
         the size of the whole view. Who is further behind is better off with that.
+
+        The answer is what all take now.
         """
         self._sizes[-1] = size
         total = sum(self._sizes)
         while total > most and self._steps:
             total -= self._sizes.popleft()
             self._steps.popleft()
+        return total
+
+    def forget(self) -> None:
+        """Give up the steps, not the view and its cursor."""
+        self._steps.clear()
+        self._sizes.clear()
 
     def since(self, cursor: str | None) -> list[Op] | None:
         """The operations from the view at `cursor` to the newest; [] for the newest itself.
@@ -85,3 +95,29 @@ class Backlog:
             if step.base == cursor:
                 return [op for part in reversed(parts) for op in part]
         return None
+
+
+class Budget:
+    """What the steps of many backlogs may take together: those used longest ago give theirs up."""
+
+    __slots__ = ("_most", "_sizes", "_total")
+
+    def __init__(self, most: int = ALL_BYTES) -> None:
+        self._most = most
+        self._sizes: dict[Backlog, int] = {}  # the one used last at the end
+        self._total = 0
+
+    def use(self, backlog: Backlog, size: int | None = None) -> None:
+        """A backlog was used, and takes `size` bytes now, or what it took before."""
+        before = self._sizes.pop(backlog, 0)
+        now = before if size is None else size
+        self._sizes[backlog] = now
+        self._total += now - before
+        while self._total > self._most:
+            oldest = next(iter(self._sizes))
+            self._total -= self._sizes.pop(oldest)
+            oldest.forget()
+
+    def drop(self, backlog: Backlog) -> None:
+        """A backlog is no more. Harmless for one that was never used."""
+        self._total -= self._sizes.pop(backlog, 0)

@@ -15,7 +15,7 @@ from rooms.errors import TooBig
 from rooms.link.protocol import Fanout as Frame
 from rooms.link.protocol import Joined, Moment, Tell
 from rooms.sync import messages
-from rooms.sync.backlog import Backlog
+from rooms.sync.backlog import Backlog, Budget
 from rooms.sync.codec import embed, encode, encode_sorted
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Fanout:
     when the incarnation before fell asleep: a view that is still equal keeps its cursor. After a
     crash there is none, and no cursor of before is honoured. `lanes` gives numbers that are unique
     on this host. `max_view` says how many bytes a view of a key may have (None: any number); a
-    larger one is sent to nobody.
+    larger one is sent to nobody. `budget` bounds what the steps of all rooms take.
     """
 
     def __init__(
@@ -91,7 +91,9 @@ class Fanout:
         saved: Mapping[str, Json] | None,
         lanes: Iterator[int],
         max_view: Callable[[Hashable], int | None] = lambda key: MAX_VIEW,
+        budget: Budget | None = None,
     ) -> None:
+        self._budget = budget or Budget()
         self._nonce = nonce
         self._max_view = max_view
         self._saved = dict(saved or {})
@@ -273,6 +275,11 @@ class Fanout:
             for watch in [*unwatched, *watched][-SAVED:]
         }
 
+    def close(self) -> None:
+        """The incarnation is over: give up what its steps took."""
+        for watch in self._watches.values():
+            self._budget.drop(watch.backlog)
+
     # -------------------------------------------------------------- view keys
 
     def _open(self, key: Hashable, view: View, now: int, told: list[Message]) -> _Watch:
@@ -300,6 +307,7 @@ class Fanout:
         self._unwatched[key] = None
         if len(self._unwatched) > UNWATCHED:
             oldest = next(iter(self._unwatched))
+            self._budget.drop(self._watches[oldest].backlog)
             del self._unwatched[oldest], self._watches[oldest]
 
     # -------------------------------------------------------------- steps
@@ -335,7 +343,7 @@ class Fanout:
                 lane.view = None
             raise
         watch.grown += size
-        backlog.weigh(size, max(_LEAST, watch.size))
+        self._budget.use(backlog, backlog.weigh(size, max(_LEAST, watch.size)))
         told.extend(frames)
 
     def _catch_up(
@@ -349,6 +357,7 @@ class Fanout:
         elif not ops:
             data = encode(messages.unchanged(newest, now), lane.codec)
         else:
+            self._budget.use(watch.backlog)
             patch = messages.patch(cursor, newest, ops)
             data = lane.patches.get(cursor) or encode(patch, lane.codec)
             if len(lane.channels) > 1:

@@ -449,3 +449,24 @@ async def test_a_room_that_wakes_slowly_is_said_to_move() -> None:  # [STATUS1]
     assert ann.took()[0] == {"type": "room.status", "status": "live"}
     assert ann.view["context"] == {"count": 2}
     assert seq == 2
+
+
+async def test_all_rooms_of_a_host_keep_so_many_steps_together() -> None:  # [CURSOR4]
+    on = await Stage(counter=Counter).start()
+    on.host._rooms._budget._most = 300
+    cursors = {}
+    for room in ("counter/a", "counter/b"):
+        tab = await on.connect("ann", room)
+        cursors[room] = tab.cursor, tab.view
+        for _ in range(3):
+            await tab.send("increment")
+        await tab.leave()
+    told = {}
+    for room, (cursor, view) in cursors.items():
+        tab = await on.connect("ann", room, cursor=cursor, view=view)
+        told[room] = tab.inbox[-1]["type"]
+        assert tab.view["context"] == {"count": 3}
+    assert told == {"counter/a": "room.view", "counter/b": "room.patch"}
+    await on.advance(Counter.sleep_after + 100)
+    await on.advance(Counter.sleep_after + 100)
+    assert on.host._rooms._budget._sizes == {}

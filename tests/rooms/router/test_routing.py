@@ -609,3 +609,20 @@ def test_volatile_messages_are_one_write_for_who_keeps_up() -> None:  # [VOLATIL
     door.hear(Moment(1, two.number, {"a": b"3"}), Moment(1, 99, {"a": b"4"}), Moment(9, None, {}))
     assert (first.took(), second.took()) == ([], [text(b"3")])
     assert one.place is Place.INSIDE
+
+
+def test_so_much_of_plain_events_waits_for_a_room_that_isnt_there() -> None:  # [SEND6]
+    door = Door()
+    channel, peer = door.open()
+    door.took()
+    for _ in range(3):
+        door.routing.say(channel, EVENT, MAX_HELD_BYTES // 2)
+    assert door.took() == [Said(channel.number, EVENT)] * 2
+    assert b'"busy"' in peer.took()[0]
+    door.number(channel, 1)
+    assert len(door.took()) == 1
+    door.hear(Joined(channel.number, 1))
+    for _ in range(3):
+        door.routing.say(channel, EVENT, MAX_HELD_BYTES // 2)
+    assert len(door.took()) == 3
+    assert peer.took() == []

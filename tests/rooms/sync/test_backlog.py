@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rooms.sync.backlog import STEPS, Backlog
+from rooms.sync.backlog import STEPS, Backlog, Budget
 from rooms.sync.diff import apply
 
 
@@ -73,3 +73,24 @@ def test_steps_weigh_no_more_than_the_view() -> None:  # [CURSOR4]
     backlog.weigh(2000, 1000)
     assert backlog.since("aaaaaaaa.5") is None
     assert backlog.since("aaaaaaaa.6") == []
+
+
+def test_those_used_longest_ago_give_up_their_steps_first() -> None:  # [CURSOR4]
+    budget = Budget(100)
+    one, two, three = (Backlog(name, {"n": 0}) for name in ("one", "two", "three"))
+    for backlog in (one, two, three):
+        assert backlog.step({"n": 1}) is not None
+        budget.use(backlog, backlog.weigh(40, 1_000))
+        if backlog is two:
+            budget.use(one)  # somebody came back
+    assert two.since("two.0") is None
+    assert one.since("one.0") == three.since("three.0") == [[["n"], 1]]
+    assert (two.cursor, two.view) == ("two.1", {"n": 1})
+    budget.drop(one)
+    assert two.step({"n": 2}) is not None
+    budget.use(two, two.weigh(60, 1_000))
+    assert two.since("two.1") == [[["n"], 2]]
+    assert three.since("three.0") == [[["n"], 1]]
+    budget.use(three, 101)  # one that is too big alone
+    assert three.since("three.0") is two.since("two.1") is None
+    budget.drop(three)
