@@ -147,6 +147,13 @@ def _watch(options: argparse.Namespace) -> None:
     _await(watch(find, id, options.viewer, options.role, _say))
 
 
+def _retry(options: argparse.Namespace) -> None:
+    from rooms.inventory import named, retry
+
+    id = named(options.session)
+    _operate(options, lambda operator: retry(operator, id, _say))
+
+
 def _delete(options: argparse.Namespace) -> None:
     from rooms.inventory import delete, named
 
@@ -239,11 +246,13 @@ def _parser() -> argparse.ArgumentParser:
     show = command("show", _show, "Show a session's state as JSON.")
     send = command("send", _send, "Send a session one event; say what became of it.")
     watch = command("watch", _watch, "Show what changes in a session of a running server.")
+    retry = command("retry", _retry, "Have what failed for good in a session tried again.")
     delete = command("delete", _delete, "Delete a session; whoever is in it is told.")
-    for one in (show, send, watch, delete):
+    for one in (show, send, watch, retry, delete):
         one.add_argument("session", metavar="KIND/SESSION")
     send.add_argument("event", metavar="EVENT", help='a type, or JSON: {"type": "bet", "chips": 5}')
-    send.add_argument("--app", metavar="APP", help=f"where no server runs: {_APP}")
+    for woken in (send, retry):
+        woken.add_argument("--app", metavar="APP", help=f"where no server runs: {_APP}")
     for posing in (send, watch):
         posing.add_argument("--as", dest="viewer", metavar="VIEWER", help="as this viewer would")
         posing.add_argument("--role", help="the role of that viewer (player)")
@@ -252,7 +261,7 @@ def _parser() -> argparse.ArgumentParser:
     importing = command("import", _import, "Store what `export` wrote.")
     importing.add_argument("file", metavar="FILE", nargs="?", default="-", help="else what is read")
     importing.add_argument("--replace", action="store_true", help="also sessions that are there")
-    for stored in (check, listing, show, send, watch, delete, export, importing):
+    for stored in (check, listing, show, send, watch, retry, delete, export, importing):
         _add_store(stored)
         stored.add_argument("--url", help="of a running server; else the one that has the store")
     new = command("new", _new, "Make a folder with a small App and its page.")

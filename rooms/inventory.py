@@ -65,6 +65,12 @@ async def show(operator: Operator, id: SessionId, say: Callable[[str], None]) ->
 # -------------------------------------------------------------------------------- acting
 
 
+async def retry(operator: Operator, id: SessionId, say: Callable[[str], None]) -> None:
+    """Have what failed for good tried again: durable effects and timers."""
+    answer = await operator.ask("POST", id, "/retry")
+    say(f"{id}: {answer['retried']} tried again")
+
+
 async def send(
     operator: Operator,
     id: SessionId,

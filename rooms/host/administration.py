@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from rooms.errors import BadMessage, CloseCode, Closing, RoomsError, UsageError
-from rooms.host.ask import Ask
+from rooms.host.ask import Ask, Retry
 from rooms.host.door import OPERATOR
+from rooms.host.outbox import shown
 from rooms.store.export import exported, imported
 from rooms.store.port import SessionId
 from rooms.sync.messages import check_event
@@ -50,6 +51,9 @@ class Administration:
             id = SessionId(request.kind, request.session)
             if request.session and request.method == "POST" and not request.path:
                 self._send(asked, id, request)
+                return
+            if request.session and (request.method, request.path) == ("POST", "/retry"):
+                await self._retry(Retry(end, request.request, OPERATOR, create=False), id)
                 return
             if request.session:
                 status, body = await self._session(id, request)
@@ -135,7 +139,7 @@ class Administration:
             "changed": record.changed,
             "due": record.due,
             "marks": len(record.marks),
-            "outbox": len(record.outbox),
+            "outbox": shown(record.outbox),
             "snapshot": orjson.loads(record.snapshot or b"null" if room is None else room.state()),
         }
 
@@ -157,6 +161,15 @@ class Administration:
             asked.viewer = Viewer(str(viewer), str(wish.get("role") or "player"))
         asked.event = event
         self._rooms.put(id, asked)
+
+    async def _retry(self, retry: Retry, id: SessionId) -> None:
+        """What failed for good; the room answers."""
+        if not self._rooms.keeps(id.kind):
+            raise UsageError(f"the App has no kind {id.kind!r}")
+        if await self._store.load(id) is None:
+            retry.reply(*_missing(id))
+        else:
+            self._rooms.put(id, retry)
 
     async def _import(self, id: SessionId, request: Request) -> Reply:
         named, record = imported(request.body)

@@ -136,6 +136,17 @@ class Visit(Ask):
             self._send(*response)
 
 
+class Retry(Ask):
+    """An operator's wish: try again what failed for good. `count` is how much that was."""
+
+    __slots__ = ("count",)
+    count: int
+
+    def answer(self, audience: Audience, outcome: Outcome | None, now: int) -> None:
+        """Say how much it was."""
+        self.reply(200, {"retried": self.count})
+
+
 class Delivery(Ask):
     """A letter from another room; `outcome` is its outcome, or raises Closing."""
 

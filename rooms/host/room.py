@@ -21,7 +21,7 @@ from rooms.host.ask import Ask
 from rooms.host.courier import Courier
 from rooms.host.idle import Idleness
 from rooms.host.teller import Teller
-from rooms.host.turn import Answered, Delivered, Denied, Enter, Heard, Leave, Retried, Turn
+from rooms.host.turn import Answered, Delivered, Denied, Enter, Heard, Leave, Turn
 from rooms.store.port import Commit
 from rooms.sync import messages
 from runtime import Performer
@@ -220,10 +220,6 @@ class LiveRoom:
         else:
             error = messages.error(refused.code or "", refused.reason or "")
             self.audience.tell(channel, error)
-
-    def retry(self) -> None:
-        """An operator wants what failed for good to be tried again: effects and timers."""
-        self.put(Retried())
 
     # ------------------------------------------------------------------ a turn
 

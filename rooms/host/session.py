@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rooms.errors import CloseCode, Closing, TooBig
 from rooms.host import door
-from rooms.host.ask import Ask, Delivery
+from rooms.host.ask import Ask, Delivery, Retry
 from rooms.host.clients import Client, Clients, client_key
 from rooms.host.marks import ACCEPTED, IGNORED, MAX_MARKS, Outcome
 from rooms.host.scale import REPLY
@@ -29,7 +29,6 @@ from rooms.host.turn import (
     Performed,
     Rekeyed,
     Renewed,
-    Retried,
     Say,
     Settled,
     Shut,
@@ -118,8 +117,9 @@ class Session:
                 self._leave(channel, turn, now)
             case Performed():
                 self._performed(item, turn, now)
-            case Retried():
-                self.outbox.retry(now)
+            case Retry():
+                item.count = self.outbox.retry(now)
+                turn.told.append(Answered(item, None))
             case Delivery():
                 self._once(item, turn, now)
             case Ask():

@@ -79,11 +79,7 @@ class Performed(NamedTuple):
     value: Json
 
 
-class Retried(NamedTuple):
-    """What failed for good is to be tried again."""
-
-
-Item = Enter | Leave | Heard | Wanted | Renewed | Delivered | Performed | Retried
+Item = Enter | Leave | Heard | Wanted | Renewed | Delivered | Performed
 """What waits in a mailbox; `Ask` (plain HTTP) waits there too."""
 
 

@@ -106,6 +106,24 @@ async def test_a_session_is_shown_without_anybodys_keys(alone: Operator) -> None
     assert "client" not in lines[0]
 
 
+async def test_dead_letters_are_tried_again_by_whoever_has_the_machine(tmp_path: Path) -> None:
+    # [ADMIN8]
+    lines: list[str] = []
+    path, kind = tmp_path / "rooms.db", light("1", "red")
+    store = await SqliteStore.open(path, now=Clock(0).now)
+    await announce(store, "one")
+    system = System(kind.machine)
+    snapshot = orjson.dumps(system.persist(system.initial(now=0, seed=1).snapshot))
+    commit = first(ONE, "one", await own(store, ONE, "one"))
+    await write(store, replace(commit, snapshot=snapshot))
+    await store.close()
+    async with operator(Settings(store=f"sqlite:///{path}"), kinds={"light": kind}) as able:
+        with pytest.raises(UsageError, match="the App has no kind"):
+            await inventory.retry(able, SessionId("dark", "one"), lines.append)
+        await inventory.retry(able, ONE, lines.append)
+    assert lines == ["light/one: 0 tried again"]
+
+
 async def test_an_export_has_everything_in_a_line_each(alone: Operator) -> None:
     lines: list[str] = []
     await inventory.export(alone, None, lines.append)

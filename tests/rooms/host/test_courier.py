@@ -379,9 +379,7 @@ async def test_an_operator_may_have_it_tried_again_under_its_key() -> None:  # [
     on, ann = await opened()
     await ann.send("buy", n=1)
     await fails(on, 8)
-    await ann.say("note")
-    on.host.rooms[SessionId("shop", "x")].retry()
-    await on.settle()
+    assert await on.operated("POST", AT, "/retry") == (200, {"retried": 1})
     assert await dead(on) == []
     assert CALLS[-1].attempt.key == CALLS[0].attempt.key
     CALLS[-1].end.set_result("late")
@@ -429,3 +427,18 @@ async def test_an_effect_that_the_author_has_taken_away_fails() -> None:
     await on.advance(1_000)
     (entry,) = await owed(on)
     assert entry["error"] == "the room has no effect 'ship'"
+
+
+async def test_what_an_operator_sees_and_retries() -> None:  # [ADMIN8] [OUTBOX5]
+    on, ann = await opened()
+    await ann.send("buy", n=1)
+    await fails(on, 8)
+    assert not on.awake(AT)
+    status, shown_to_them = await on.operated("GET", AT)
+    assert status == 200
+    (entry,) = shown_to_them["outbox"]
+    assert (entry["name"], entry["error"]) == ("charge", "OSError: busy")
+    assert await on.operated("POST", AT, "/retry") == (200, {"retried": 1})
+    assert await on.operated("POST", AT, "/retry") == (200, {"retried": 0})
+    assert (await on.operated("POST", "shop/none", "/retry"))[0] == 404
+    assert (await on.operated("POST", "none/x", "/retry"))[0] == 422

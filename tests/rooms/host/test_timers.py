@@ -267,9 +267,8 @@ async def test_an_operator_may_have_it_tried_again() -> None:  # [TIME5]
     on, ann, _ = await started(Broken)
     await on.advance(1_000_000)
     await ann.send("mend")
-    (room,) = on.host.rooms.values()
-    room.retry()
-    await on.settle()
+    answer = await on.operated("POST", AT, "/retry")
+    assert answer == (200, {"retried": 1})
     assert (await rang(on))["broken"] == on.now()
 
 
