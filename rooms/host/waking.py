@@ -6,19 +6,21 @@ In: the right to write the session, with its record if there is one. Out: a room
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgpack
 
 from rooms.errors import CloseCode, Closing
 from rooms.host import record as stored
 from rooms.host.audience import Audience
+from rooms.host.hooks import SYSTEM, HookSession
 from rooms.host.marks import Marks
 from rooms.host.outbox import Outbox
 from rooms.host.room import Claim, LiveRoom
 from rooms.host.scale import Scale
 from rooms.host.seats import Seats
 from rooms.host.session import Session
+from rooms.host.storage import Kept
 from runtime import System
 
 if TYPE_CHECKING:
@@ -53,8 +55,6 @@ def awaken(
     """
     now = keeper.clock.now()
     room = kind.room(claim.id.kind, claim.id.session)
-    system = System(room.machine, on_error=room.on_error)
-    seats = Seats(room.grace, kind.heard)
     outbox = Outbox(
         {} if record is None else record.outbox,
         generation=claim.generation,
@@ -62,6 +62,25 @@ def awaken(
         attempts=room.effect_attempts,
         roll=lambda: int.from_bytes(chance(4), "big") / 2**32,
     )
+
+    def watching(snapshot: Any, activation: dict[str, Any] | None) -> Audience:
+        return Audience(
+            room,
+            snapshot,
+            nonce=_nonce(chance),
+            saved=None if activation is None else activation["views"],
+            lanes=lanes,
+            budget=budget,
+            send=keeper.send,
+            now=now,
+        )
+
+    seats = Seats(room.grace, kind.heard)
+    if kind.hooks:
+        hooks, activation = _hooked(room, kind, record, seats, outbox, chance, now)
+        audience = watching(hooks.snapshot, activation)
+        return LiveRoom(keeper, claim, SYSTEM, hooks, audience, rewrite=False, begun=False), ()
+    system = System(room.machine, on_error=room.on_error)
     activation = None
     if record is not None and record.snapshot is not None:
         if record.activation is not None:
@@ -86,16 +105,7 @@ def awaken(
             raise _cannot_start(refused)
         outbox.add(step.effects, now)
         marks = Marks({})
-    audience = Audience(
-        room,
-        step.snapshot,
-        nonce=_nonce(chance),
-        saved=None if activation is None else activation["views"],
-        lanes=lanes,
-        budget=budget,
-        send=keeper.send,
-        now=now,
-    )
+    audience = watching(step.snapshot, activation)
     stored_size = 0 if record is None or record.snapshot is None else len(record.snapshot)
     scale = Scale(room, system, audience.widest, size=stored_size, careful=careful)
     session = Session(
@@ -112,6 +122,39 @@ def awaken(
     )
     live = LiveRoom(keeper, claim, system, session, audience, rewrite=rewrite, begun=begun)
     return live, step.effects
+
+
+def _hooked(
+    room: Room,
+    kind: Kind,
+    record: Record | None,
+    seats: Seats,
+    outbox: Outbox,
+    chance: Callable[[int], bytes],
+    now: int,
+) -> tuple[HookSession, dict[str, Any] | None]:
+    """A room without a machine, and what the one before it left for cursors."""
+    activation, marks, kept, revision = None, Marks({}), Kept({}), 0
+    if record is not None and record.snapshot is not None:
+        if record.version != room.version():
+            reason = f"this room was stored by version {record.version!r} of a machine"
+            raise Closing(CloseCode.UNRESTORABLE, reason)
+        if record.activation is not None:
+            activation = msgpack.unpackb(record.activation)
+        seats.restore(record.seats, now, slept=activation is not None)
+        marks, kept, revision = Marks(record.marks), Kept(record.storage), record.revision
+    session = HookSession(
+        room,
+        kind,
+        kept,
+        revision=revision,
+        seats=seats,
+        marks=marks,
+        outbox=outbox,
+        chance=chance,
+        now=now,
+    )
+    return session, activation
 
 
 def _first(system: System, room: Room, now: int, chance: Callable[[int], bytes]) -> Step:
