@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from rooms.errors import UsageError
-from rooms.hooks import Hooks, hooks_of
 from rooms.sync.messages import reserved
 from rooms.sync.policy import Policy
 from rooms.sync.views import Viewer, public
@@ -54,23 +53,21 @@ class Door:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Room(Hooks):
-    """One kind of room. Subclass it, give it a `machine`, or hooks instead, and name it in an
-    `App`.
+class Room:
+    """One kind of room. Subclass it, give it a `machine`, and name it in an `App`.
 
     Durations are in milliseconds.
     """
 
     machine: ClassVar[Any] = None
-    """A state machine (or other actor logic) from `runtime`. None: the room is its hooks."""
+    """A state machine (or other actor logic) from `runtime`."""
 
     durability: ClassVar[Durability] = "fsync"
     """When an event is acknowledged. `fsync`: it is on disk · `primary`: the store has it, a power
     cut may lose it · `memory`: at once, a crash loses what came since the last sleep or drain."""
 
-    on_error: Any = "reject"
-    """An exception while an event is handled: drop that event's step (`reject`), or `stop` as
-    XState does. In a room without a machine it is a hook: `on_error(self, connection, error)`."""
+    on_error: ClassVar[Literal["reject", "stop"]] = "reject"
+    """An exception while an event is handled: drop that event's step, or stop as XState does."""
 
     effects: ClassVar[Mapping[str, EffectFunction]] = {}
     """What performs the durable effects that the machine declares with `effect(name, params)`:
@@ -95,6 +92,12 @@ class Room(Hooks):
 
     presence: ClassVar[bool] = False
     """Whether connections may share presence data."""
+
+    history: ClassVar[int] = 0
+    """How many revisions before the newest are kept, and can be shown: see `allow_history`."""
+
+    history_age: ClassVar[int] = 0
+    """How long a revision is kept; whichever keeps more."""
 
     volatile: ClassVar[tuple[str, ...]] = ()
     """Event types beside the machine (a cursor that moves): told to who may see their sender, the
@@ -142,10 +145,6 @@ class Room(Hooks):
             cls.view.adopt(cls)
         elif shown is not None and "view_key" not in cls.__dict__:
             Policy.release(cls)
-        if cls.machine is not None and (unused := hooks_of(cls) - {"on_request"}):
-            raise UsageError(
-                f"{cls.__name__} has a machine, so nothing calls its {' and '.join(sorted(unused))}"
-            )
         for option, words in _WORDS.items():
             if (given := getattr(cls, option)) not in words:
                 raise UsageError(f"{cls.__name__}.{option} is {given!r}; take {' or '.join(words)}")
@@ -197,6 +196,12 @@ class Room(Hooks):
         """Whether another room of the App may send this event now. False or a reason rejects it."""
         return True
 
+    def allow_history(self, viewer: Viewer, snapshot: Seen) -> bool | str:
+        """Whether the viewer may look back: learn of each revision when it came about and what type
+        of event made it, and see it through its own view. Default: nobody may. False or a reason:
+        4403."""
+        return False
+
     def may_see(self, viewer: Viewer, other: Viewer) -> bool:
         """Whether `viewer` is told of `other`'s presence."""
         return True
@@ -226,3 +231,8 @@ class Room(Hooks):
     def version(cls) -> str:
         """The version that stored sessions are compared with: the machine's own."""
         return str(getattr(cls.machine, "version", None) or "")
+
+    async def on_request(self, request: Any) -> Any:
+        """An HTTP request that isn't the wire's own GET or POST: a Starlette response, or None
+        (404)."""
+        return None

@@ -21,9 +21,7 @@ from enum import IntEnum
 
 
 class CloseCode(IntEnum):
-    """Why a connection ends (SPEC, CLOSE), and whether a client may come back. A room's own codes
-    (1000, 3000 to 4999) are `CloseCode(code)` too.
-    """
+    """Why a connection ends (SPEC, CLOSE), and whether a client may come back."""
 
     GOING_AWAY = 1001
     POLICY = 1008
@@ -36,14 +34,6 @@ class CloseCode(IntEnum):
     UNRESTORABLE = 4409
     TAKEN_OVER = 4410
     TOO_MANY = 4429
-
-    @classmethod
-    def _missing_(cls, value: object) -> CloseCode | None:
-        if not isinstance(value, int) or not (value == 1000 or 3000 <= value < 5000):
-            return None
-        own = int.__new__(cls, value)
-        own._name_, own._value_ = f"OWN_{value}", value
-        return own
 
     @property
     def come_back(self) -> bool:

@@ -16,6 +16,7 @@ from rooms.errors import BadMessage, CloseCode, Closing, RoomsError, UsageError
 from rooms.host.ask import Ask, Retry
 from rooms.host.door import OPERATOR
 from rooms.host.outbox import shown
+from rooms.host.record import state
 from rooms.store.export import exported, imported
 from rooms.store.port import SessionId
 from rooms.sync.messages import check_event
@@ -140,7 +141,7 @@ class Administration:
             "due": record.due,
             "marks": len(record.marks),
             "outbox": shown(record.outbox),
-            "snapshot": orjson.loads(record.snapshot or b"null" if room is None else room.state()),
+            "snapshot": state(record) if room is None else orjson.loads(room.state()),
         }
 
     def _send(self, asked: Ask, id: SessionId, request: Request) -> None:

@@ -18,13 +18,14 @@ from rooms.sync.codec import encode
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from rooms.definition import Room
     from rooms.errors import Closing
     from rooms.host.audience import Audience
     from rooms.host.marks import Outcome
     from rooms.host.neighbours import Letter
     from rooms.link.memory import End
     from rooms.sync.messages import Json
-    from rooms.sync.views import Viewer
+    from rooms.sync.views import Seen, Viewer
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,9 @@ class Ask:
         self.key = key
         self.known = known
 
+    def check(self, room: Room, snapshot: Seen) -> None:
+        """Raises Closing: what is asked isn't for this viewer, whom the room has admitted."""
+
     def answer(self, audience: Audience, outcome: Outcome | None, now: int) -> None:
         """Answer from the durable state: the view, and the outcome of the event it brought."""
         try:
@@ -70,7 +74,7 @@ class Ask:
         headers = {"etag": f'"{cursor}"'}
         if outcome is None:
             if self.known == cursor:
-                self.respond(304, headers, b"")
+                self._send(304, headers, b"")
             else:
                 self.reply(200, {"cursor": cursor, "now": now, "view": view}, headers)
             return
@@ -96,17 +100,16 @@ class Ask:
         except TypeError:
             logger.exception("an answer isn't JSON")
             status, data = 500, b'{"reason":"the room\'s view failed"}'
-        self.respond(status, {"content-type": "application/json", **(headers or {})}, data)
+        self._send(status, {"content-type": "application/json", **(headers or {})}, data)
 
-    def respond(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Answer with these bytes."""
+    def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self._end.send(Answer(self._number, status, dict(headers), body))
 
 
 class Visit(Ask):
     """A request for the author's `on_request`. `call` runs it: status, headers, body, or None."""
 
-    __slots__ = ("_task", "call")
+    __slots__ = ("_call", "_task")
 
     def __init__(
         self,
@@ -118,7 +121,7 @@ class Visit(Ask):
         create: bool,
     ) -> None:
         super().__init__(end, number, viewer, create=create)
-        self.call = call
+        self._call = call
 
     def answer(self, audience: Audience, outcome: Outcome | None, now: int) -> None:
         """Run the author's hook; its answer is sent when it has one."""
@@ -126,7 +129,7 @@ class Visit(Ask):
 
     async def _run(self, room: Any) -> None:
         try:
-            response = await self.call(room)
+            response = await self._call(room)
         except Exception:
             logger.exception("%s/%s: on_request raised", room.kind, room.id)
             self.reply(500, {"reason": "the room failed to answer"})
@@ -134,7 +137,7 @@ class Visit(Ask):
         if response is None:
             self.reply(404, {"reason": "there is nothing here"})
         else:
-            self.respond(*response)
+            self._send(*response)
 
 
 class Retry(Ask):

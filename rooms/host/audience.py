@@ -23,7 +23,6 @@ from rooms.sync.views import Viewer, everything
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 
-    from rooms.host.connection import Payload
     from rooms.host.links import Channel
     from rooms.link.protocol import Message
     from rooms.sync.backlog import Budget
@@ -111,7 +110,7 @@ class Audience:
             you = messages.you(
                 id=viewer.id,
                 role=viewer.role,
-                connection=channel.name or str(channel.id),
+                connection=str(channel.id),
                 token=attach.renewed,
                 seq=seq,
                 now=now,
@@ -225,13 +224,6 @@ class Audience:
         to = None if readers is None else [(channel.id, names) for channel, names in readers]
         self._send(self._fanout.moment(named, to))
 
-    def send(
-        self, said: Payload, channels: Iterable[Channel] | None, without: frozenset[int]
-    ) -> None:
-        """What a room without a machine says, to these channels, or to all but those `without`."""
-        to = None if channels is None else [channel.id for channel in channels]
-        self._send(self._fanout.send(said.message, said.raw, to, without))
-
     def tell(self, channel: Channel, message: dict[str, Json], seq: int | None = None) -> None:
         """Tell one channel something; `seq` when it is that outcome."""
         if channel.id in self._watching:
@@ -266,7 +258,7 @@ class Audience:
             try:
                 key = self._key(channel.viewer, snapshot)
                 if key not in sizes:
-                    sizes[key] = len(encode(self._make(channel.viewer, snapshot), "json"))
+                    sizes[key] = len(encode(self.view_at(channel.viewer, snapshot), "json"))
             except Exception:  # who can't be shown it keeps what they see
                 logger.debug("%s/%s: the view raised", self.room.kind, self.room.id, exc_info=True)
         return max(sizes.values(), default=0)
@@ -288,7 +280,7 @@ class Audience:
         """The view of all who share `key`, of which `viewer` is one."""
         view = self._views.get(key)
         if view is None:
-            view = self._make(viewer, self._snapshot)
+            view = self.view_at(viewer, self._snapshot)
             self._views[key] = view
             self._viewers[key] = viewer
         return view
@@ -299,7 +291,8 @@ class Audience:
         except Exception:
             logger.exception("%s/%s: the view raised", self.room.kind, self.room.id)
 
-    def _make(self, viewer: Viewer, snapshot: SystemSnapshot) -> View:
+    def view_at(self, viewer: Viewer, snapshot: SystemSnapshot) -> View:
+        """What a viewer sees of the room at this snapshot. Raises what the author's view raises."""
         room, root = self.room, snapshot.root
         operator = viewer is OPERATOR
         view: View = everything(root) if operator else room.view(root, viewer)

@@ -124,3 +124,18 @@ def admit(
         raise Closing(CloseCode.FORBIDDEN, "whether you may join can't be told") from error
     if allowed is not True:
         raise Closing(CloseCode.FORBIDDEN, allowed or "you may not join this room")
+
+
+def look_back(room: Room, viewer: Viewer, snapshot: Seen) -> None:
+    """Let a viewer see what the room was, or raise.
+
+    Raises:
+        Closing: 4403 the author says no.
+    """
+    try:
+        allowed = room.allow_history(viewer, snapshot)
+    except Exception as error:
+        logger.exception("%s/%s: allow_history raised", room.kind, room.id)
+        raise Closing(CloseCode.FORBIDDEN, "whether you may look back can't be told") from error
+    if allowed is not True:
+        raise Closing(CloseCode.FORBIDDEN, allowed or "you may not see this room's history")

@@ -1,35 +1,48 @@
 """What is stored of a room, as bytes, and how a stored session becomes a live one again.
 
 In: the store's record and the kind's machine. Out: a system step, whose effects start again what
-runs outside of turns; or `Closing` 4409, and then nothing was touched.
+runs outside of turns; or `Closing` 4409, and then nothing was touched. When a state is stored whole
+and when as a patch is `rooms/host/journal.py`'s to say.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from zlib import crc32
 
 import orjson
 
 from rooms.errors import CloseCode, Closing, Unstorable
+from rooms.sync.diff import apply, diff
 from runtime import RestoreError, RuntimeFault
+from runtime.statechart.snapshot import plain
 
 if TYPE_CHECKING:
     from rooms.definition import Room
     from rooms.store.port import Record
+    from rooms.sync.messages import Json, Op
     from runtime import Step, System, SystemSnapshot
 
 logger = logging.getLogger(__name__)
 
+ANY_KEY: Final = frozenset[str]()
+"""Keys that a state may not have: none. What a client must not set was refused at the door."""
+
 
 class Restored(NamedTuple):
-    """A session brought to life. `rewrite`: the stored bytes are another version's. `begun`: it
-    isn't what was stored: its timers were moved, or what was interrupted has failed.
+    """A session brought to life. `persisted` is what was stored, as this version's; `rewrite`: the
+    stored bytes are another version's. `begun`: it isn't what was stored: its timers were moved, or
+    what was interrupted has failed.
     """
 
     step: Step
+    persisted: dict[str, Any]
     rewrite: bool
     begun: bool = False
+
+
+# ------------------------------------------------------------------ to bytes
 
 
 def dump(system: System, snapshot: SystemSnapshot) -> bytes:
@@ -43,11 +56,66 @@ def dump(system: System, snapshot: SystemSnapshot) -> bytes:
         raise Unstorable(str(error)) from error
 
 
+def operations(old: Json, new: Json) -> list[Op]:
+    """What leads from one shared form of a snapshot to another. Raises Unstorable."""
+    try:
+        return diff(old, new, ordered=True)
+    except TypeError as error:
+        raise Unstorable(str(error)) from error
+
+
+def dump_operations(*head: object, ops: list[Op]) -> bytes:
+    """Operations as stored, behind what is to be known of them.
+
+    Raises Unstorable: something in them isn't JSON data.
+    """
+    try:
+        return orjson.dumps([*head, plain(ops)])
+    except (RuntimeFault, TypeError) as error:
+        raise Unstorable(str(error)) from error
+
+
+def dump_patch(snapshot: int, place: int, ops: list[Op]) -> bytes:
+    """The `place`-th patch (from 0) of the stored snapshot with this `mark`. Raises Unstorable."""
+    return dump_operations(snapshot, place, ops=ops)
+
+
+def mark(snapshot: bytes) -> int:
+    """By which its patches know a stored snapshot again."""
+    return crc32(snapshot)
+
+
+# ------------------------------------------------------------------ and back
+
+
+def state(record: Record) -> dict[str, Any]:
+    """The persisted state that a record holds, its patches applied.
+
+    Raises:
+        ValueError: it holds none, or the patches aren't all there, or are another snapshot's.
+        PatchError: a patch doesn't fit.
+    """
+    whole: dict[str, Any] = orjson.loads(record.snapshot or b"")
+    if not record.patches:
+        return whole
+    base = mark(record.snapshot or b"")
+    ops: list[Op] = []
+    revisions = sorted(map(int, record.patches))
+    for place, revision in enumerate(revisions):
+        snapshot, at, more = orjson.loads(record.patches[str(revision)])
+        if (snapshot, at) != (base, place):
+            raise ValueError(f"its patch of revision {revision} isn't one of its snapshot's")
+        ops += more
+    if revisions[-1] != record.revision:
+        raise ValueError(f"its patches end at revision {revisions[-1]}, it at {record.revision}")
+    patched: dict[str, Any] = apply(whole, ops, forbidden=ANY_KEY)
+    return patched
+
+
 def restore(
     room: Room,
     system: System,
     record: Record,
-    blob: bytes,
     now: int,
     *,
     asleep_since: int | None = None,
@@ -59,16 +127,17 @@ def restore(
     Raises:
         Closing: 4409, it doesn't fit this machine and nothing makes it fit; the reason says why.
     """
-    persisted = orjson.loads(blob)
     version = room.version()
 
     def begin(persisted: dict[str, Any], *, rewrite: bool) -> Restored:
         invoked = room.restore_invoked
         step = system.restore(persisted, now=now, invoked=invoked, asleep_since=asleep_since)
         moved = asleep_since is not None and asleep_since != now and bool(step.snapshot.timers)
-        return Restored(step, rewrite, moved or (invoked == "fail" and bool(step.taken)))
+        changed = moved or (invoked == "fail" and bool(step.taken))
+        return Restored(step, persisted, rewrite, changed)
 
     try:
+        persisted = state(record)
         if record.version == version:
             try:
                 return begin(persisted, rewrite=False)

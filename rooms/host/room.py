@@ -16,21 +16,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from rooms.errors import CloseCode, Closing, StoreError, Unstorable
-from rooms.host import door, record
+from rooms.host import door
 from rooms.host.ask import Ask
 from rooms.host.courier import Courier
 from rooms.host.idle import Idleness
+from rooms.host.journal import UNCHANGED
 from rooms.host.teller import Teller
-from rooms.host.turn import (
-    Answered,
-    Delivered,
-    Denied,
-    Enter,
-    Heard,
-    Leave,
-    Responded,
-    Turn,
-)
+from rooms.host.turn import Answered, Delivered, Denied, Enter, Heard, Leave, Turn
 from rooms.store.port import Commit
 from rooms.sync import messages
 from runtime import Performer
@@ -41,7 +33,7 @@ if TYPE_CHECKING:
     from rooms.host.audience import Audience
     from rooms.host.clock import Clock
     from rooms.host.gate import Gate
-    from rooms.host.hooks import HookSession
+    from rooms.host.journal import Journal
     from rooms.host.links import Channel
     from rooms.host.marks import Outcome
     from rooms.host.neighbours import Letter
@@ -51,7 +43,7 @@ if TYPE_CHECKING:
     from rooms.link.protocol import Message
     from rooms.store.port import SessionId
     from rooms.sync.messages import Json
-    from runtime import Declared, Effect, Event, System, SystemSnapshot
+    from runtime import Declared, Effect, Event, SystemSnapshot
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +55,8 @@ MAX_AHEAD: Final = 4
 """How many turns may wait for the gate."""
 MAX_WAITING: Final = 1024
 """How many items may wait before events sent plainly are refused as `busy`."""
-_TO_ASKS: Final = Answered | Denied | Responded
+MAX_PAST: Final = 256
+"""So many revisions of a history wait in memory at most, also where durability is `memory`."""
 
 
 class Keeper(Protocol):
@@ -115,19 +108,17 @@ class _Flight(NamedTuple):
 class LiveRoom:
     """One session, live. `begin` performs the effects it starts with.
 
-    `rewrite`: the stored bytes are another machine version's, and go with the next commit. `begun`:
-    restoring it has changed it, which is to be stored before anybody sees it.
+    `begun`: restoring it has changed it, which is to be stored before anybody sees it.
     """
 
     def __init__(
         self,
         keeper: Keeper,
         claim: Claim,
-        system: System,
+        journal: Journal,
         session: Session,
         audience: Audience,
         *,
-        rewrite: bool,
         begun: bool,
     ) -> None:
         self.claim = claim
@@ -135,7 +126,7 @@ class LiveRoom:
         self.audience = audience
         self.closed = False
         self._keeper = keeper
-        self._system = system
+        self._journal = journal
         self._room = session.room
         self._keeps_seats = bool(session.seats.heard) or self._room.max_viewers is not None
         self._volatile = self._room.volatile
@@ -145,7 +136,6 @@ class LiveRoom:
         self._pending: list[Turn] = []
         self._flights: deque[_Flight] = deque()
         self._handed = session.revision
-        self._rewrite = rewrite
         self._begun = begun
         self._shown = session.snapshot
         self._emitted: list[Event] = []
@@ -172,13 +162,6 @@ class LiveRoom:
             report=self.put,
         )
 
-    async def start(self, hooks: HookSession) -> None:
-        """Before all else, in a room without a machine. Raises Closing."""
-        hooks.resume = self._schedule
-        turn = Turn()
-        await hooks.start(turn, self._keeper.clock.now())
-        self._pending.append(turn)
-
     def begin(self, effects: tuple[Effect, ...]) -> None:
         """Start what runs outside of turns. What is emitted meanwhile is heard by nobody."""
         outbox = self.session.outbox
@@ -186,12 +169,11 @@ class LiveRoom:
             turn = Turn()
             self.session.begun(effects, turn, self._keeper.clock.now())
             self._pending.append(turn)
+            self._proceed()
         else:
             for effect in effects:
                 self._performer.perform(effect, self.session.snapshot)
             self._emitted.clear()
-        if self._pending:
-            self._proceed()
         if outbox.changed():
             self._schedule()
         else:
@@ -264,7 +246,7 @@ class LiveRoom:
             session.expire(turn, now)
             entered = False
             for _ in range(MAX_EVENTS):
-                if not mailbox or session.busy:
+                if not mailbox:
                     break
                 enters = type(mailbox[0]) is Enter
                 if entered and not enters:
@@ -281,16 +263,14 @@ class LiveRoom:
             logger.exception("%s: a turn failed", self.claim.id)
             self.drop(error)
             return
-        if mailbox and not session.busy:
+        if mailbox:
             self._schedule()
         self._set_alarm()
         self._idleness.watch()
 
     def _set_alarm(self) -> None:
         """One timer of the loop for whatever is due first."""
-        session = self.session
-        next_due = None if session.busy else session.next_due()  # its end comes as a turn
-        due = _earliest(next_due, session.seats.next_due)
+        due = _earliest(self.session.next_due(), self.session.seats.next_due)
         if self._alarm is not None:
             if self._alarm[0] == due:
                 return
@@ -314,14 +294,18 @@ class LiveRoom:
     def _unstored(self) -> bool:
         """Whether something must be written before what follows from it may be seen."""
         session = self.session
-        if session.revision and session.outbox.changed():
+        if (session.revision and session.outbox.changed()) or self._folds():
             return True
         if self._room.durability == "memory" and self._rested is None:
-            return False
+            return session.past is not None and len(session.past) >= MAX_PAST
         return session.revision > self._handed or (
             session.revision > 0
             and (session.marks.changed() or (self._keeps_seats and session.seats.changed))
         )
+
+    def _folds(self) -> bool:
+        """Whether a room that falls asleep has patches to make one snapshot of."""
+        return self._rested is not None and self._journal.patched
 
     def _proceed(self) -> None:
         """Ask for a commit, or open at once what depends on none."""
@@ -335,15 +319,23 @@ class LiveRoom:
         """The commit of everything since the last one, for the gate."""
         if self.closed:
             return None
-        session = self.session
-        changed = session.revision > self._handed or self._rewrite
+        session, journal = self.session, self._journal
+        past, written = session.past or (), UNCHANGED
         try:
-            snapshot = record.dump(self._system, session.snapshot) if changed else None
-            if snapshot is not None:
-                session.scale.committed(session.snapshot, len(snapshot))
+            if session.revision > self._handed or journal.rewrite or self._folds():
+                written = journal.write(
+                    session.snapshot,
+                    session.revision,
+                    past,
+                    self._keeper.clock.now(),
+                    whole=self._rested is not None,
+                )
+                session.scale.committed(session.snapshot, journal.size)
         except Unstorable as error:
             self.drop(error)
             return None
+        if past:
+            session.past = []
         id, incarnation, epoch, generation = self.claim
         seats, outbox = session.seats, session.outbox
         owed = outbox.entries if outbox.changed() else None
@@ -356,15 +348,16 @@ class LiveRoom:
             new=session.revision,
             version=self._room.version(),
             due=self.due(),
-            snapshot=snapshot,
+            snapshot=written.snapshot,
             seats=seats.dump() if self._keeps_seats and seats.changed else None,
             marks=session.marks.changes(),
             outbox=outbox.changes(),
-            storage=session.storage(),
+            patches=written.patches,
+            log=written.log,
+            trim=written.trim,
             durable=self._room.durability == "fsync",
         )
         self._handed = session.revision
-        self._rewrite = False
         self._flights.append(_Flight(self._pending, session.snapshot, owed))
         self._pending = []
         return commit
@@ -457,8 +450,7 @@ class LiveRoom:
         )
 
     def _at_rest(self) -> bool:
-        waits = self._mailbox or self._pending or self._flights or self.session.busy
-        return not (waits or self._unstored())
+        return not (self._mailbox or self._pending or self._flights or self._unstored())
 
     async def rest(self) -> None:
         """Take nothing in any more, finish what is there, and store all of it.
@@ -470,7 +462,7 @@ class LiveRoom:
             raise StoreError("the room was dropped before it could rest")
         session = self.session
         if not session.revision and len(self.audience) and session.next_due() is not None:
-            session.revision = 1  # somebody waits for this timer: the session has to exist then
+            session.exist(self._keeper.clock.now())  # somebody waits for this timer
         session.forget(self._keeper.clock.now())
         self._rested = asyncio.get_running_loop().create_future()
         self._schedule()
@@ -502,19 +494,19 @@ class LiveRoom:
 
         Raises Unstorable.
         """
-        return record.dump(self._system, self._shown)
+        return self.session.dump(self._shown)
 
     def _asks(self) -> Iterable[Ask]:
         """The requests that wait for an answer."""
         yield from [item for item in self._mailbox if isinstance(item, Ask)]
         for turns in (*(flight.turns for flight in self._flights), self._pending):
             for turn in turns:
-                yield from [told.ask for told in turn.told if isinstance(told, _TO_ASKS)]
-        yield from self.session.asks()
+                yield from [told.ask for told in turn.told if isinstance(told, Answered | Denied)]
+        for client in self.session.clients.all():
+            yield from client.asks
 
     def _end(self) -> None:
         self.closed = True
-        self.session.stop()
         self.audience.close()
         self._performer.stop_all()
         self._courier.stop()

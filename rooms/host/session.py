@@ -11,9 +11,10 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from rooms.errors import CloseCode, Closing, TooBig
-from rooms.host import door
+from rooms.host import door, record
 from rooms.host.ask import Ask, Delivery, Retry
 from rooms.host.clients import Client, Clients, client_key
+from rooms.host.journal import Moment
 from rooms.host.marks import ACCEPTED, IGNORED, MAX_MARKS, Outcome
 from rooms.host.scale import REPLY
 from rooms.host.turn import (
@@ -38,9 +39,10 @@ from rooms.sync import conversation as talk
 from rooms.sync import messages
 from runtime import Declared
 from runtime.statechart.events import matches_descriptor
+from runtime.system import OUTSIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from rooms.definition import Room
     from rooms.host.links import Channel
@@ -64,18 +66,15 @@ MAX_ERROR: Final = 500
 DONE: Final = "room.effect.done"
 FAILED: Final = "room.effect.failed"
 TOO_OLD: Final = "what you sent is too old to be safe: it may have been handled before"
-_NOTHING: Final[dict[str, bytes | None]] = {}
 
 
 class Session:
     """One session's newest state, durable or not.
 
     `revision` is 0 while nothing was ever accepted. `validate` gives what is wrong with an event's
-    shape; `scale` weighs what its steps lead to.
+    shape; `scale` weighs what its steps lead to. `past` are the revisions since the last commit,
+    None unless `keeps_past`.
     """
-
-    busy = False
-    """Whether the mailbox has to wait: a hook of a room without a machine hasn't ended."""
 
     def __init__(
         self,
@@ -89,6 +88,7 @@ class Session:
         outbox: Outbox,
         validate: Callable[[Mapping[str, Json]], str | None],
         scale: Scale,
+        keeps_past: bool,
         now: int,
     ) -> None:
         self.room = room
@@ -99,6 +99,7 @@ class Session:
         self.marks = marks
         self.outbox = outbox
         self.clients = Clients(marks)
+        self.past: list[Moment] | None = [] if keeps_past else None
         self._system = system
         self.validate = validate
         self.scale = scale
@@ -137,8 +138,13 @@ class Session:
         if acked and (mark := self.marks.get(client.key)) is not None:
             mark.ack(acked)
         match client.conversation.receive(message):
-            case talk.Accept() as accepted:
-                self._accept(channel, client, viewer, accepted, turn, now)
+            case talk.Accept(seq, event, child):
+                outcome = self._event(viewer, event, child, turn, now)
+                if seq is not None:
+                    self._settle(client, seq, outcome, turn, now)
+                if outcome.word == "rejected" and (seq is None or outcome.code == door.SCHEMA):
+                    error = messages.error(outcome.code or "", outcome.reason or "", seq)
+                    turn.told.insert(len(turn.told) - (seq is not None), Say(channel, error))
             case talk.Refuse(seq, code, reason):
                 self._settle(client, seq, Outcome("rejected", code, reason), turn, now)
             case talk.Repeat(seq):
@@ -151,35 +157,6 @@ class Session:
                 turn.told.append(too_old(channel))
             case talk.Pending():
                 pass
-
-    def _accept(
-        self,
-        channel: Channel,
-        client: Client,
-        viewer: Viewer,
-        accepted: talk.Accept,
-        turn: Turn,
-        now: int,
-    ) -> None:
-        """An event of a connection, in its order."""
-        seq, event, child = accepted
-        self._judged(channel, client, seq, self._event(viewer, event, child, turn, now), turn, now)
-
-    def _judged(
-        self,
-        channel: Channel,
-        client: Client,
-        seq: int | None,
-        outcome: Outcome,
-        turn: Turn,
-        now: int,
-    ) -> None:
-        """What became of a connection's event: a numbered one has an outcome."""
-        if seq is not None:
-            self._settle(client, seq, outcome, turn, now)
-        if outcome.word == "rejected" and (seq is None or outcome.code == door.SCHEMA):
-            error = messages.error(outcome.code or "", outcome.reason or "", seq)
-            turn.told.insert(len(turn.told) - (seq is not None), Say(channel, error))
 
     def _event(
         self, viewer: Viewer, event: Event, child: str | None, turn: Turn, now: int
@@ -199,7 +176,7 @@ class Session:
             return Outcome("rejected", door.FAILED, f"{event['type']!r} failed in this room")
         if not step.taken:
             return IGNORED
-        result = self._advance(step, turn, now)
+        result = self._advance(step, stamped, turn, now)
         return ACCEPTED if result is None else Outcome("accepted", result=result)
 
     def _settle(self, client: Client, seq: int, outcome: Outcome, turn: Turn, now: int) -> None:
@@ -218,7 +195,7 @@ class Session:
             logger.warning("%s: %r failed: %r", self.name, event["type"], step.error)
             logger.debug("%s: where it failed", self.name, exc_info=step.error)
         elif step.taken or step.effects or step.snapshot is not before:
-            self._advance(step, turn, now)
+            self._advance(step, event, turn, now)
         return step.error
 
     def _checked(self, step: Step) -> Step:
@@ -229,10 +206,10 @@ class Session:
             return step._replace(error=refused)
         return self.scale.check(step)
 
-    def _advance(self, step: Step, turn: Turn, now: int) -> Json:
+    def _advance(self, step: Step, event: Event, turn: Turn, now: int) -> Json:
         """Something changed: that is a revision. The answer is what the machine replied."""
         self.snapshot = step.snapshot
-        self.revision += 1
+        self._count(event, now)
         if len(self.outbox.timers):
             self.outbox.timers.keep(step.snapshot.timers)
         effects, result = step.effects, None
@@ -243,6 +220,23 @@ class Session:
             turn.deeds.append((effects, step.snapshot))
             self.outbox.add(effects, now)
         return result
+
+    def dump(self, snapshot: SystemSnapshot) -> bytes:
+        """A snapshot of this session as stored. Raises Unstorable."""
+        return record.dump(self._system, snapshot)
+
+    def exist(self, now: int) -> None:
+        """Become a session that is stored, though nothing was accepted yet."""
+        self._count(None, now)
+
+    def _count(self, event: Event | None, now: int) -> None:
+        """The snapshot is a new revision; `event` made it, where it was one."""
+        self.revision += 1
+        if self.past is not None:
+            if event is not None and event["type"] == OUTSIDE:
+                event = event["event"]
+            kind = None if event is None else event["type"]
+            self.past.append(Moment(self.revision, now, kind, self.snapshot))
 
     def forget(self, now: int) -> None:
         """Forget clients that weren't seen for long, except those that are here."""
@@ -343,13 +337,15 @@ class Session:
         """A plain request: a look, or one event."""
         try:
             self._admit(ask.viewer, create=ask.create)
+            ask.check(self.room, self.snapshot.root)
         except Closing as refused:
             turn.told.append(Denied(ask, refused))
             return
         if ask.event is None:
             turn.told.append(Answered(ask, None))
         elif ask.key is None:
-            self._post(ask, None, ask.event, turn, now)
+            outcome = self._event(ask.viewer, ask.event, None, turn, now)
+            turn.told.append(Answered(ask, outcome))
         else:
             self._once(ask, turn, now)
 
@@ -364,7 +360,8 @@ class Session:
         numbered = {"type": "room.send", "seq": ask.seq, "acked": acked, "event": ask.event}
         match client.conversation.receive(numbered):
             case talk.Accept(_, event, _):
-                self._post(ask, client, event, turn, now)
+                outcome = self._event(ask.viewer, event, None, turn, now)
+                self._settle(client, ask.seq, outcome, turn, now)
             case talk.Repeat():
                 turn.told.append(Again(client, ask.seq))
             case talk.TooOld():
@@ -378,7 +375,7 @@ class Session:
 
     def begun(self, effects: tuple[Effect, ...], turn: Turn, now: int) -> None:
         """Restoring the session has changed it: what was interrupted has failed."""
-        self.revision += 1
+        self._count(None, now)
         self.outbox.add(effects, now)
         turn.deeds.append((effects, self.snapshot))
 
@@ -421,32 +418,6 @@ class Session:
         named = getattr(machine, "events", ())
         return any(word != "*" and matches_descriptor(type, word) for word in named)
 
-    def _post(self, ask: Ask, client: Client | None, event: Event, turn: Turn, now: int) -> None:
-        """A plain request's event; with a key it is a client's, and settled once."""
-        self._posted(ask, client, self._event(ask.viewer, event, None, turn, now), turn, now)
-
-    def _posted(
-        self, ask: Ask, client: Client | None, outcome: Outcome, turn: Turn, now: int
-    ) -> None:
-        if client is None:
-            turn.told.append(Answered(ask, outcome))
-        else:
-            self._settle(client, ask.seq, outcome, turn, now)
-
-    # ------------------------------------------------------------------ its end
-
-    def storage(self) -> Mapping[str, bytes | None]:
-        """What changed of the storage since the last call, as a commit takes it."""
-        return _NOTHING
-
-    def asks(self) -> Iterable[Ask]:
-        """The requests that wait for an answer."""
-        for client in self.clients.all():
-            yield from client.asks
-
-    def stop(self) -> None:
-        """The incarnation is over."""
-
     # ------------------------------------------------------------------ time
 
     def expire(self, turn: Turn, now: int) -> None:
@@ -457,17 +428,19 @@ class Session:
                 break
             step = self._checked(self._system.fire(self.snapshot, timer, now=now))
             if step.error is None:
-                self._advance(step, turn, now)
+                self._advance(step, timer.event, turn, now)
                 continue
-            self._retry(timer, step.error, now)
+            retry = self.outbox.timers.fail(timer, f"{step.error!r}"[:MAX_ERROR], now)
+            log = logger.warning if retry.dead is None else logger.error
+            log(
+                "%s: timer %r failed, attempt %d: %r",
+                self.name,
+                timer.id,
+                retry.attempts,
+                step.error,
+            )
         for event in self.seats.expire(now):
             self._step(event, turn, now)
-
-    def _retry(self, timer: Timer, error: Exception, now: int) -> None:
-        """A timer whose event failed comes again, or is given up."""
-        retry = self.outbox.timers.fail(timer, f"{error!r}"[:MAX_ERROR], now)
-        log = logger.warning if retry.dead is None else logger.error
-        log("%s: timer %r failed, attempt %d: %r", self.name, timer.id, retry.attempts, error)
 
     def _due_timer(self, now: int) -> Timer | None:
         due = self.snapshot.next_due

@@ -6,21 +6,21 @@ In: the right to write the session, with its record if there is one. Out: a room
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgpack
 
 from rooms.errors import CloseCode, Closing
 from rooms.host import record as stored
 from rooms.host.audience import Audience
-from rooms.host.hooks import SYSTEM, HookSession
+from rooms.host.history import Keeps
+from rooms.host.journal import Journal
 from rooms.host.marks import Marks
 from rooms.host.outbox import Outbox
 from rooms.host.room import Claim, LiveRoom
 from rooms.host.scale import Scale
 from rooms.host.seats import Seats
 from rooms.host.session import Session
-from rooms.host.storage import Kept
 from runtime import System
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def awaken(
     """
     now = keeper.clock.now()
     room = kind.room(claim.id.kind, claim.id.session)
+    system = System(room.machine, on_error=room.on_error)
+    seats = Seats(room.grace, kind.heard)
     outbox = Outbox(
         {} if record is None else record.outbox,
         generation=claim.generation,
@@ -62,37 +64,19 @@ def awaken(
         attempts=room.effect_attempts,
         roll=lambda: int.from_bytes(chance(4), "big") / 2**32,
     )
-
-    def watching(snapshot: Any, activation: dict[str, Any] | None) -> Audience:
-        return Audience(
-            room,
-            snapshot,
-            nonce=_nonce(chance),
-            saved=None if activation is None else activation["views"],
-            lanes=lanes,
-            budget=budget,
-            send=keeper.send,
-            now=now,
-        )
-
-    seats = Seats(room.grace, kind.heard)
-    if kind.hooks:
-        hooks, activation = _hooked(room, kind, record, seats, outbox, chance, now)
-        audience = watching(hooks.snapshot, activation)
-        return LiveRoom(keeper, claim, SYSTEM, hooks, audience, rewrite=False, begun=False), ()
-    system = System(room.machine, on_error=room.on_error)
     activation = None
+    keeps, limit = Keeps(room.history, room.history_age), room.max_state * 7 // 8
     if record is not None and record.snapshot is not None:
         if record.activation is not None:
             activation = msgpack.unpackb(record.activation)
         asleep_since = None
         if room.restore_timers == "remaining":
             asleep_since = record.changed if activation is None else activation["asleep"]
-        restored = stored.restore(
-            room, system, record, record.snapshot, now, asleep_since=asleep_since
+        restored = stored.restore(room, system, record, now, asleep_since=asleep_since)
+        step, revision, begun = restored.step, record.revision, restored.begun
+        journal = Journal(
+            system, keeps, restored.persisted, record, limit, rewrite=restored.rewrite
         )
-        step, revision = restored.step, record.revision
-        rewrite, begun = restored.rewrite, restored.begun
         if asleep_since is not None:
             outbox.timers.shift(now - asleep_since)
         if activation is None:
@@ -100,14 +84,23 @@ def awaken(
         seats.restore(record.seats, now, slept=activation is not None)
         marks = Marks(record.marks)
     else:
-        step, revision, rewrite, begun = _first(system, room, now, chance), 0, False, False
+        step, revision, begun = _first(system, room, now, chance), 0, False
         if (refused := outbox.refuse(step.effects)) is not None:
             raise _cannot_start(refused)
         outbox.add(step.effects, now)
+        journal = Journal(system, keeps, system.share(step.snapshot), record, limit)
         marks = Marks({})
-    audience = watching(step.snapshot, activation)
-    stored_size = 0 if record is None or record.snapshot is None else len(record.snapshot)
-    scale = Scale(room, system, audience.widest, size=stored_size, careful=careful)
+    audience = Audience(
+        room,
+        step.snapshot,
+        nonce=_nonce(chance),
+        saved=None if activation is None else activation["views"],
+        lanes=lanes,
+        budget=budget,
+        send=keeper.send,
+        now=now,
+    )
+    scale = Scale(room, system, audience.widest, size=journal.size, careful=careful)
     session = Session(
         room,
         system,
@@ -118,43 +111,11 @@ def awaken(
         outbox=outbox,
         validate=kind.validate,
         scale=scale,
+        keeps_past=bool(keeps),
         now=now,
     )
-    live = LiveRoom(keeper, claim, system, session, audience, rewrite=rewrite, begun=begun)
+    live = LiveRoom(keeper, claim, journal, session, audience, begun=begun)
     return live, step.effects
-
-
-def _hooked(
-    room: Room,
-    kind: Kind,
-    record: Record | None,
-    seats: Seats,
-    outbox: Outbox,
-    chance: Callable[[int], bytes],
-    now: int,
-) -> tuple[HookSession, dict[str, Any] | None]:
-    """A room without a machine, and what the one before it left for cursors."""
-    activation, marks, kept, revision = None, Marks({}), Kept({}), 0
-    if record is not None and record.snapshot is not None:
-        if record.version != room.version():
-            reason = f"this room was stored by version {record.version!r} of a machine"
-            raise Closing(CloseCode.UNRESTORABLE, reason)
-        if record.activation is not None:
-            activation = msgpack.unpackb(record.activation)
-        seats.restore(record.seats, now, slept=activation is not None)
-        marks, kept, revision = Marks(record.marks), Kept(record.storage), record.revision
-    session = HookSession(
-        room,
-        kind,
-        kept,
-        revision=revision,
-        seats=seats,
-        marks=marks,
-        outbox=outbox,
-        chance=chance,
-        now=now,
-    )
-    return session, activation
 
 
 def _first(system: System, room: Room, now: int, chance: Callable[[int], bytes]) -> Step:

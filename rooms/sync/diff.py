@@ -32,6 +32,8 @@ def diff(old: Json, new: Json, *, ordered: bool = False) -> list[Op]:
     Items of an array are matched by identity, or by their `id` where they have one; scalars by
     value. Objects that differ only in the order of their keys are equal, unless `ordered`: then
     theirs is the order that `new` has. The operations alias parts of `new`.
+
+    Raises TypeError: with `ordered`, a new key isn't text.
     """
     ops: list[Op] = []
     if old is not new:
@@ -66,6 +68,8 @@ def _compare_dicts(
         if was is value:
             known += 1
         elif was is _MISSING:
+            if ordered and type(key) is not str:
+                raise TypeError(f"{key!r} is no key of an object")
             ops.append([[*path, key], value])
         else:
             known += 1

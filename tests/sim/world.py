@@ -11,6 +11,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from rooms.host import record as stored
 from rooms.store.port import SessionId
 from tests.histories import History, Violation
@@ -301,8 +303,10 @@ class World:
         if row is None or row.snapshot is None or row.epoch != room.claim.epoch:
             return
         if row.revision == room.session.revision:
-            now = stored.dump(room._system, room.session.snapshot)
-            self.history.restored(str(id), _as_slept(row.snapshot), _as_slept(now))
+            record = row.record()
+            assert record is not None
+            was, now = stored.state(record), room.session.dump(room.session.snapshot)
+            self.history.restored(str(id), _as_slept(orjson.dumps(was)), _as_slept(now))
 
     def watch(self, player: Player, page: str, message: dict[str, Any]) -> None:
         """A server wrote this for a player's page."""

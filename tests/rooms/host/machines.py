@@ -7,7 +7,16 @@ from typing import Any, TypedDict
 
 from rooms.definition import Room, reply
 from rooms.sync.views import Viewer, everything, show
-from runtime import assign, create_machine, emit, from_promise, setup
+from runtime import (
+    assign,
+    create_machine,
+    emit,
+    from_promise,
+    raise_,
+    send_to,
+    setup,
+    spawn_child,
+)
 
 DONE: list[tuple[str, Any]] = []
 """What custom actions did, as (what, count at their place)."""
@@ -280,3 +289,82 @@ class Parent(Room):
 
     def allow_send_to(self, viewer: Viewer, child: str, event: Any, snapshot: Any) -> bool | str:
         return child == "one" and viewer.id == "ann"
+
+
+def _put(args: Any, params: Any) -> dict[str, Any]:
+    pages, event = args.context["pages"], args.event
+    return {"pages": {**pages, event["page"]: event["text"]}}
+
+
+def _drop(args: Any, params: Any) -> dict[str, Any]:
+    pages = args.context["pages"]
+    return {"pages": {key: text for key, text in pages.items() if key != args.event["page"]}}
+
+
+def _turn(args: Any, params: Any) -> dict[str, Any]:
+    """Put a page at the end."""
+    page, pages = args.event["page"], args.context["pages"]
+    if page not in pages:
+        return {}
+    others = {key: text for key, text in pages.items() if key != page}
+    return {"pages": {**others, page: pages[page]}}
+
+
+def _file(args: Any, params: Any) -> dict[str, Any]:
+    """Add a line to a log that keeps so many."""
+    return {"log": [*args.context["log"], args.event["text"]][-5:]}
+
+
+leaf = create_machine({"id": "leaf", "context": {"n": 0}, "on": {"bump": {"actions": assign(
+    {"n": lambda args, params: args.context["n"] + 1}
+)}}})  # fmt: skip
+
+
+BOOK = setup(
+    actors={"leaf": leaf, "work": from_promise(fetch)},
+    actions={"put": assign(_put), "drop": assign(_drop), "turn": assign(_turn),
+             "file": assign(_file), "spoil": assign({"bad": lambda args, params: {1, 2}}),
+             "misname": assign({"pages": lambda args, params: {7: "x"}})},
+).create_machine(
+    {
+        "id": "book",
+        "version": "1",
+        "context": {"pages": {}, "log": []},
+        "initial": "open",
+        "on": {
+            "put": {"actions": "put"},
+            "drop": {"actions": "drop"},
+            "turn": {"actions": "turn"},
+            "file": {"actions": "file"},
+            "spoilt": {"actions": "spoil"},
+            "misnamed": {"actions": "misname"},
+            "later": {"actions": raise_({"type": "tick"}, delay=60_000)},
+            "tick": {},
+            "grow": {"actions": spawn_child("leaf", id=lambda args, params: args.event["page"])},
+            "bump": {"actions": send_to(lambda args, params: args.event["page"], {"type": "bump"})},
+        },
+        "states": {
+            "open": {"on": {"close": "closed", "doze": "dozing"}},
+            "dozing": {"after": {90_000: "closed"}},
+            "closed": {"invoke": {"id": "work", "src": "work"}, "on": {"open": "open"}},
+        },
+    }
+)  # fmt: skip
+
+
+class Book(Room):
+    """A room whose state may be large, and which keeps its past."""
+
+    machine = BOOK
+    view: Any = everything
+    history = 20
+
+    def allow_history(self, viewer: Viewer, snapshot: Any) -> bool | str:
+        return viewer.id in ("ann", "ben") or "only readers look back"
+
+
+class Secretive(Book):
+    """Each viewer is shown its own page, then and now."""
+
+    def view(self, snapshot: Any, viewer: Viewer) -> Any:
+        return show(snapshot, context={"mine": snapshot.context["pages"].get(viewer.id)})
