@@ -234,11 +234,13 @@ async def passed(seconds: float) -> None:
     """Wait for so many seconds of the world's time."""
     loop = asyncio.get_running_loop()
     waiting: asyncio.Future[None] = loop.create_future()
-    timer = loop.call_later(seconds, waiting.set_result, None)
-    try:
-        await waiting
-    finally:
-        timer.cancel()
+
+    def over() -> None:
+        if not waiting.done():  # who waited was cancelled at this moment
+            waiting.set_result(None)
+
+    loop.call_later(seconds, over)
+    await waiting
 
 
 def world_loop() -> SimLoop:

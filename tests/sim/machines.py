@@ -131,6 +131,7 @@ class Table(Ledger):
 
     machine = _machine("table", {**_ON, **_SEATS})
     presence = True
+    volatile = ("point",)
 
     @classmethod
     async def authenticate(cls, door: Door) -> Viewer | None:

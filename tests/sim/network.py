@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from starlette.websockets import WebSocket
 
+from rooms.router.frames import payloads
 from rooms.router.sockets import EXTENSION
 from rooms.sync.codec import decode
 from tests.sim.loop import STEP
@@ -231,8 +232,8 @@ class Far:
     def write(self, data: bytes) -> None:
         if self._closed or self._gone:
             return
-        size = data[1]
-        self._wire.to_client(data[{126: 4, 127: 10}.get(size, 2) :], len(data))
+        for payload in payloads(data):
+            self._wire.to_client(payload, len(payload))
         if self.unsent > SLOW_ABOVE and not self._slow:
             self._slow = True
             if self._listener is not None:

@@ -48,6 +48,10 @@ class Player:
         self.token = Tokens(SECRET).issue(self.viewer, EPOCH)
         self.shared: dict[str, Any] = {}
         """What this page shares of the moment."""
+        self.points = 0
+        """How often it has pointed: each time at the next number."""
+        self.pointers: dict[str, int] = {}
+        """Where this page saw others point last."""
         self.room: Room
         self.wire: Wire | None = None
         self.unanswered: set[int] = set()
@@ -71,7 +75,7 @@ class Player:
         self._pages += 1
         self._sent = 0
         self.unanswered.clear()
-        self.shared = {}
+        self.shared, self.points, self.pointers = {}, 0, {}
         room = connect(
             f"http://sim/rooms/{self.where}",
             token=self.token,
@@ -82,6 +86,7 @@ class Player:
         room._client = f"façade-{self.page}".encode().hex()  # not of the system's chance
         page = self.page
         room.subscribe(lambda room: self._shown(page, room), error=self._refused)
+        room.on("point", lambda event: self._saw_point(page, event))
         room.on("wrote", lambda event: self._heard(page, room, event))
         self.room = room
 
@@ -108,6 +113,7 @@ class Player:
                     self.renew()
                 case "share" if self.where.startswith("table"):
                     self.share()
+                    self.point()
                 case "repeat":
                     self.room._put(self.room._outbox.again())
                 case "cut" | "silence" | "stall" as fault:
@@ -157,6 +163,12 @@ class Player:
         codec: Codec = "msgpack" if self._codec == "rooms.v1.msgpack" else "json"
         self.room._link.send(encode({"type": "room.token", "token": token}, codec))
 
+    def point(self) -> None:
+        """Point at something, at this moment: volatile."""
+        self.points += 1
+        if self.where.startswith("table"):
+            self.room.cast({"type": "point", "who": self.page, "at": self.points})
+
     def share(self) -> None:
         """Tell the others where one's pointer is."""
         self.shared = {"at": self.world.dice.randrange(100)}
@@ -187,6 +199,14 @@ class Player:
     def _shown(self, page: str, room: Room) -> None:
         if room.cursor is not None:
             self.world.history.shown(page, room.view, room.cursor)
+
+    def _saw_point(self, page: str, event: dict[str, Any]) -> None:
+        who, at = event["who"], event["at"]
+        if page == self.page:
+            if at < self.pointers.get(who, 0):
+                what = f"{page} saw {who} point at {self.pointers[who]}, then {at}"
+                self.world.history.violated("pointer", what)
+            self.pointers[who] = at
 
     def _heard(self, page: str, room: Room, event: dict[str, Any]) -> None:
         self.world.history.heard(page, event, room.view)

@@ -40,6 +40,7 @@ class Server:
         self.world = world
         self.process = Process(world.loop, name)
         self.wires: list[Wire] = []
+        self.streams: list[Any] = []
         self.ready = self.draining = False
         self.way: Any = Way(world.loop, world.store, self.process, world.faults, world.environment)
         self.host: Host | None = None

@@ -24,6 +24,7 @@ from tests.sim.players import Player
 from tests.sim.robots import Robot
 from tests.sim.servers import Server
 from tests.sim.store import WitnessedStore, run_now
+from tests.sim.watchers import Watcher
 
 if TYPE_CHECKING:
     from rooms.host.room import LiveRoom
@@ -70,6 +71,7 @@ class World:
         self.servers: list[Server] = []
         self.players: list[Player] = []
         self.robots: list[Robot] = []
+        self.watchers: list[Watcher] = []
         self.favourite = 0
         """The server that new connections come to."""
         self.digest = hashlib.blake2b(digest_size=8)
@@ -108,6 +110,8 @@ class World:
                 self.players.append(Player(self, "tab", self.players[0].where, "p0"))
             if self.dice.random() < 0.4:
                 self.robots.append(Robot(self, "robot", self.dice.choice(where)))
+            if self.dice.random() < 0.3:
+                self.watchers.append(Watcher(self, "watcher", self.dice.choice(where)))
         if self._script is not None:
             await self._script(self)
         else:
@@ -121,6 +125,8 @@ class World:
         for player in self.players:
             player.process.run(player.send, "write")
         await self._answered()
+        for player in self.players:
+            player.process.run(player.point)
         await passed(QUIET)
         self._compare_views()
         await self._sleep()
@@ -159,8 +165,8 @@ class World:
         if server.process.dead or self._ended:
             return
         server.process.kill()
-        for wire in server.wires:
-            wire.lose()
+        for connection in (*server.wires, *server.streams):
+            connection.lose()
         if self.dice.random() < 0.5 and server.host is not None:
             run_now(self.store.retire(server.host.incarnation))  # a supervisor has reaped it
 
@@ -202,6 +208,9 @@ class World:
             if player.room.connection != "open":
                 what = f"{player.page} is {player.room.connection}: {player.room.closing}"
                 self.history.violated("unavailable", what)
+        for watcher in self.watchers:
+            if not watcher.open:
+                self.history.violated("unavailable", f"{watcher.name} hears nothing")
         for server in self._leaving:
             if not server.process.dead:
                 self.history.violated("drain", f"{server.process} doesn't come to its end")
@@ -218,7 +227,8 @@ class World:
     def _is_settled(self) -> bool:
         servers = any(server.up for server in self.servers)
         gone = all(server.process.dead for server in self._leaving)
-        return servers and gone and all(one.room.connection == "open" for one in self.players)
+        pages = all(player.room.connection == "open" for player in self.players)
+        return servers and gone and pages and all(watcher.open for watcher in self.watchers)
 
     async def _within(self, seconds: float, done: Callable[[], bool]) -> None:
         end = self.loop.time() + seconds
@@ -229,6 +239,8 @@ class World:
         """Everybody leaves, everything sleeps, and what is stored then is what counts."""
         for player in self.players:
             player.process.run(player.room.close)
+        for watcher in self.watchers:
+            watcher.leave()
         await passed(ASLEEP)
         for server in self.servers:
             for kept in left(server):
@@ -248,21 +260,50 @@ class World:
         return json.loads(record.snapshot)["context"]
 
     def _compare_views(self) -> None:
-        """Everybody sees what is stored, as far as it is for them."""
+        """Everybody sees what is stored, as far as it is for them; it is true of who is here."""
         for player in self.players:
-            context = self._stored(SessionId(*player.where.split("/")))
-            room = player.room
-            if context is None or room.connection != "open":
-                continue
-            if player.where.startswith("table"):
-                context = seen(context, player.viewer)
-            self.history.holds(player.page, room.context, context)
-            self._compare_presence(player)
+            if player.room.connection == "open":
+                self._compare_view(player, player.page, player.room.view)
+                self._compare_presence(player)
+                self._compare_seat(player)
+                self._compare_pointers(player)
+        for watcher in self.watchers:
+            if watcher.open:
+                self._compare_view(watcher, watcher.name, watcher.replica.view)
+
+    def _compare_view(self, one: Player | Watcher, page: str, view: Any) -> None:
+        context = self._stored(SessionId(*one.where.split("/")))
+        if context is not None and view is not None:
+            if one.where.startswith("table"):
+                context = seen(context, one.viewer)
+            self.history.holds(page, view["context"], context)
+
+    def _compare_pointers(self, player: Player) -> None:
+        """Nothing went wrong any more when everybody pointed: everybody has seen it."""
+        for other in self.players:
+            if other.where == player.where and other.where.startswith("table"):
+                seen, points = player.pointers.get(other.page), other.points
+                if seen != points and other.viewer not in self._several():
+                    what = f"{player.page} saw {other.page} point at {seen}, not {points}"
+                    self.history.violated("pointer", what)
+
+    def _several(self) -> set[str]:
+        """The viewers with several tabs, of which only the latest that pointed is told."""
+        viewers = [player.viewer for player in self.players]
+        return {viewer for viewer in viewers if viewers.count(viewer) > 1}
+
+    def _compare_seat(self, player: Player) -> None:
+        context = self._stored(SessionId(*player.where.split("/")))
+        if context is not None and player.where.startswith("table"):
+            seat = context["seats"].get(player.viewer)
+            if seat != "here":
+                self.history.violated("seat", f"{player.page} is open, and its seat is {seat}")
 
     def _compare_presence(self, player: Player) -> None:
         """Everybody knows who is here, and what they shared last: of one of a viewer's tabs."""
         shared: dict[str, list[Any]] = {}
-        for other in self.players:
+        listening: list[Player | Watcher] = [*self.players, *self.watchers]
+        for other in listening:
             if other.where == player.where and other.where.startswith("table"):
                 shared.setdefault(other.viewer, []).append(other.shared)
         present = player.room.present
@@ -273,9 +314,9 @@ class World:
 
     # ------------------------------------------------------------------ looks
 
-    def people(self) -> list[Player | Robot]:
+    def people(self) -> list[Player | Robot | Watcher]:
         """Everybody who is not a server."""
-        return [*self.players, *self.robots]
+        return [*self.players, *self.robots, *self.watchers]
 
     def _look_at_bounds(self) -> None:
         for server in self.servers:
@@ -322,7 +363,7 @@ class World:
             case "room.view":
                 self.look_for_secrets(player, page, message["view"])
 
-    def look_for_secrets(self, one: Player | Robot, page: str, shown: Any) -> None:
+    def look_for_secrets(self, one: Player | Robot | Watcher, page: str, shown: Any) -> None:
         """Somebody is shown this: nobody else's secrets are in it."""
         if not one.where.startswith("table"):
             return
