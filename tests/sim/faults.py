@@ -41,9 +41,14 @@ class Faults:
         self.network = dice.choice([0.001, 0.02, 0.2])
         self.store = dice.choice([0.0, 0.001, 0.02, 0.15])
         self.store_failures = dice.choice([0.0, 0.0, 0.02, 0.1])
+        self.stuck = dice.choice([0.0, 0.0, 0.0, 0.02])
+        kinds = [["ledger/a"], ["table/a"], ["ledger/a", "table/b"]]
+        if not (self.machines.keys() - {"drain"} or self.store_failures or self.stuck):
+            kinds.append(["draft/a"])  # its level promises no more
+        self.kinds = dice.choice(kinds)
+        """The sessions of this world."""
         self.lost_requests = dice.choice([0.0, 0.1, 0.3])
         self.roaming = 0.15
-        self.stuck = dice.choice([0.0, 0.0, 0.0, 0.02])
 
     @property
     def gentle(self) -> bool:

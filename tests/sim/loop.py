@@ -241,8 +241,3 @@ async def passed(seconds: float) -> None:
 
     loop.call_later(seconds, over)
     await waiting
-
-
-def world_loop() -> SimLoop:
-    """The loop that runs this world."""
-    return cast("SimLoop", asyncio.get_running_loop())

@@ -126,6 +126,13 @@ class Ledger(Room):
         return event["type"] != "fired" or "that is a timer's"
 
 
+class Draft(Ledger):
+    """What it knows is stored when it sleeps; a crash may lose it."""
+
+    machine = _machine("draft", _ON)
+    durability = "memory"
+
+
 class Table(Ledger):
     """It hears of seats; each viewer sees their own secret only, and what everybody shares."""
 
@@ -155,4 +162,4 @@ def seen(context: dict[str, Any], viewer: str) -> dict[str, Any]:
     }
 
 
-KINDS: dict[str, type[Room]] = {"ledger": Ledger, "table": Table}
+KINDS: dict[str, type[Room]] = {"ledger": Ledger, "draft": Draft, "table": Table}

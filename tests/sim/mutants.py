@@ -13,10 +13,15 @@ from unittest.mock import patch
 from client import link
 from rooms.errors import UnknownOutcome
 from rooms.host import marks, room, waking
+from rooms.host.alarms import Alarms
+from rooms.host.clients import Clients
 from rooms.host.lease import Lease
+from rooms.host.links import Links
+from rooms.host.seats import Seats
 from rooms.host.session import Session
 from rooms.host.teller import Teller
-from rooms.router.channels import Channel
+from rooms.router.channels import Channel as Door
+from rooms.router.routing import Routing
 from rooms.store import memory, ownership
 from rooms.sync import codec, conversation, fanout, messages
 from rooms.sync.backlog import Backlog
@@ -45,6 +50,12 @@ WEATHER: Final[dict[str, dict[str, Any]]] = {
         "pace": 2.0,
     },
     "acknowledged_repeat_refused": {"people": {"repeat": 8.0}, "network": 0.02, "store": 0.15},
+    "memory_level_sleeps_unstored": {
+        "machines": {"drain": 1.0},
+        "store_failures": 0.0,
+        "stuck": 0.0,
+        "kinds": ["draft/a"],
+    },
     "late_attempt_ends_page": {"people": {"reconnect": 6.0}, "network": 0.2},
 }
 """Where a guard is needed seldom: the faults of worlds in which it is needed often."""
@@ -130,6 +141,23 @@ def outcome_before_view(swap: Any) -> None:
     swap(room.LiveRoom, "_open", tell_first)
 
 
+@mutant
+def emitted_before_view(swap: Any) -> None:
+    """What the machine emits is told before the view that it belongs to."""
+    swap(room.LiveRoom, "_emit", lambda self, address, event: address or self.audience.emit(event))
+
+
+@mutant
+def memory_level_sleeps_unstored(swap: Any) -> None:
+    """A room of level `memory` isn't stored when it sleeps or its server drains either."""
+    unstored = room.LiveRoom._unstored
+
+    def never(self: Any) -> bool:
+        return self._room.durability != "memory" and unstored(self)
+
+    swap(room.LiveRoom, "_unstored", never)
+
+
 # -------------------------------------------------------------------------------- exactly once
 
 
@@ -168,9 +196,21 @@ def ignored_not_marked(swap: Any) -> None:
 
 
 @mutant
+def idempotency_key_ignored(swap: Any) -> None:
+    """A request that is repeated with its key is handled as if it were new."""
+    asked = Session._ask
+
+    def ask_anew(self: Any, ask: Any, turn: Any, now: int) -> None:
+        ask.key = None
+        asked(self, ask, turn, now)
+
+    swap(Session, "_ask", ask_anew)
+
+
+@mutant
 def unanswered_forgotten(swap: Any) -> None:
     """The router doesn't say again what was unanswered when its room went."""
-    swap(Channel, "unanswered", lambda self: [])
+    swap(Door, "unanswered", lambda self: [])
 
 
 @mutant
@@ -319,6 +359,101 @@ def timer_fires_twice(swap: Any) -> None:
         expire(self, turn, now)
 
     swap(Session, "expire", twice)
+
+
+@mutant
+def nobody_wakes_for_timers(swap: Any) -> None:
+    """Sleeping sessions aren't woken when they are due."""
+    swap(Alarms, "look", lambda self: None)
+    swap(Alarms, "note", lambda self, id, due: None)
+
+
+@mutant
+def coroutines_not_started_again(swap: Any) -> None:
+    """A room that wakes doesn't start what ran when it was lost."""
+    begin = room.LiveRoom.begin
+    swap(room.LiveRoom, "begin", lambda self, effects: begin(self, ()))
+
+
+# -------------------------------------------------------------------------------- who is here
+
+
+@mutant
+def takeover_is_a_leave(swap: Any) -> None:
+    """The end of a connection that was taken over is its viewer's end."""
+    take_over = Session._take_over
+
+    def leave(self: Any, older: Any, turn: Any, now: int) -> None:
+        seated = older.seated
+        take_over(self, older, turn, now)
+        older.seated = seated
+
+    swap(Session, "_take_over", leave)
+
+
+@mutant
+def second_tab_ignored(swap: Any) -> None:
+    """A viewer is away when one of several connections goes."""
+    connect = Seats.connect
+
+    def connect_once(self: Any, viewer: Any) -> Any:
+        told = connect(self, viewer)
+        self._seats[viewer.id].connections = 1
+        return told
+
+    swap(Seats, "connect", connect_once)
+
+
+@mutant
+def seats_not_stored(swap: Any) -> None:
+    """A room that wakes knows nothing of who had a seat."""
+    swap(Seats, "restore", lambda self, blob, now, slept: None)
+
+
+@mutant
+def presence_not_kept(swap: Any) -> None:
+    """What somebody shares is gone when the room has slept."""
+    outside = Links.outside
+
+    def forget(self: Any, channel: Any) -> None:
+        channel.presence = None
+        outside(self, channel)
+
+    swap(Links, "outside", forget)
+
+
+# -------------------------------------------------------------------------------- bounds
+
+
+@mutant
+def clients_never_forgotten(swap: Any) -> None:
+    """A room keeps every client that was ever there."""
+    swap(Clients, "forget", lambda self, client: None)
+
+
+@mutant
+def channels_never_forgotten(swap: Any) -> None:
+    """A host keeps every connection that there ever was."""
+    forget = Links.forget
+
+    def keep(self: Any, channel: Any) -> None:
+        forget(self, channel)
+        self._channels[channel.id] = channel
+
+    swap(Links, "forget", keep)
+
+
+@mutant
+def outcomes_never_forgotten(swap: Any) -> None:
+    """A mark keeps every outcome."""
+    swap(marks.Mark, "ack", lambda self, acked: None)
+    swap(marks, "MAX_UNANSWERED", 1 << 30)
+
+
+@mutant
+def slow_readers_fed(swap: Any) -> None:
+    """Who reads too slowly is sent ever more."""
+    swap(Routing, "slow", lambda self, channel: None)
 
 
 # -------------------------------------------------------------------------------- views

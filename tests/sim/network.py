@@ -229,9 +229,12 @@ class Far:
         else:
             self.resume()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, last: bool = False) -> None:
         if self._closed or self._gone:
             return
+        if self._slow and not last:
+            what = f"{self._wire.page} is sent more, with {self.unsent} bytes unread"
+            self._wire.player.world.history.violated("slow", what)
         for payload in payloads(data):
             self._wire.to_client(payload, len(payload))
         if self.unsent > SLOW_ABOVE and not self._slow:
@@ -241,7 +244,7 @@ class Far:
 
     def close(self, code: int, reason: str, last_words: bytes) -> None:
         if not self._closed:
-            self.write(last_words)
+            self.write(last_words, last=True)
             self._closed = True
             self._wire.closed_there(code, reason)
 

@@ -103,7 +103,7 @@ class World:
     async def _play(self) -> None:
         servers = 1 if self.faults.gentle and self._script is None else 2
         self.servers = [Server(self, f"server-{number}") for number in range(servers)]
-        where = self.dice.choice([["ledger/a"], ["table/a"], ["ledger/a", "table/b"]])
+        where = self.faults.kinds
         self.players = [Player(self, f"p{n}", self.dice.choice(where)) for n in range(PLAYERS)]
         if self._script is None:
             if self.dice.random() < 0.4:  # another tab of the first one's
@@ -250,6 +250,10 @@ class World:
 
     def _end_life(self, id: SessionId, deleted: bool = False) -> None:
         context = self._stored(id)
+        if context is not None and not deleted:
+            here = [who for who, seat in context["seats"].items() if seat != "left"]
+            if here:
+                self.history.violated("seat", f"{id}: {here} have gone, and nobody was told")
         if context is not None:
             self.history.ended(context["life"], context["log"], self.loop.now(), deleted=deleted)
 
