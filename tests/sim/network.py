@@ -215,10 +215,16 @@ class Far:
         self._paused = True
         self._held: list[bytes] = []
         self._slow = False
+        self._slow_since = 0.0
         self._closed = False
         self._gone = False
         self.loop = wire.loop
         self.unsent = 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server takes it for an open connection."""
+        return not (self._closed or self._gone)
 
     # what the door asks
 
@@ -232,13 +238,13 @@ class Far:
     def write(self, data: bytes, last: bool = False) -> None:
         if self._closed or self._gone:
             return
-        if self._slow and not last:
+        if self._slow and not last and self._slow_since < self.loop.time():
             what = f"{self._wire.page} is sent more, with {self.unsent} bytes unread"
             self._wire.player.world.history.violated("slow", what)
         for payload in payloads(data):
             self._wire.to_client(payload, len(payload))
         if self.unsent > SLOW_ABOVE and not self._slow:
-            self._slow = True
+            self._slow, self._slow_since = True, self.loop.time()
             if self._listener is not None:
                 self._listener.on_slow()
 

@@ -46,8 +46,8 @@ class Player:
         self.where = where
         self.process = Process(world.loop, name)
         self.token = Tokens(SECRET).issue(self.viewer, EPOCH)
-        self.shared: dict[str, Any] = {}
-        """What this page shares of the moment."""
+        self.shares: dict[str, dict[str, Any]] = {}
+        """What each page shared of the moment."""
         self.points = 0
         """How often it has pointed: each time at the next number."""
         self.pointers: dict[str, int] = {}
@@ -75,7 +75,7 @@ class Player:
         self._pages += 1
         self._sent = 0
         self.unanswered.clear()
-        self.shared, self.points, self.pointers = {}, 0, {}
+        self.points, self.pointers = 0, {}
         room = connect(
             f"http://sim/rooms/{self.where}",
             token=self.token,
@@ -171,8 +171,8 @@ class Player:
 
     def share(self) -> None:
         """Tell the others where one's pointer is."""
-        self.shared = {"at": self.world.dice.randrange(100)}
-        self.room.presence(self.shared)
+        data = self.shares[self.page] = {"at": self.world.dice.randrange(100)}
+        self.room.presence(data)
 
     def reload(self) -> None:
         """Close the page, and open another one."""

@@ -32,8 +32,6 @@ class Watcher:
         self.where = where
         self.process = Process(world.loop, name)
         self.replica = Replica()
-        self.shared: dict[str, Any] = {}
-        """What it shares of the moment: nothing, ever."""
         self.unanswered: set[int] = set()
         self._token = Tokens(SECRET).issue(name, EPOCH)
         self._stream: _Stream | None = None
