@@ -325,40 +325,6 @@ class World:
                 what = f"{player.page} believes {viewer} shares {present.get(viewer)}"
                 self.history.violated("presence", f"{what}, not {shared.get(viewer)}")
 
-    def _compare_pointers(self, player: Player) -> None:
-        """Nothing went wrong any more when everybody pointed: everybody has seen it."""
-        for other in self.players:
-            if other.where == player.where and other.where.startswith("table"):
-                seen, points = player.pointers.get(other.page), other.points
-                if seen != points and other.viewer not in self._several():
-                    what = f"{player.page} saw {other.page} point at {seen}, not {points}"
-                    self.history.violated("pointer", what)
-
-    def _several(self) -> set[str]:
-        """The viewers with several tabs, of which only the latest that pointed is told."""
-        viewers = [player.viewer for player in self.players]
-        return {viewer for viewer in viewers if viewers.count(viewer) > 1}
-
-    def _compare_seat(self, player: Player) -> None:
-        context = self._stored(SessionId(*player.where.split("/")))
-        if context is not None and player.where.startswith("table"):
-            seat = context["seats"].get(player.viewer)
-            if seat != "here":
-                self.history.violated("seat", f"{player.page} is open, and its seat is {seat}")
-
-    def _compare_presence(self, player: Player) -> None:
-        """Everybody knows who is here, and what they shared last: of one of a viewer's tabs."""
-        shared: dict[str, list[Any]] = {}
-        listening: list[Player | Watcher] = [*self.players, *self.watchers]
-        for other in listening:
-            if other.where == player.where and other.where.startswith("table"):
-                shared.setdefault(other.viewer, []).append(other.shared)
-        present = player.room.present
-        for viewer in shared.keys() | present.keys():
-            if present.get(viewer) not in shared.get(viewer, []):
-                what = f"{player.page} believes {viewer} shares {present.get(viewer)}"
-                self.history.violated("presence", f"{what}, not {shared.get(viewer)}")
-
     # ------------------------------------------------------------------ looks
 
     def people(self) -> list[Player | Robot | Watcher]:
