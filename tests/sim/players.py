@@ -46,7 +46,7 @@ class Player:
         self.where = where
         self.process = Process(world.loop, name)
         self.token = Tokens(SECRET).issue(self.viewer, EPOCH)
-        self.shares: dict[str, dict[str, Any]] = {}
+        self.shares: dict[str, list[dict[str, Any]]] = {}
         """What each page shared of the moment."""
         self.points = 0
         """How often it has pointed: each time at the next number."""
@@ -171,7 +171,8 @@ class Player:
 
     def share(self) -> None:
         """Tell the others where one's pointer is."""
-        data = self.shares[self.page] = {"at": self.world.dice.randrange(100)}
+        data = {"at": self.world.dice.randrange(100)}
+        self.shares.setdefault(self.page, []).append(data)
         self.room.presence(data)
 
     def reload(self) -> None:

@@ -316,9 +316,10 @@ class World:
         for other in self.players:
             if other.where == player.where:
                 wires = [wire for wire in self.servers[0].wires if wire.player is other]
-                pages = [wire.page for wire in wires if wire.far.alive]
                 told = shared.setdefault(other.viewer, [])
-                told += [other.shares.get(page, {}) for page in pages]
+                told.append(other.shares.get(other.page, [{}])[-1])
+                for page in {wire.page for wire in wires if wire.far.alive} - {other.page}:
+                    told += [{}, *other.shares.get(page, [])]  # what it said last may be lost
         present = player.room.present
         for viewer in shared.keys() | present.keys():
             if present.get(viewer) not in shared.get(viewer, []):
