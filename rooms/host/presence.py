@@ -41,12 +41,15 @@ class Presence:
         self._here: dict[str, list[Channel]] = {}
         self._changed: dict[str, Viewer] = {}
         self._said: dict[str, tuple[Channel, dict[str, Json]]] = {}
+        self._lacking: dict[Channel, None] = {}  # who is to be told of everybody
         self._counting = False
         self._timer: asyncio.TimerHandle | None = None
-        self._flushed = float("-inf")
+        self._flushed = asyncio.get_running_loop().time()
 
     def enter(self, channel: Channel) -> None:
-        """A connection is let in: it is told of everybody, and everybody of its viewer."""
+        """A connection is let in: it is told of everybody, and everybody of its viewer. Not at
+        once: when a room wakes, all who are here come in one after the other.
+        """
         viewer = channel.viewer
         assert viewer is not None
         channels = self._here.setdefault(viewer.id, [])
@@ -58,10 +61,14 @@ class Presence:
         self.gather(channel)
 
     def gather(self, channel: Channel) -> None:
-        """Tell a connection of everybody who is here."""
+        """A connection is to be told of everybody who is here."""
+        if self._shared:
+            self._lacking[channel] = None
+            self._soon()
+
+    def _tell_all(self, channel: Channel) -> None:
         viewer = channel.viewer
-        if not self._shared or viewer is None:
-            return
+        assert viewer is not None
         shown = {} if self._counting else self._here
         everybody = {
             id: self._data(others)
@@ -78,6 +85,7 @@ class Presence:
         if viewer is None or channel not in channels:
             return
         channels.remove(channel)
+        self._lacking.pop(channel, None)
         if not channels:
             del self._here[viewer.id]
         if not channels or channel.presence is not None:
@@ -122,8 +130,12 @@ class Presence:
         self._flushed = asyncio.get_running_loop().time()
         if self._said:
             self._tell_said()
+        before, self._counting = self._counting, len(self._here) > MOST
+        lacking, self._lacking = self._lacking, {}
+        for channel in lacking:
+            self._tell_all(channel)
         if self._changed:
-            self._tell_changed()
+            self._tell_changed(before)
 
     def _tell_said(self) -> None:
         """Volatile events of those who are let in; those of others wait until they are."""
@@ -144,12 +156,12 @@ class Presence:
             if seen:
                 self._audience.moment(named, [(channel, seen) for channel in channels])
 
-    def _tell_changed(self) -> None:
+    def _tell_changed(self, before: bool) -> None:
+        """What changed; or everybody, and else a number, where it was the other way `before`."""
         changed, self._changed = self._changed, {}
         everybody = {
             id: viewer for id, (first, *_) in self._here.items() if (viewer := first.viewer)
         }
-        before, self._counting = self._counting, len(self._here) > MOST
         told = {} if self._counting else everybody if before else changed
         data = {id: self._data(self._here.get(id, [])) for id in told}
         whole = before is not self._counting

@@ -53,6 +53,7 @@ async def test_everybody_is_told_of_everybody() -> None:  # [PRESENT1]
     await share(ann, x=1)
     assert present(ann) == present(ben) == {"ann": {"x": 1}, "ben": {}}
     cyd = await on.connect("cyd")
+    await on.advance(17)
     assert present(cyd) == {"ann": {"x": 1}, "ben": {}, "cyd": {}}
     await ann.leave()
     await on.advance(17)
@@ -147,7 +148,7 @@ async def test_a_slow_connection_is_told_of_all_when_it_has_drained() -> None:  
         await share(ann, x=x, pad="p" * 1_000)
     assert ben.took() == []
     ben.routing.drained(ben.channel)
-    await on.settle()
+    await on.advance(17)
     told = [message for message in ben.took() if message["type"] == "room.present"]
     assert [message["all"] for message in told] == [True]
     assert told[0]["viewers"]["ann"]["x"] == 99
@@ -189,3 +190,18 @@ async def test_where_the_kind_has_none_it_is_refused() -> None:
     await share(ann, x=1)
     (error,) = ann.took()
     assert (error["type"], error["code"]) == ("room.error", "no_presence")
+
+
+async def test_nobody_goes_for_a_moment_when_a_room_wakes() -> None:  # [PRESENT1]
+    on = await stage()
+    tabs = [await on.connect(f"v{n}") for n in range(100)]
+    await tabs[0].send("increment")
+    await on.advance(Open.sleep_after + 100)
+    assert not on.awake()
+    for tab in tabs:
+        tab.took()
+    await tabs[7].send("increment")
+    await on.advance(34)
+    for tab in tabs:
+        wholes = [m["viewers"] for m in tab.took() if m["type"] == "room.present" and m.get("all")]
+        assert [len(viewers) for viewers in wholes] == [100]

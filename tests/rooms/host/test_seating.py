@@ -295,6 +295,7 @@ async def test_who_only_watches_can_send_nothing() -> None:  # [SEAT5]
     errors = [m["code"] for m in guest.took() if m["type"] == "room.error"]
     assert errors == ["forbidden"] * 2
     ann = await on.connect("ann", "lobby/x")
+    await on.advance(17)
     present = next(m for m in ann.inbox if m["type"] == "room.present")
     assert present["viewers"] == {"gus": {}, "ann": {}}
 
