@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rooms.definition import Room
 from rooms.errors import UsageError
+from rooms.hooks import HOOKS, hooks_of
 from rooms.sync.messages import KIND_PATTERN
 
 
@@ -27,8 +28,12 @@ class App:
                 raise UsageError(f"{name!r} can't name a kind of room: {KIND_PATTERN.pattern}")
             if not (inspect.isclass(kind) and issubclass(kind, Room)):
                 raise UsageError(f"App({name}=…) takes a subclass of Room, not {kind!r}")
-            if kind.machine is None:
-                raise UsageError(f"{kind.__name__} has no `machine`")
+            if kind.machine is None and not hooks_of(kind):
+                raise UsageError(
+                    f"{kind.__name__} has no `machine`, and none of {', '.join(HOOKS)}"
+                )
+            if kind.machine is None and (kind.history or kind.history_age):
+                raise UsageError(f"{kind.__name__}: only of a machine a `history` is kept")
         if not kinds:
             raise UsageError("an App has at least one kind of room: App(counter=Counter)")
         self.kinds: dict[str, type[Room]] = dict(kinds)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from rooms.errors import UsageError
+from rooms.hooks import Hooks, hooks_of
 from rooms.sync.messages import reserved
 from rooms.sync.policy import Policy
 from rooms.sync.views import Viewer, public
@@ -53,21 +54,23 @@ class Door:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Room:
-    """One kind of room. Subclass it, give it a `machine`, and name it in an `App`.
+class Room(Hooks):
+    """One kind of room. Subclass it, give it a `machine`, or hooks instead, and name it in an
+    `App`.
 
     Durations are in milliseconds.
     """
 
     machine: ClassVar[Any] = None
-    """A state machine (or other actor logic) from `runtime`."""
+    """A state machine (or other actor logic) from `runtime`. None: the room is its hooks."""
 
     durability: ClassVar[Durability] = "fsync"
     """When an event is acknowledged. `fsync`: it is on disk · `primary`: the store has it, a power
     cut may lose it · `memory`: at once, a crash loses what came since the last sleep or drain."""
 
-    on_error: ClassVar[Literal["reject", "stop"]] = "reject"
-    """An exception while an event is handled: drop that event's step, or stop as XState does."""
+    on_error: Any = "reject"
+    """An exception while an event is handled: drop that event's step (`reject`), or `stop` as
+    XState does. In a room without a machine it is a hook: `on_error(self, connection, error)`."""
 
     effects: ClassVar[Mapping[str, EffectFunction]] = {}
     """What performs the durable effects that the machine declares with `effect(name, params)`:
@@ -145,6 +148,10 @@ class Room:
             cls.view.adopt(cls)
         elif shown is not None and "view_key" not in cls.__dict__:
             Policy.release(cls)
+        if cls.machine is not None and (unused := hooks_of(cls) - {"on_request"}):
+            raise UsageError(
+                f"{cls.__name__} has a machine, so nothing calls its {' and '.join(sorted(unused))}"
+            )
         for option, words in _WORDS.items():
             if (given := getattr(cls, option)) not in words:
                 raise UsageError(f"{cls.__name__}.{option} is {given!r}; take {' or '.join(words)}")
@@ -231,8 +238,3 @@ class Room:
     def version(cls) -> str:
         """The version that stored sessions are compared with: the machine's own."""
         return str(getattr(cls.machine, "version", None) or "")
-
-    async def on_request(self, request: Any) -> Any:
-        """An HTTP request that isn't the wire's own GET or POST: a Starlette response, or None
-        (404)."""
-        return None

@@ -21,7 +21,9 @@ from enum import IntEnum
 
 
 class CloseCode(IntEnum):
-    """Why a connection ends (SPEC, CLOSE), and whether a client may come back."""
+    """Why a connection ends (SPEC, CLOSE), and whether a client may come back. A room's own codes
+    (1000, 3000 to 4999) are `CloseCode(code)` too.
+    """
 
     GOING_AWAY = 1001
     POLICY = 1008
@@ -34,6 +36,14 @@ class CloseCode(IntEnum):
     UNRESTORABLE = 4409
     TAKEN_OVER = 4410
     TOO_MANY = 4429
+
+    @classmethod
+    def _missing_(cls, value: object) -> CloseCode | None:
+        if not isinstance(value, int) or not (value == 1000 or 3000 <= value < 5000):
+            return None
+        own = int.__new__(cls, value)
+        own._name_, own._value_ = f"OWN_{value}", value
+        return own
 
     @property
     def come_back(self) -> bool:

@@ -147,6 +147,8 @@ def _problem(app: App, id: SessionId, record: Record) -> str | None:
     room = app.kinds.get(id.kind)
     if room is None:
         return "the App has no such kind; nobody can open it"
+    if room.machine is None:
+        return None if record.version == room.version() else "a machine stored it; this is hooks"
     logging.getLogger("rooms.host.record").disabled = True  # we say it ourselves
     try:
         system = System(room.machine, on_error=room.on_error)

@@ -74,7 +74,7 @@ class Ask:
         headers = {"etag": f'"{cursor}"'}
         if outcome is None:
             if self.known == cursor:
-                self._send(304, headers, b"")
+                self.respond(304, headers, b"")
             else:
                 self.reply(200, {"cursor": cursor, "now": now, "view": view}, headers)
             return
@@ -100,16 +100,17 @@ class Ask:
         except TypeError:
             logger.exception("an answer isn't JSON")
             status, data = 500, b'{"reason":"the room\'s view failed"}'
-        self._send(status, {"content-type": "application/json", **(headers or {})}, data)
+        self.respond(status, {"content-type": "application/json", **(headers or {})}, data)
 
-    def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def respond(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Answer with these bytes."""
         self._end.send(Answer(self._number, status, dict(headers), body))
 
 
 class Visit(Ask):
     """A request for the author's `on_request`. `call` runs it: status, headers, body, or None."""
 
-    __slots__ = ("_call", "_task")
+    __slots__ = ("_task", "call")
 
     def __init__(
         self,
@@ -121,7 +122,7 @@ class Visit(Ask):
         create: bool,
     ) -> None:
         super().__init__(end, number, viewer, create=create)
-        self._call = call
+        self.call = call
 
     def answer(self, audience: Audience, outcome: Outcome | None, now: int) -> None:
         """Run the author's hook; its answer is sent when it has one."""
@@ -129,7 +130,7 @@ class Visit(Ask):
 
     async def _run(self, room: Any) -> None:
         try:
-            response = await self._call(room)
+            response = await self.call(room)
         except Exception:
             logger.exception("%s/%s: on_request raised", room.kind, room.id)
             self.reply(500, {"reason": "the room failed to answer"})
@@ -137,7 +138,7 @@ class Visit(Ask):
         if response is None:
             self.reply(404, {"reason": "there is nothing here"})
         else:
-            self._send(*response)
+            self.respond(*response)
 
 
 class Retry(Ask):

@@ -23,6 +23,7 @@ from rooms.sync.views import Viewer, everything
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 
+    from rooms.host.connection import Payload
     from rooms.host.links import Channel
     from rooms.link.protocol import Message
     from rooms.sync.backlog import Budget
@@ -110,7 +111,7 @@ class Audience:
             you = messages.you(
                 id=viewer.id,
                 role=viewer.role,
-                connection=str(channel.id),
+                connection=channel.name or str(channel.id),
                 token=attach.renewed,
                 seq=seq,
                 now=now,
@@ -223,6 +224,13 @@ class Audience:
         """Tell everybody what is so at this moment; or each of `readers` those that it names."""
         to = None if readers is None else [(channel.id, names) for channel, names in readers]
         self._send(self._fanout.moment(named, to))
+
+    def send(
+        self, said: Payload, channels: Iterable[Channel] | None, without: frozenset[int]
+    ) -> None:
+        """What a room without a machine says, to these channels, or to all but those `without`."""
+        to = None if channels is None else [channel.id for channel in channels]
+        self._send(self._fanout.send(said.message, said.raw, to, without))
 
     def tell(self, channel: Channel, message: dict[str, Json], seq: int | None = None) -> None:
         """Tell one channel something; `seq` when it is that outcome."""

@@ -14,7 +14,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from rooms.errors import CloseCode, Closing
+from rooms.errors import BadMessage, CloseCode, Closing
 from rooms.host import requests
 from rooms.host.administration import Administration
 from rooms.host.ask import Ask
@@ -23,9 +23,10 @@ from rooms.host.door import OPERATOR
 from rooms.host.keeper import RoomKeeper
 from rooms.host.kinds import kind, viewer
 from rooms.host.links import Links
-from rooms.host.turn import Heard, Renewed, Wanted
+from rooms.host.turn import Heard, Leave, Renewed, Wanted
 from rooms.link.protocol import Attach, Close, Detach, Request, Said, Want
 from rooms.store.port import SessionId
+from rooms.sync import party
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -127,9 +128,10 @@ class Host:
             reason = f"there is no kind {attach.kind!r}"
             end.send(Close(attach.channel, CloseCode.NOT_FOUND, reason, None))
             return
+        if attach.codec == "party" and kind.hooks:
+            attach.codec = "raw"
         channel = self._links.open(end, attach, SessionId(attach.kind, attach.session))
-        if attach.attachment is not None:
-            channel.presence = attach.attachment
+        channel.attach_again(attach.attachment)
         if channel.viewer is not None:  # known from before its room slept
             self._rooms.enter(channel)
         elif attach.operator:
@@ -184,8 +186,17 @@ class Host:
                 self._share(channel)
             case "room.token":
                 self._renew(channel, said)
+            case party.SAID if not self._kinds[channel.at.kind].hooks:
+                self._said_in_dialect(channel, said["data"])
             case _:
                 self._hear(channel, Heard(channel, said))
+
+    def _said_in_dialect(self, channel: Channel, data: str | bytes) -> None:
+        """A client of `/parties` to a machine; it has no ear for a refusal."""
+        try:
+            self._said(channel, party.read(data))
+        except BadMessage as refused:
+            logger.info("refused at %s: %s", channel.at, refused)
 
     def _share(self, channel: Channel) -> None:
         room = self._rooms.live.get(channel.at)
@@ -221,7 +232,12 @@ class Host:
         room = self._rooms.live.get(channel.at)
         if room is not None:
             room.gone(channel)
-        elif self._kinds[channel.at.kind].heard and not channel.attach.operator:
+        elif channel.attach.operator:
+            return
+        elif "on_close" in self._kinds[channel.at.kind].hooks:
+            self._links.outside(channel)  # of the incarnation that slept
+            self._rooms.put(channel.at, Leave(channel))
+        elif self._kinds[channel.at.kind].heard:
             self._rooms.wake(channel.at)  # somebody's seat is away now
 
     def _request(self, end: End, request: Request) -> None:

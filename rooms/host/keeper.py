@@ -19,6 +19,7 @@ from rooms.errors import CloseCode, Closing, Fenced, StoreError, Unstorable
 from rooms.host.alarms import Alarms
 from rooms.host.ask import Ask, Delivery
 from rooms.host.gate import Gate
+from rooms.host.hooks import HookSession
 from rooms.host.lease import Lease
 from rooms.host.room import Claim
 from rooms.host.turn import Enter, Heard, Wanted
@@ -200,10 +201,11 @@ class RoomKeeper:
             raise Closing(CloseCode.OVERLOADED, "another host has this room")
         claim = Claim(id, incarnation, acquired.epoch, acquired.generation)
         dropped = self._drops.get(id)
+        kind = self._kinds[id.kind]
         try:
-            return awaken(
+            room, effects = awaken(
                 self,
-                self._kinds[id.kind],
+                kind,
                 claim,
                 acquired.record,
                 chance=self._chance,
@@ -211,6 +213,9 @@ class RoomKeeper:
                 budget=self._budget,
                 careful=dropped is not None and dropped.careful,
             )
+            if isinstance(room.session, HookSession):
+                await room.start(room.session)
+            return room, effects
         except Exception as error:
             activation = None if acquired.record is None else acquired.record.activation
             await self._release(claim, activation)
@@ -280,7 +285,7 @@ class RoomKeeper:
         for channel in room.audience.channels():
             self._links.outside(channel)
             if channel.presence is not None:  # wherever the next incarnation is
-                self._links.send([Keep(channel.id, channel.presence)])
+                self._links.send([Keep(channel.id, channel.attachment())])
         self._links.everybody(Asleep(id.kind, id.session, room.claim.epoch))
 
     # ------------------------------------------------------------------ the operator's

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rooms.definition import Door, Room
 from rooms.errors import CloseCode, Closing
+from rooms.hooks import hooks_of
 from rooms.host.seats import SEAT_EVENTS
 from rooms.sync.views import Viewer
 from runtime import StateMachine
@@ -33,7 +34,8 @@ MAX_AUTHENTICATION: Final = 10
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of room. `authenticates` and `answers_requests`: the author wrote these hooks.
-    `validate` gives what is wrong with an event's shape, or None.
+    `validate` gives what is wrong with an event's shape, or None. `hooks`: those that the author of
+    a room without a machine wrote.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Kind:
     validate: Callable[[Mapping[str, Any]], str | None]
     authenticates: bool
     answers_requests: bool
+    hooks: frozenset[str] = frozenset()
 
     async def identify(self, asked: Attach | Request) -> Viewer:
         """Who is at the door, by the author's own rule.
@@ -83,6 +86,7 @@ def kind(name: str, room: type[Room]) -> Kind:
         validate=event_check(machine) if isinstance(machine, StateMachine) else _anything,
         authenticates=room.authenticate.__func__ is not Room.authenticate.__func__,  # type: ignore[attr-defined]
         answers_requests=room.on_request is not Room.on_request,
+        hooks=hooks_of(room) if machine is None else frozenset(),
     )
 
 

@@ -30,7 +30,8 @@ class Channel:
 
     `viewer` is None until it is known who is there; `client` is set by the room that lets it in.
     `entering`: it stands before a room; `inside`: it was let in. Until then `held` keeps what it
-    said, so that it isn't lost with an incarnation. `presence` is what it shares of the moment.
+    said, so that it isn't lost with an incarnation. `presence` is what it shares of the moment,
+    `kept` what a room without a machine knows its connection by, as `name` for others.
     """
 
     id: int
@@ -46,7 +47,18 @@ class Channel:
     gone: bool = False
     lane: int | None = None
     presence: Json = None
+    kept: Json = None
+    name: str | None = None
     held: list[Heard | Wanted] = field(default_factory=list)
+
+    def attachment(self) -> Json:
+        """What its router keeps, for the next incarnation, wherever that is."""
+        return {"presence": self.presence, "kept": self.kept}
+
+    def attach_again(self, attachment: Json) -> None:
+        """What its router has kept of it."""
+        if attachment is not None:
+            self.presence, self.kept = attachment["presence"], attachment["kept"]
 
 
 class Links:

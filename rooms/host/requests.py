@@ -7,6 +7,7 @@ once. Size, content type and Origin were the router's to judge. Next: `rooms/hos
 from __future__ import annotations
 
 import hashlib
+import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 from rooms.errors import BadMessage, Closing
@@ -18,7 +19,7 @@ from rooms.sync.codec import decode
 if TYPE_CHECKING:
     from rooms.host.kinds import Kind
     from rooms.link.memory import End
-    from rooms.link.protocol import Request
+    from rooms.link.protocol import Attach, Request
     from rooms.store.port import Store
     from rooms.sync.views import Viewer
 
@@ -28,6 +29,8 @@ MAX_KEY: Final = 200
 def read(end: End, request: Request, kind: Kind, viewer: Viewer, store: Store) -> Ask | None:
     """What the room is asked; None when the request was answered here."""
     plain = Ask(end, request.request, viewer, create=request.create)
+    if "on_request" in kind.hooks:
+        return _visit(end, request, viewer)
     if request.path in ("", "/"):
         if request.method == "GET" and recall.wanted(request):
             return recall.read(end, request, kind.room, viewer, store)
@@ -38,6 +41,11 @@ def read(end: End, request: Request, kind: Kind, viewer: Viewer, store: Store) -
     if not kind.answers_requests:
         plain.reply(404, {"reason": "there is nothing here"})
         return None
+    return _visit(end, request, viewer)
+
+
+def _visit(end: End, request: Request, viewer: Viewer) -> Visit:
+    """A request for the author's hook."""
 
     async def call(room: Any) -> tuple[int, dict[str, str], bytes] | None:
         return await _on_request(room, request)
@@ -74,20 +82,9 @@ def _event(ask: Ask, request: Request) -> Ask | None:
 
 async def _on_request(room: Any, request: Request) -> tuple[int, dict[str, str], bytes] | None:
     """Give the author a Starlette request, and take the response apart for the link."""
-    from urllib.parse import urlencode
-
     from starlette.requests import Request as StarletteRequest
 
-    path = f"/rooms/{request.kind}/{request.session}{request.path}"
-    scope: dict[str, Any] = {
-        "type": "http",
-        "method": request.method,
-        "path": path,
-        "root_path": "",
-        "scheme": "http",
-        "query_string": urlencode(request.params).encode(),
-        "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in request.headers.items()],
-    }
+    scope = _scope(request, request.method, request.path)
     status, headers, body = 200, dict[str, str](), bytearray()
 
     async def receive() -> dict[str, Any]:
@@ -104,9 +101,34 @@ async def _on_request(room: Any, request: Request) -> tuple[int, dict[str, str],
         else:
             body.extend(message.get("body", b""))
 
-    response = await room.on_request(StarletteRequest(scope, receive))
+    response = room.on_request(StarletteRequest(scope, receive))
+    if inspect.isawaitable(response):
+        response = await response
     if response is None:
         return None
     await response(scope, receive, send)
     headers.pop("content-length", None)
     return status, headers, bytes(body)
+
+
+def opening(attach: Attach) -> Any:
+    """The request that opened a connection, as Starlette's; its headers where the kind has an
+    `authenticate` of its own.
+    """
+    from starlette.requests import Request as StarletteRequest
+
+    return StarletteRequest(_scope(attach, "GET", ""))
+
+
+def _scope(asked: Request | Attach, method: str, path: str) -> dict[str, Any]:
+    from urllib.parse import urlencode
+
+    return {
+        "type": "http",
+        "method": method,
+        "path": f"/rooms/{asked.kind}/{asked.session}{path}",
+        "root_path": "",
+        "scheme": "http",
+        "query_string": urlencode(asked.params).encode(),
+        "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in asked.headers.items()],
+    }

@@ -22,7 +22,16 @@ from rooms.host.courier import Courier
 from rooms.host.idle import Idleness
 from rooms.host.journal import UNCHANGED
 from rooms.host.teller import Teller
-from rooms.host.turn import Answered, Delivered, Denied, Enter, Heard, Leave, Turn
+from rooms.host.turn import (
+    Answered,
+    Delivered,
+    Denied,
+    Enter,
+    Heard,
+    Leave,
+    Responded,
+    Turn,
+)
 from rooms.store.port import Commit
 from rooms.sync import messages
 from runtime import Performer
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
     from rooms.host.audience import Audience
     from rooms.host.clock import Clock
     from rooms.host.gate import Gate
+    from rooms.host.hooks import HookSession
     from rooms.host.journal import Journal
     from rooms.host.links import Channel
     from rooms.host.marks import Outcome
@@ -55,6 +65,7 @@ MAX_AHEAD: Final = 4
 """How many turns may wait for the gate."""
 MAX_WAITING: Final = 1024
 """How many items may wait before events sent plainly are refused as `busy`."""
+_TO_ASKS: Final = Answered | Denied | Responded
 MAX_PAST: Final = 256
 """So many revisions of a history wait in memory at most, also where durability is `memory`."""
 
@@ -162,6 +173,13 @@ class LiveRoom:
             report=self.put,
         )
 
+    async def start(self, hooks: HookSession) -> None:
+        """Before all else, in a room without a machine. Raises Closing."""
+        hooks.resume = self._schedule
+        turn = Turn()
+        await hooks.start(turn, self._keeper.clock.now())
+        self._pending.append(turn)
+
     def begin(self, effects: tuple[Effect, ...]) -> None:
         """Start what runs outside of turns. What is emitted meanwhile is heard by nobody."""
         outbox = self.session.outbox
@@ -169,11 +187,12 @@ class LiveRoom:
             turn = Turn()
             self.session.begun(effects, turn, self._keeper.clock.now())
             self._pending.append(turn)
-            self._proceed()
         else:
             for effect in effects:
                 self._performer.perform(effect, self.session.snapshot)
             self._emitted.clear()
+        if self._pending:
+            self._proceed()
         if outbox.changed():
             self._schedule()
         else:
@@ -246,7 +265,7 @@ class LiveRoom:
             session.expire(turn, now)
             entered = False
             for _ in range(MAX_EVENTS):
-                if not mailbox:
+                if not mailbox or session.busy:
                     break
                 enters = type(mailbox[0]) is Enter
                 if entered and not enters:
@@ -263,14 +282,16 @@ class LiveRoom:
             logger.exception("%s: a turn failed", self.claim.id)
             self.drop(error)
             return
-        if mailbox:
+        if mailbox and not session.busy:
             self._schedule()
         self._set_alarm()
         self._idleness.watch()
 
     def _set_alarm(self) -> None:
         """One timer of the loop for whatever is due first."""
-        due = _earliest(self.session.next_due(), self.session.seats.next_due)
+        session = self.session
+        next_due = None if session.busy else session.next_due()  # its end comes as a turn
+        due = _earliest(next_due, session.seats.next_due)
         if self._alarm is not None:
             if self._alarm[0] == due:
                 return
@@ -355,6 +376,7 @@ class LiveRoom:
             patches=written.patches,
             log=written.log,
             trim=written.trim,
+            storage=session.storage(),
             durable=self._room.durability == "fsync",
         )
         self._handed = session.revision
@@ -450,7 +472,8 @@ class LiveRoom:
         )
 
     def _at_rest(self) -> bool:
-        return not (self._mailbox or self._pending or self._flights or self._unstored())
+        waits = self._mailbox or self._pending or self._flights or self.session.busy
+        return not (waits or self._unstored())
 
     async def rest(self) -> None:
         """Take nothing in any more, finish what is there, and store all of it.
@@ -501,12 +524,12 @@ class LiveRoom:
         yield from [item for item in self._mailbox if isinstance(item, Ask)]
         for turns in (*(flight.turns for flight in self._flights), self._pending):
             for turn in turns:
-                yield from [told.ask for told in turn.told if isinstance(told, Answered | Denied)]
-        for client in self.session.clients.all():
-            yield from client.asks
+                yield from [told.ask for told in turn.told if isinstance(told, _TO_ASKS)]
+        yield from self.session.asks()
 
     def _end(self) -> None:
         self.closed = True
+        self.session.stop()
         self.audience.close()
         self._performer.stop_all()
         self._courier.stop()

@@ -42,7 +42,7 @@ from runtime.statechart.events import matches_descriptor
 from runtime.system import OUTSIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from rooms.definition import Room
     from rooms.host.links import Channel
@@ -66,6 +66,7 @@ MAX_ERROR: Final = 500
 DONE: Final = "room.effect.done"
 FAILED: Final = "room.effect.failed"
 TOO_OLD: Final = "what you sent is too old to be safe: it may have been handled before"
+_NOTHING: Final[dict[str, bytes | None]] = {}
 
 
 class Session:
@@ -75,6 +76,9 @@ class Session:
     shape; `scale` weighs what its steps lead to. `past` are the revisions since the last commit,
     None unless `keeps_past`.
     """
+
+    busy = False
+    """Whether the mailbox has to wait: a hook of a room without a machine hasn't ended."""
 
     def __init__(
         self,
@@ -138,13 +142,8 @@ class Session:
         if acked and (mark := self.marks.get(client.key)) is not None:
             mark.ack(acked)
         match client.conversation.receive(message):
-            case talk.Accept(seq, event, child):
-                outcome = self._event(viewer, event, child, turn, now)
-                if seq is not None:
-                    self._settle(client, seq, outcome, turn, now)
-                if outcome.word == "rejected" and (seq is None or outcome.code == door.SCHEMA):
-                    error = messages.error(outcome.code or "", outcome.reason or "", seq)
-                    turn.told.insert(len(turn.told) - (seq is not None), Say(channel, error))
+            case talk.Accept() as accepted:
+                self._accept(channel, client, viewer, accepted, turn, now)
             case talk.Refuse(seq, code, reason):
                 self._settle(client, seq, Outcome("rejected", code, reason), turn, now)
             case talk.Repeat(seq):
@@ -157,6 +156,35 @@ class Session:
                 turn.told.append(too_old(channel))
             case talk.Pending():
                 pass
+
+    def _accept(
+        self,
+        channel: Channel,
+        client: Client,
+        viewer: Viewer,
+        accepted: talk.Accept,
+        turn: Turn,
+        now: int,
+    ) -> None:
+        """An event of a connection, in its order."""
+        seq, event, child = accepted
+        self._judged(channel, client, seq, self._event(viewer, event, child, turn, now), turn, now)
+
+    def _judged(
+        self,
+        channel: Channel,
+        client: Client,
+        seq: int | None,
+        outcome: Outcome,
+        turn: Turn,
+        now: int,
+    ) -> None:
+        """What became of a connection's event: a numbered one has an outcome."""
+        if seq is not None:
+            self._settle(client, seq, outcome, turn, now)
+        if outcome.word == "rejected" and (seq is None or outcome.code == door.SCHEMA):
+            error = messages.error(outcome.code or "", outcome.reason or "", seq)
+            turn.told.insert(len(turn.told) - (seq is not None), Say(channel, error))
 
     def _event(
         self, viewer: Viewer, event: Event, child: str | None, turn: Turn, now: int
@@ -344,8 +372,7 @@ class Session:
         if ask.event is None:
             turn.told.append(Answered(ask, None))
         elif ask.key is None:
-            outcome = self._event(ask.viewer, ask.event, None, turn, now)
-            turn.told.append(Answered(ask, outcome))
+            self._post(ask, None, ask.event, turn, now)
         else:
             self._once(ask, turn, now)
 
@@ -360,8 +387,7 @@ class Session:
         numbered = {"type": "room.send", "seq": ask.seq, "acked": acked, "event": ask.event}
         match client.conversation.receive(numbered):
             case talk.Accept(_, event, _):
-                outcome = self._event(ask.viewer, event, None, turn, now)
-                self._settle(client, ask.seq, outcome, turn, now)
+                self._post(ask, client, event, turn, now)
             case talk.Repeat():
                 turn.told.append(Again(client, ask.seq))
             case talk.TooOld():
@@ -418,6 +444,32 @@ class Session:
         named = getattr(machine, "events", ())
         return any(word != "*" and matches_descriptor(type, word) for word in named)
 
+    def _post(self, ask: Ask, client: Client | None, event: Event, turn: Turn, now: int) -> None:
+        """A plain request's event; with a key it is a client's, and settled once."""
+        self._posted(ask, client, self._event(ask.viewer, event, None, turn, now), turn, now)
+
+    def _posted(
+        self, ask: Ask, client: Client | None, outcome: Outcome, turn: Turn, now: int
+    ) -> None:
+        if client is None:
+            turn.told.append(Answered(ask, outcome))
+        else:
+            self._settle(client, ask.seq, outcome, turn, now)
+
+    # ------------------------------------------------------------------ its end
+
+    def storage(self) -> Mapping[str, bytes | None]:
+        """What changed of the storage since the last call, as a commit takes it."""
+        return _NOTHING
+
+    def asks(self) -> Iterable[Ask]:
+        """The requests that wait for an answer."""
+        for client in self.clients.all():
+            yield from client.asks
+
+    def stop(self) -> None:
+        """The incarnation is over."""
+
     # ------------------------------------------------------------------ time
 
     def expire(self, turn: Turn, now: int) -> None:
@@ -430,17 +482,15 @@ class Session:
             if step.error is None:
                 self._advance(step, timer.event, turn, now)
                 continue
-            retry = self.outbox.timers.fail(timer, f"{step.error!r}"[:MAX_ERROR], now)
-            log = logger.warning if retry.dead is None else logger.error
-            log(
-                "%s: timer %r failed, attempt %d: %r",
-                self.name,
-                timer.id,
-                retry.attempts,
-                step.error,
-            )
+            self._retry(timer, step.error, now)
         for event in self.seats.expire(now):
             self._step(event, turn, now)
+
+    def _retry(self, timer: Timer, error: Exception, now: int) -> None:
+        """A timer whose event failed comes again, or is given up."""
+        retry = self.outbox.timers.fail(timer, f"{error!r}"[:MAX_ERROR], now)
+        log = logger.warning if retry.dead is None else logger.error
+        log("%s: timer %r failed, attempt %d: %r", self.name, timer.id, retry.attempts, error)
 
     def _due_timer(self, now: int) -> Timer | None:
         due = self.snapshot.next_due

@@ -17,11 +17,14 @@ from rooms.host.turn import (
     Entered,
     Newest,
     Rekeyed,
+    Remembered,
+    Responded,
     Say,
+    Sent,
     Settled,
     Shut,
 )
-from rooms.link.protocol import Close
+from rooms.link.protocol import Close, Keep
 from rooms.sync import messages
 
 if TYPE_CHECKING:
@@ -73,6 +76,13 @@ class Teller:
             case Shut(channel, code, reason, retry_after):
                 self._audience.leave(channel)
                 self._send([Close(channel.id, code, reason, retry_after)])
+            case Sent(payload, channels, without):
+                self._audience.send(payload, channels, without)
+            case Remembered(channel, kept):
+                channel.kept = kept
+                self._send([Keep(channel.id, channel.attachment())])
+            case Responded(ask, response):
+                ask.respond(*response)
 
     def _welcome(self, channel: Channel, now: int) -> None:
         client = channel.client

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rooms.errors import Closing
     from rooms.host.ask import Ask
     from rooms.host.clients import Client
+    from rooms.host.connection import Payload
     from rooms.host.links import Channel
     from rooms.host.marks import Outcome
     from rooms.host.outbox import Entry
@@ -154,7 +155,42 @@ class Denied(NamedTuple):
     refused: Closing
 
 
-Told = Settled | Again | Entered | Say | Newest | Rekeyed | Shut | Answered | Denied
+class Sent(NamedTuple):
+    """What a hook said, to `channels`, or to everybody but those `without`."""
+
+    payload: Payload
+    channels: tuple[Channel, ...] | None
+    without: frozenset[int]
+
+
+class Remembered(NamedTuple):
+    """What is kept for a channel, so that the next incarnation knows its connection again."""
+
+    channel: Channel
+    kept: dict[str, Json]
+
+
+class Responded(NamedTuple):
+    """A plain request has the answer of a hook: status, headers and body."""
+
+    ask: Ask
+    response: tuple[int, dict[str, str], bytes]
+
+
+Told = (
+    Settled
+    | Again
+    | Entered
+    | Say
+    | Newest
+    | Rekeyed
+    | Shut
+    | Answered
+    | Denied
+    | Sent
+    | Remembered
+    | Responded
+)
 
 
 class Turn:

@@ -6,7 +6,7 @@ In: the right to write the session, with its record if there is one. Out: a room
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgpack
 
@@ -14,6 +14,7 @@ from rooms.errors import CloseCode, Closing
 from rooms.host import record as stored
 from rooms.host.audience import Audience
 from rooms.host.history import Keeps
+from rooms.host.hooks import SYSTEM, HookSession
 from rooms.host.journal import Journal
 from rooms.host.marks import Marks
 from rooms.host.outbox import Outbox
@@ -21,6 +22,7 @@ from rooms.host.room import Claim, LiveRoom
 from rooms.host.scale import Scale
 from rooms.host.seats import Seats
 from rooms.host.session import Session
+from rooms.host.storage import Kept
 from runtime import System
 
 if TYPE_CHECKING:
@@ -55,8 +57,6 @@ def awaken(
     """
     now = keeper.clock.now()
     room = kind.room(claim.id.kind, claim.id.session)
-    system = System(room.machine, on_error=room.on_error)
-    seats = Seats(room.grace, kind.heard)
     outbox = Outbox(
         {} if record is None else record.outbox,
         generation=claim.generation,
@@ -64,6 +64,26 @@ def awaken(
         attempts=room.effect_attempts,
         roll=lambda: int.from_bytes(chance(4), "big") / 2**32,
     )
+
+    def watching(snapshot: Any, activation: dict[str, Any] | None) -> Audience:
+        return Audience(
+            room,
+            snapshot,
+            nonce=_nonce(chance),
+            saved=None if activation is None else activation["views"],
+            lanes=lanes,
+            budget=budget,
+            send=keeper.send,
+            now=now,
+        )
+
+    seats = Seats(room.grace, kind.heard)
+    if kind.hooks:
+        hooks, activation = _hooked(room, kind, record, seats, outbox, chance, now)
+        audience = watching(hooks.snapshot, activation)
+        journal = Journal(SYSTEM, Keeps(0, 0), {}, record, room.max_state)
+        return LiveRoom(keeper, claim, journal, hooks, audience, begun=False), ()
+    system = System(room.machine, on_error=room.on_error)
     activation = None
     keeps, limit = Keeps(room.history, room.history_age), room.max_state * 7 // 8
     if record is not None and record.snapshot is not None:
@@ -90,16 +110,7 @@ def awaken(
         outbox.add(step.effects, now)
         journal = Journal(system, keeps, system.share(step.snapshot), record, limit)
         marks = Marks({})
-    audience = Audience(
-        room,
-        step.snapshot,
-        nonce=_nonce(chance),
-        saved=None if activation is None else activation["views"],
-        lanes=lanes,
-        budget=budget,
-        send=keeper.send,
-        now=now,
-    )
+    audience = watching(step.snapshot, activation)
     scale = Scale(room, system, audience.widest, size=journal.size, careful=careful)
     session = Session(
         room,
@@ -116,6 +127,39 @@ def awaken(
     )
     live = LiveRoom(keeper, claim, journal, session, audience, begun=begun)
     return live, step.effects
+
+
+def _hooked(
+    room: Room,
+    kind: Kind,
+    record: Record | None,
+    seats: Seats,
+    outbox: Outbox,
+    chance: Callable[[int], bytes],
+    now: int,
+) -> tuple[HookSession, dict[str, Any] | None]:
+    """A room without a machine, and what the one before it left for cursors."""
+    activation, marks, kept, revision = None, Marks({}), Kept({}), 0
+    if record is not None and record.snapshot is not None:
+        if record.version != room.version():
+            reason = f"this room was stored by version {record.version!r} of a machine"
+            raise Closing(CloseCode.UNRESTORABLE, reason)
+        if record.activation is not None:
+            activation = msgpack.unpackb(record.activation)
+        seats.restore(record.seats, now, slept=activation is not None)
+        marks, kept, revision = Marks(record.marks), Kept(record.storage), record.revision
+    session = HookSession(
+        room,
+        kind,
+        kept,
+        revision=revision,
+        seats=seats,
+        marks=marks,
+        outbox=outbox,
+        chance=chance,
+        now=now,
+    )
+    return session, activation
 
 
 def _first(system: System, room: Room, now: int, chance: Callable[[int], bytes]) -> Step:

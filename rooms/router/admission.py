@@ -25,19 +25,20 @@ if TYPE_CHECKING:
 
 CLIENT_PATTERN: Final = re.compile(r"[A-Za-z0-9._~-]{16,128}")
 _TIME_PATTERN: Final = re.compile(r"[0-9]{1,16}")
-_OUR_PARAMS: Final = frozenset({"client", "token"})
+_OUR_PARAMS: Final = frozenset({"client", "token", "_pk"})
+_WIRE_PARAMS: Final = frozenset({"since", "cursor", "create"})
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A request that may go to its room. `headers` and `params` are empty unless the kind has an
-    `authenticate` of its own; neither ever holds `client` or `token`.
+    """A request that may go to its room. `params` is the query without what is the door's own;
+    `headers` are empty unless the kind has an `authenticate` of its own.
     """
 
     kind: str
     session: str
     identity: Identity
-    client: str
+    client: str | None
     since: int | None
     cursor: str | None
     create: bool
@@ -68,9 +69,16 @@ class Admissions:
         self._origins = origins
 
     def admit(
-        self, kind: str, session: str, query: QueryParams, headers: Headers, *, socket: bool
+        self,
+        kind: str,
+        session: str,
+        query: QueryParams,
+        headers: Headers,
+        *,
+        socket: bool,
+        client: str | None = None,
     ) -> Admission:
-        """Check one request for a room.
+        """Check one request for a room. `client` is what says so where that isn't the query.
 
         A plain request (not `socket`) brings its token in `Authorization: Bearer`, or in the query
         as a socket has to; an anonymous one with an `Idempotency-Key` is whoever made that key.
@@ -83,7 +91,9 @@ class Admissions:
             raise Closing(CloseCode.NOT_FOUND, f"there is no kind of room {kind[:40]!r}")
         if not SESSION_PATTERN.fullmatch(session):
             raise Closing(CloseCode.NOT_FOUND, f"{session[:40]!r} can't be the ID of a session")
-        client = _matching(query, "client", CLIENT_PATTERN, "16 to 128 random letters and digits")
+        client = client or _matching(
+            query, "client", CLIENT_PATTERN, "16 to 128 random letters and digits"
+        )
         since = _matching(query, "since", _TIME_PATTERN, "a time in ms")
         cursor = _matching(query, "cursor", CURSOR_PATTERN, "a cursor of this server")
         create = query.get("create", "1")
@@ -105,7 +115,7 @@ class Admissions:
             create == "1",
             token,
             renewed,
-            params_of(query) if own else {},
+            _author_params(query),
             joined(headers) if own else {},
         )
 
@@ -208,6 +218,11 @@ def _same_host(origin: str, host: str) -> bool:
     except ValueError:
         return False
     return theirs.hostname is not None and theirs.hostname == ours.hostname and same_port
+
+
+def _author_params(query: QueryParams) -> dict[str, str]:
+    """The query without what the wire itself reads of it: what a room may want to know."""
+    return {name: query[name] for name in query if name not in _OUR_PARAMS | _WIRE_PARAMS}
 
 
 def params_of(query: QueryParams) -> dict[str, str]:

@@ -67,8 +67,17 @@ class Connections:
         """The same for an operator, who watches a session."""
         await self.serve(websocket, operator=True)
 
-    async def serve(self, websocket: WebSocket, *, operator: bool = False) -> None:
-        """Accept a WebSocket, and let it in or tell it why not. Returns as soon as that is done."""
+    async def serve(
+        self,
+        websocket: WebSocket,
+        *,
+        make: type[Connection] | None = None,
+        operator: bool = False,
+    ) -> None:
+        """Accept a WebSocket, and let it in or tell it why not. Returns as soon as that is done.
+
+        `make` is a connection of another dialect.
+        """
         socket: Socket = websocket.scope["extensions"][EXTENSION]
         offered = [name for name in websocket.scope["subprotocols"] if name in _PROTOCOLS]
         subprotocol = offered[0] if offered else None
@@ -77,7 +86,7 @@ class Connections:
         except WebSocketDisconnect:
             return
         codec = _PROTOCOLS[subprotocol] if subprotocol else "json"
-        connection = Connection(self, socket, codec, self._bucket())
+        connection = (make or Connection)(self, socket, codec, self._bucket())
         self._open.add(connection)
         try:
             self._let_in(connection, websocket, operator=operator)
@@ -120,15 +129,8 @@ class Connections:
                 await asyncio.wait_for(self._empty.wait(), within)
 
     def _let_in(self, connection: Connection, websocket: WebSocket, *, operator: bool) -> None:
-        path, headers = websocket.path_params, websocket.headers
-        self.admissions.check_origin(headers)
-        if path.get("rest"):
-            raise Closing(CloseCode.NOT_FOUND, "there is no socket at this path")
-        asked = path.get("kind", ""), path.get("session", ""), websocket.query_params, headers
-        if operator:
-            admission = self.admissions.admit_operator(*asked)
-        else:
-            admission = self.admissions.admit(*asked, socket=True)
+        self.admissions.check_origin(websocket.headers)
+        admission = connection.admit(websocket, operator=operator)
         address = websocket.client.host if websocket.client else ""
         self._count(address)
         connection.enter(address, admission)
@@ -186,6 +188,17 @@ class Connection:
         self._channel: Channel | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self.write = socket.write
+
+    def admit(self, websocket: WebSocket, *, operator: bool) -> Admission:
+        """Who comes in where, by the request. Raises Closing."""
+        path, admissions = websocket.path_params, self._others.admissions
+        if path.get("rest"):
+            raise Closing(CloseCode.NOT_FOUND, "there is no socket at this path")
+        kind, session = path.get("kind", ""), path.get("session", "")
+        asked = kind, session, websocket.query_params, websocket.headers
+        if operator:
+            return admissions.admit_operator(*asked)
+        return admissions.admit(*asked, socket=True)
 
     def enter(self, address: str, admission: Admission) -> None:
         """It is let in: ask the host for its session."""

@@ -20,8 +20,17 @@ _BINARY = 0x82  # FIN, opcode 2
 
 
 def frame(payload: bytes, codec: Codec) -> bytes:
-    """The frame around an encoded message: text for `json`, binary for `msgpack`."""
-    first = _TEXT if codec == "json" else _BINARY
+    """The frame around an encoded message: text for `json`, binary for `msgpack`; in a dialect that
+    has both, the payload itself begins with which. Nothing around nothing.
+    """
+    if codec == "json":
+        first = _TEXT
+    elif codec == "msgpack":
+        first = _BINARY
+    elif payload:
+        first, payload = payload[0], payload[1:]
+    else:
+        return b""
     size = len(payload)
     if size < 126:
         return bytes((first, size)) + payload

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
@@ -21,6 +22,7 @@ from rooms.router.admission import Admissions
 from rooms.router.connections import Connections
 from rooms.router.http import Http
 from rooms.router.pages import Pages
+from rooms.router.parties import PartyConnection
 from rooms.router.routing import Routing
 from rooms.router.tokens import Tokens
 
@@ -83,7 +85,9 @@ class Router:
 
     def _application(self, pages: Path | None, facade: Path, origins: frozenset[str]) -> Starlette:
         http, connections = self._http, self._connections
-        room = "/rooms/{kind}/{session}{rest:path}"
+        room, party = (
+            f"/{door}/{{kind}}/{{session}}{{rest:path}}" for door in ("rooms", "parties")
+        )
         session = "/rooms/-/sessions/{kind}/{session}"
         routes = [
             Route("/health", http.health),
@@ -92,6 +96,8 @@ class Router:
             WebSocketRoute(session, connections.watch),
             Route(room, http.room, methods=_METHODS),
             WebSocketRoute(room, connections.serve),
+            Route(party, http.room, methods=_METHODS),
+            WebSocketRoute(party, partial(connections.serve, make=PartyConnection)),
             WebSocketRoute("/{path:path}", connections.serve),
             Route("/rooms{rest:path}", http.not_found),
             Route("/parties{rest:path}", http.not_found),

@@ -15,7 +15,9 @@ import orjson
 from rooms.errors import CloseCode, Closing
 
 Json = Any
-Codec = Literal["json", "msgpack"]
+Codec = Literal["json", "msgpack", "party", "raw"]
+"""The last two are the dialect of `/parties` (`rooms/sync/party.py`): it has views and what rooms
+say themselves, but no words for the messages of the wire."""
 
 _MAX_CLAIM: Final = 4096
 """Items that a client's msgpack array or map may announce. The parser makes room for what is
@@ -25,7 +27,8 @@ _JSON_OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH
 
 
 def encode(message: Json, codec: Codec) -> bytes:
-    """The bytes of one message. An actor's reference becomes `{"id": …}`.
+    """The bytes of one message; none where the codec has no word for it. An actor's reference
+    becomes `{"id": …}`.
 
     Raises:
         TypeError: something in it isn't JSON data, or is nested over 254 deep.
@@ -33,6 +36,8 @@ def encode(message: Json, codec: Codec) -> bytes:
     try:
         if codec == "json":
             return orjson.dumps(message, default=_reference, option=_JSON_OPTIONS)
+        if codec != "msgpack":
+            return b""
         packed: bytes = msgpack.packb(message, default=_reference)
         return packed
     except (ValueError, OverflowError) as error:  # msgpack's words for what orjson calls TypeError

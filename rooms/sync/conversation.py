@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from rooms.sync import party
+
 if TYPE_CHECKING:
     from rooms.sync.messages import Json
 
@@ -83,6 +85,8 @@ class Conversation:
                 return self._numbered(message)
             case "room.get":
                 return Get()
+            case party.SEND_TO:
+                return Accept(None, message["event"], message["child"])
             case _:
                 return Accept(None, message, None)
 

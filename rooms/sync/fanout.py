@@ -14,7 +14,7 @@ import xxhash
 from rooms.errors import TooBig
 from rooms.link.protocol import Fanout as Frame
 from rooms.link.protocol import Joined, Moment, Tell
-from rooms.sync import messages
+from rooms.sync import messages, party
 from rooms.sync.backlog import Backlog, Budget
 from rooms.sync.codec import embed, encode, encode_sorted
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rooms.link.protocol import Message
     from rooms.sync.codec import Codec
-    from rooms.sync.messages import Json, View
+    from rooms.sync.messages import Json, Op, View
 
 MAX_VIEW: Final = 262_144
 """Bytes of a view, where the kind doesn't say otherwise."""
@@ -259,6 +259,38 @@ class Fanout:
                 )
         return told
 
+    def send(
+        self,
+        message: dict[str, Json],
+        raw: str | bytes,
+        channels: Iterable[int] | None,
+        without: frozenset[int],
+    ) -> list[Message]:
+        """What a room says itself, to every connection, or to those of `channels` that are here;
+        never to those of `without`. `raw` is the same for connections that take it as it is.
+        """
+        encoded: dict[Codec, bytes] = {}
+
+        def encoded_in(codec: Codec) -> bytes:
+            if codec not in encoded:
+                encoded[codec] = party.raw(raw) if codec == "raw" else encode(message, codec)
+            return encoded[codec]
+
+        told: list[Message] = []
+        if channels is None:
+            for lane in self._listening():
+                if without.isdisjoint(lane.channels):
+                    told.append(Frame(lane.number, None, None, encoded_in(lane.codec)))
+                else:
+                    data = encoded_in(lane.codec)
+                    told += [Tell(each, data) for each in lane.channels if each not in without]
+            return told
+        for channel in channels:
+            place = self._places.get(channel)
+            if place is not None and channel not in without:
+                told.append(Tell(channel, encoded_in(place.lane.codec)))
+        return told
+
     def _listening(self) -> Iterator[_Lane]:
         """The lanes that somebody is in."""
         for watch in self._watches.values():
@@ -329,7 +361,7 @@ class Fanout:
                 lane.view = None
                 lane.patches.clear()
                 if lane.channels:
-                    data = encode(messages.patch(step.base, backlog.cursor, step.ops), lane.codec)
+                    data = _patch(watch, lane, step.base, step.ops)
                     size = len(data)
                     most = watch.most
                     if most and (not watch.size or watch.size + watch.grown + size > most):
@@ -371,15 +403,29 @@ class Fanout:
 
         Raises TooBig: nobody is sent that much.
         """
-        view = lane.view or encode(watch.backlog.view, lane.codec)
+        view = lane.view
+        if view is None:
+            newest, dialect = watch.backlog.view, lane.codec == "party"
+            view = party.encode_view(newest) if dialect else encode(newest, lane.codec)
         if watch.most is not None and len(view) > watch.most:
             raise TooBig("view", len(view), watch.most)
         if len(lane.channels) > 1:
             lane.view = view
         watch.size, watch.grown = len(view), 0
+        if lane.codec == "party":
+            return party.update(view)
+        if lane.codec == "raw":
+            return b""
         head = messages.view(watch.backlog.cursor, now, {})
         del head["view"]
         return embed(head, "view", view, lane.codec)
+
+
+def _patch(watch: _Watch, lane: _Lane, base: str, ops: list[Op]) -> bytes:
+    """What leads from the view at `base` to the newest, encoded."""
+    if lane.codec == "party":
+        return party.patch(ops, watch.backlog.view)
+    return encode(messages.patch(base, watch.backlog.cursor, ops), lane.codec)
 
 
 def _digest(text: str) -> str:

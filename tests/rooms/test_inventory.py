@@ -220,3 +220,12 @@ async def test_check_names_the_sessions_that_cannot_be_restored(alone: Operator)
     lines.clear()
     assert await inventory.check(alone, App(other=light("1", "red")), lines.append) == 2
     assert lines[0] == "light/one: the App has no such kind; nobody can open it"
+
+
+async def test_check_knows_rooms_without_a_machine(alone: Operator) -> None:
+    class Hooked(Room):
+        def on_message(self, connection: object, message: object) -> None: ...
+
+    lines: list[str] = []
+    assert await inventory.check(alone, App(light=Hooked), lines.append) == 2
+    assert "a machine stored it" in lines[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from rooms.link import memory
 from rooms.link.protocol import (
@@ -56,7 +56,7 @@ class Host:
 
     def let_in(self, attach: Attach) -> None:
         viewer = attach.viewer
-        name: codec.Codec = "json" if attach.codec == "json" else "msgpack"
+        name = cast("codec.Codec", attach.codec)
         if not attach.greeted:
             you = messages.you(
                 id=viewer["id"],

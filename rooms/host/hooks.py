@@ -1,0 +1,510 @@
+"""A session of a room without a machine: its hooks, called one at a time, each with all that it
+does or with nothing of it.
+
+In: items of a turn, as for any session. A plain hook runs within the turn; an async one as a task,
+and until it has ended the room's mailbox waits: its end is the next turn's first thing. Out: what
+it wrote becomes the room's, what it sent is left to be told, and the gate makes both wait for the
+commit. A hook that raises has done nothing. Next: `rooms/host/storage.py`; the author's side is
+`rooms/hooks.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import orjson
+
+from rooms.errors import CloseCode, Closing, TooBig, UsageError
+from rooms.host import door, requests
+from rooms.host.ask import Ask, Visit
+from rooms.host.call import Call
+from rooms.host.connection import Connection, checked_tags, enveloped
+from rooms.host.marks import ACCEPTED, IGNORED, Outcome
+from rooms.host.scale import Scale
+from rooms.host.session import Session
+from rooms.host.storage import Kept, Storage
+from rooms.host.turn import Denied, Remembered, Responded, Shut
+from rooms.sync import party
+from rooms.sync.views import public
+from runtime import Timer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable, Mapping
+
+    from rooms.definition import Room
+    from rooms.host.clients import Client
+    from rooms.host.kinds import Kind
+    from rooms.host.links import Channel
+    from rooms.host.marks import Marks
+    from rooms.host.outbox import Outbox
+    from rooms.host.seats import Seats
+    from rooms.host.turn import Turn
+    from rooms.sync import conversation as talk
+    from rooms.sync.messages import Json
+    from rooms.sync.views import Viewer
+    from runtime import Event
+
+logger = logging.getLogger(__name__)
+
+LONGEST: Final = 30
+"""How long a hook may take (s)."""
+ALARM: Final = "on_alarm"
+"""What the alarm is called among timers."""
+COME_BACK: Final = 5_000
+"""When somebody may try again whom a failing hook has turned away (ms)."""
+
+Then = Callable[[Any, "Exception | None", "Turn", int], None]
+"""What follows from a call: its result, or why it failed."""
+
+
+class HookSession(Session):
+    """One session of a room without a machine. `resume` asks for a turn."""
+
+    def __init__(
+        self,
+        room: Room,
+        kind: Kind,
+        kept: Kept,
+        *,
+        revision: int,
+        seats: Seats,
+        marks: Marks,
+        outbox: Outbox,
+        chance: Callable[[int], bytes],
+        now: int,
+    ) -> None:
+        self._shows = type(room).view is not public
+        super().__init__(
+            room,
+            SYSTEM,
+            _first(kept, self._shows),  # type: ignore[arg-type]
+            revision=revision,
+            seats=seats,
+            marks=marks,
+            outbox=outbox,
+            validate=kind.validate,
+            scale=Scale(room, SYSTEM, lambda snapshot: 0, size=0, careful=False),
+            keeps_past=False,
+            now=now,
+        )
+        self.kept = kept
+        self.connections: dict[int, Connection] = {}
+        self.resume: Callable[[], None] = lambda: None
+        self._hooks = kind.hooks
+        self._chance = chance
+        self._running: _Running | None = None
+
+    # ------------------------------------------------------------------ its life
+
+    async def start(self, turn: Turn, now: int) -> None:
+        """Call `on_start`, before anything else.
+
+        Raises:
+            Closing: 1013, it raised.
+        """
+        if "on_start" not in self._hooks:
+            return
+        call = self._call("on_start", None, now)
+        try:
+            result = self.room.on_start()
+            if inspect.isawaitable(result):
+                await asyncio.wait_for(result, LONGEST)
+            if (refused := self._refused(call, None)) is not None:
+                raise refused
+        except Exception as error:
+            self._failed(call, error)
+            raise Closing(CloseCode.OVERLOADED, "this room failed to start", COME_BACK) from error
+        self._done(call, turn)
+
+    def storage(self) -> Mapping[str, bytes | None]:
+        return self.kept.changes()
+
+    def asks(self) -> Iterable[Ask]:
+        yield from super().asks()
+        if self._running is not None and self._running.ask is not None:
+            yield self._running.ask
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.task.cancel()
+
+    # ------------------------------------------------------------------ calling hooks
+
+    def _begin(
+        self,
+        name: str,
+        connection: Connection | None,
+        hook: Callable[[], Any],
+        then: Then,
+        turn: Turn,
+        now: int,
+        *,
+        ask: Ask | None = None,
+    ) -> None:
+        """Call a hook; `then` goes on when it has ended, in this turn or in a later one."""
+        call = self._call(name, connection, now)
+        try:
+            result = hook()
+        except Exception as error:
+            self._end(call, then, None, error, turn, now)
+            return
+        if not inspect.isawaitable(result):
+            self._end(call, then, result, None, turn, now)
+            return
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(_awaited(result))
+        self._running = _Running(call, then, task, ask, loop.call_later(LONGEST, task.cancel))
+        self.busy = True
+        task.add_done_callback(lambda _: self.resume())
+
+    def _call(self, name: str, connection: Connection | None, now: int) -> Call:
+        """What a hook that is called now may use."""
+        alarm = None if name == "on_alarm" else self.kept.alarm
+        call = Call(name, connection, Storage(self.kept, alarm), self.connections.values(), now)
+        self.room._call = call
+        return call
+
+    def _resumed(self, turn: Turn, now: int) -> None:
+        """The hook that ran has ended: what it did is part of this turn."""
+        running = self._running
+        assert running is not None
+        self._running, self.busy = None, False
+        running.limit.cancel()
+        result: Any = None
+        error: Exception | None = None
+        if running.task.cancelled():
+            error = TimeoutError(f"{running.call.name} took over {LONGEST} s")
+        elif (raised := running.task.exception()) is not None:
+            error = raised if isinstance(raised, Exception) else RuntimeError(repr(raised))
+        else:
+            result = running.task.result()
+        self._end(running.call, running.then, result, error, turn, now)
+
+    def _end(
+        self,
+        call: Call,
+        then: Then,
+        result: Any,
+        error: Exception | None,
+        turn: Turn,
+        now: int,
+    ) -> None:
+        """All that a hook did counts, or nothing of it."""
+        if error is None:
+            error = self._refused(call, result)
+        if error is None:
+            self._done(call, turn)
+        else:
+            self._failed(call, error)
+        then(result, error, turn, now)
+        if error is not None and call.name != "on_error" and "on_error" in self._hooks:
+            hook = partial(self.room.on_error, call.connection, error)
+            self._begin("on_error", call.connection, hook, _nothing_follows, turn, now)
+
+    def _refused(self, call: Call, result: Any) -> Exception | None:
+        """Why what a hook did can't count, if so: it is too much, or its answer can't be told."""
+        size, most = self.kept.size_with(call.storage), self.room.max_state
+        if size > most and size > self.kept.size:
+            return TooBig("storage", size, most)
+        if call.name == "on_message" and result is not None:
+            return _unsendable(result)
+        return None
+
+    def _done(self, call: Call, turn: Turn) -> None:
+        self._over(call)
+        changed = self.kept.take(call.storage)
+        if changed:
+            self._changed(changed)
+        turn.told += call.told
+        for connection in call.states:
+            if connection.channel is not None and connection.welcome:
+                turn.told.append(Remembered(connection.channel, connection.kept()))
+
+    def _failed(self, call: Call, error: Exception) -> None:
+        self._over(call)
+        call.undo()
+        logger.warning("%s: %s failed: %r", self.name, call.name, error)
+        logger.debug("%s: where it failed", self.name, exc_info=error)
+
+    def _over(self, call: Call) -> None:
+        call.storage.over = True
+        self.room._call = None
+
+    def _changed(self, changed: Iterable[str]) -> None:
+        """Something is kept that wasn't: that is a revision."""
+        self.revision += 1
+        before: Any = self.snapshot
+        self.snapshot = _next(before, self.kept, changed, self._shows)  # type: ignore[assignment]
+        if len(self.outbox.timers):
+            self.outbox.timers.keep(self.snapshot.timers)
+
+    # ------------------------------------------------------------------ who comes and goes
+
+    def _enter(self, channel: Channel, turn: Turn, now: int) -> None:
+        known = channel.client is not None
+        super()._enter(channel, turn, now)
+        if known or channel.client is None or channel.viewer is None:
+            return
+        connection = self._connection(channel.viewer, channel)
+        channel.name = connection.id
+        self.connections[channel.id] = connection
+        if connection.welcome:
+            return
+
+        def hook() -> Any:
+            connection.tags = checked_tags(self.room.tags(connection))
+            if "on_connect" in self._hooks:
+                return self.room.on_connect(connection, requests.opening(channel.attach))
+            return None
+
+        then = partial(self._connected, channel, connection)
+        self._begin("on_connect", connection, hook, then, turn, now)
+
+    def _connected(
+        self,
+        channel: Channel,
+        connection: Connection,
+        result: Any,
+        error: Exception | None,
+        turn: Turn,
+        now: int,
+    ) -> None:
+        if error is None:
+            connection.welcome = True
+            turn.told.append(Remembered(channel, connection.kept()))
+        else:
+            self.connections.pop(channel.id, None)
+            reason = "this room failed to let you in"
+            turn.told.append(Shut(channel, CloseCode.OVERLOADED, reason, COME_BACK))
+
+    def _leave(self, channel: Channel, turn: Turn, now: int) -> None:
+        super()._leave(channel, turn, now)
+        connection = self.connections.pop(channel.id, None)
+        if connection is None and channel.kept is not None and channel.viewer is not None:
+            connection = self._connection(channel.viewer, channel)  # it went while the room slept
+        channel.kept = None
+        if connection is not None and connection.welcome and "on_close" in self._hooks:
+            hook = partial(self.room.on_close, connection)
+            self._begin("on_close", connection, hook, _nothing_follows, turn, now)
+
+    def _connection(self, viewer: Viewer, channel: Channel | None) -> Connection:
+        """A connection, as it was when something is kept of it."""
+        if channel is not None and channel.kept is not None:
+            connection = Connection(self.room._running, viewer, channel, channel.kept["id"])
+            connection.restore(channel.kept)
+            return connection
+        return Connection(self.room._running, viewer, channel, self._chance(8).hex())
+
+    # ------------------------------------------------------------------ what they say
+
+    def _accept(
+        self,
+        channel: Channel,
+        client: Client,
+        viewer: Viewer,
+        accepted: talk.Accept,
+        turn: Turn,
+        now: int,
+    ) -> None:
+        connection = self.connections.get(channel.id)
+        if connection is None:
+            return  # it is being closed
+        settle = partial(self._judged, channel, client, accepted.seq)
+        self._message(connection, accepted.event, accepted.child, settle, turn, now)
+
+    def _post(self, ask: Ask, client: Client | None, event: Event, turn: Turn, now: int) -> None:
+        connection = self._connection(ask.viewer, None)
+        self._message(connection, event, None, partial(self._posted, ask, client), turn, now, ask)
+
+    def _message(
+        self,
+        connection: Connection,
+        event: Event,
+        child: str | None,
+        settle: Callable[[Outcome, Turn, int], None],
+        turn: Turn,
+        now: int,
+        ask: Ask | None = None,
+    ) -> None:
+        """Something said to the room; `settle` takes what becomes of it."""
+        viewer, raw = connection.viewer, event["type"] == party.SAID
+        judged = enveloped(event["data"]) if raw else event
+        refused = door.judge(self.room, viewer, judged, child, self.snapshot.root, self.validate)
+        if refused is not None or child is not None or "on_message" not in self._hooks:
+            settle(refused or IGNORED, turn, now)
+            return
+        message = event["data"] if raw else {**event, "sender": viewer.id}
+        hook = partial(self.room.on_message, connection, message)
+        then = partial(self._heard, judged["type"], settle)
+        self._begin("on_message", connection, hook, then, turn, now, ask=ask)
+
+    def _heard(
+        self,
+        type: str,
+        settle: Callable[[Outcome, Turn, int], None],
+        result: Any,
+        error: Exception | None,
+        turn: Turn,
+        now: int,
+    ) -> None:
+        if error is not None:
+            failed = Outcome("rejected", door.FAILED, f"{type!r} failed in this room")
+            settle(failed, turn, now)
+            return
+        if not self.revision:
+            self.revision = 1  # something was accepted: from now on the session exists
+        settle(ACCEPTED if result is None else Outcome("accepted", result=result), turn, now)
+
+    def _ask(self, ask: Ask, turn: Turn, now: int) -> None:
+        if not isinstance(ask, Visit):
+            super()._ask(ask, turn, now)
+            return
+        try:
+            self._admit(ask.viewer, create=ask.create)
+        except Closing as refused:
+            turn.told.append(Denied(ask, refused))
+            return
+        then = partial(_responded, ask)
+        self._begin("on_request", None, partial(ask.call, self.room), then, turn, now, ask=ask)
+
+    # ------------------------------------------------------------------ time
+
+    def expire(self, turn: Turn, now: int) -> None:
+        running = self._running
+        if running is not None and running.task.done():
+            self._resumed(turn, now)
+        for event in self.seats.expire(now):
+            self._step(event, turn, now)
+        alarm = None if self.busy else self._due_timer(now)
+        if alarm is not None:
+            then = partial(self._rang, alarm)
+            self._begin("on_alarm", None, self.room.on_alarm, then, turn, now)
+
+    def _rang(
+        self, alarm: Timer, result: Any, error: Exception | None, turn: Turn, now: int
+    ) -> None:
+        if error is not None:
+            self._retry(alarm, error, now)
+
+
+class _Running(NamedTuple):
+    """An async hook under way. `ask`: the request that waits for it."""
+
+    call: Call
+    then: Then
+    task: asyncio.Task[Any]
+    ask: Ask | None
+    limit: asyncio.TimerHandle
+
+
+async def _awaited(result: Awaitable[Any]) -> Any:
+    return await result
+
+
+def _nothing_follows(result: Any, error: Exception | None, turn: Turn, now: int) -> None:
+    """Nothing follows."""
+
+
+def _responded(ask: Ask, result: Any, error: Exception | None, turn: Turn, now: int) -> None:
+    if error is not None:
+        result = _json(500, "the room failed to answer")
+    elif result is None:
+        result = _json(404, "there is nothing here")
+    turn.told.append(Responded(ask, result))
+
+
+def _json(status: int, reason: str) -> tuple[int, dict[str, str], bytes]:
+    return status, {"content-type": "application/json"}, orjson.dumps({"reason": reason})
+
+
+def _unsendable(result: Any) -> Exception | None:
+    """Why what a hook answered can't be told, if so."""
+    try:
+        orjson.dumps(result)
+    except TypeError as error:
+        return UsageError(f"what on_message returns is JSON data: {error}")
+    return None
+
+
+# ---------------------------------------------------------------------- what there is to be seen
+
+
+class Shown:
+    """The state of a room without a machine, as views see it: its storage is the context."""
+
+    value: Json = None
+    status = "active"
+    tags: frozenset[str] = frozenset()
+    output: Json = None
+    error: Json = None
+    children: Mapping[str, Any] = {}
+
+    def __init__(self, context: dict[str, Json]) -> None:
+        self.context = context
+
+    def matches(self, value: Any, /) -> bool:
+        """There are no states to match."""
+        return False
+
+    def has_tag(self, tag: str, /) -> bool:
+        """Nor tags."""
+        return False
+
+    def can(self, event: Any, /) -> bool:
+        """Whatever is sent may do something."""
+        return True
+
+
+class HookSnapshot(NamedTuple):
+    """What `SystemSnapshot` is to a machine: what can be seen, and its one timer, the alarm."""
+
+    root: Shown
+    timers: tuple[Timer, ...]
+    next_due: int | None
+
+
+_NOTHING: Final = Shown({})
+
+
+def _first(kept: Kept, shows: bool) -> HookSnapshot:
+    """The state of a room that wakes; without its storage, unless it is to be seen."""
+    if not shows:
+        return _snapshot(_NOTHING, kept.alarm)
+    return _snapshot(Shown({k: orjson.loads(v) for k, v in kept.entries.items()}), kept.alarm)
+
+
+def _next(snapshot: HookSnapshot, kept: Kept, changed: Iterable[str], shows: bool) -> HookSnapshot:
+    """The next state: what didn't change is shared with the one before."""
+    if not shows:
+        return snapshot if kept.alarm == snapshot.next_due else _snapshot(_NOTHING, kept.alarm)
+    context = dict(snapshot.root.context)
+    for key in changed:
+        if key in kept.entries:
+            context[key] = orjson.loads(kept.entries[key])
+        else:
+            context.pop(key, None)
+    return _snapshot(Shown(context), kept.alarm)
+
+
+def _snapshot(root: Shown, alarm: int | None) -> HookSnapshot:
+    if alarm is None:
+        return HookSnapshot(root, (), None)
+    return HookSnapshot(root, (Timer(alarm, "", "", {"type": ALARM}, ALARM, alarm),), alarm)
+
+
+class _System:
+    """What `System` is to a machine, as far as a room is stored by it."""
+
+    def persist(self, snapshot: Any) -> dict[str, Json]:
+        """All that there is to keep is in the storage."""
+        return {"status": "active"}
+
+    share = persist
+
+
+SYSTEM: Final[Any] = _System()
