@@ -120,6 +120,7 @@ class Ledger(Room):
     view: Any = everything
     sleep_after = 3_000
     grace = 5_000
+    history = 12
 
     def allow_send(self, viewer: Viewer, event: Any, snapshot: Any) -> bool | str:
         """Timers are the machine's own."""

@@ -9,17 +9,21 @@ import random
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
 
 import orjson
 
+from rooms.errors import PatchError
+from rooms.host import journal
 from rooms.host import record as stored
+from rooms.host.history import past
 from rooms.store.port import SessionId
 from tests.histories import History, Violation
 from tests.sim.bounds import exceeded, left
 from tests.sim.faults import Faults
 from tests.sim.loop import Process, SimLoop, passed
-from tests.sim.machines import seen
+from tests.sim.machines import Ledger, seen
 from tests.sim.players import Player
 from tests.sim.robots import Robot
 from tests.sim.servers import Server
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from rooms.host.room import LiveRoom
 
 PLAYERS = 3
+SMALL: Final = (journal.SMALL, 512, 64)
+"""Up to how many bytes states are stored whole, by seed: those of worlds are small."""
 _SECRET = re.compile(r"secret of (\w+):")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 TROUBLE = 25.0
@@ -87,8 +93,10 @@ class World:
         logger.addHandler(logs)
         before, logger.propagate = logger.propagate, False
         random.seed(self.seed)  # a router that closes draws from it when to come back
+        small = SMALL[self.seed % len(SMALL)]
         try:
-            self.loop.run_until_complete(self._play())
+            with patch.object(journal, "SMALL", small), patch.object(journal, "MAX_PATCHES", 8):
+                self.loop.run_until_complete(self._play())
         finally:
             self._ended = True
             for process in self._processes():
@@ -256,12 +264,38 @@ class World:
                 self.history.violated("seat", f"{id}: {here} have gone, and nobody was told")
         if context is not None:
             self.history.ended(context["life"], context["log"], self.loop.now(), deleted=deleted)
+            self._look_back(id, context)
+
+    def _look_back(self, id: SessionId, context: Any) -> None:
+        """Every revision that is to be kept can be shown, and lies on the way to the newest."""
+        record = run_now(self.store.load(id))
+        assert record is not None
+        before: list[str] = []
+        for revision in range(max(1, record.revision - Ledger.history), record.revision + 1):
+            try:
+                found = run_now(past(self.store, id, revision))
+            except (ValueError, PatchError) as error:
+                found = None
+                self.history.violated("history", f"{id} at {revision}: {error!r}")
+            if found is None:
+                self.history.violated("history", f"{id} at {revision} isn't kept")
+                continue
+            then = found.persisted["context"]
+            if then["life"] != context["life"] or then["log"][: len(before)] != before:
+                self.history.violated("history", f"{id} at {revision} was {then['log']}")
+            before = then["log"]
+        if before != context["log"]:
+            self.history.violated("history", f"{id} came to {before}, not {context['log']}")
 
     def _stored(self, id: SessionId) -> Any:
         record = run_now(self.store.load(id))
         if record is None or record.snapshot is None:
             return None
-        return json.loads(record.snapshot)["context"]
+        try:
+            return stored.state(record)["context"]
+        except (ValueError, PatchError) as error:
+            self.history.violated("unrestorable", f"{id} at {record.revision}: {error!r}")
+            return None
 
     def _compare_views(self) -> None:
         """Everybody sees what is stored, as far as it is for them; it is true of who is here."""
