@@ -78,6 +78,11 @@ class Server:
         """SIGTERM, wait at most 10 s; the exit status."""
         return self._signal(signal.SIGTERM)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal that it may survive."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def _signal(self, number: int) -> int:
         process, self._process = self._process, None
         if process is None:

@@ -1,50 +1,52 @@
-"""A server killed in mid-play: nothing acknowledged is lost, nothing is applied twice."""
+"""A server killed in mid-play: nothing acknowledged is lost, nothing is applied twice, no timer
+begins anew. The full size is `python -m tests.system.endurance`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from client import Room, connect
+from client import connect
+from tests.system.endurance import APP, count, game, log, within
 from tests.system.processes import running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
-
-PLAYERS = 8
-EVENTS_EACH = 60
-KILLS = 4
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 
 async def test_a_counter_is_exact_after_kills(tmp_path: Path) -> None:  # [STORE3] [SEND2] [SEND3]
-    dice = random.Random(7)
     with running("examples/counter", tmp_path) as server:
-        rooms = [connect(f"{server.url}/rooms/counter/kill") for _ in range(PLAYERS)]
-        outcomes: list[str] = []
+        assert await count(server, 50, 8, 3, random.Random(7)) == 400
 
-        async def play(room: Room) -> None:
-            for _ in range(EVENTS_EACH):
-                outcome = await room.send({"type": "increment"})
-                outcomes.append(outcome.outcome)
 
-        playing = [asyncio.create_task(play(room)) for room in rooms]
-        for kill in range(KILLS):
-            threshold = (kill + 1) * PLAYERS * EVENTS_EACH // (KILLS + 1) + dice.randrange(10)
-            async with asyncio.timeout(30):  # noqa: TID251 (bound: the next share of outcomes)
-                while len(outcomes) < threshold:
-                    await asyncio.wait(playing, timeout=0.01)
-            server.kill()
-            await asyncio.to_thread(server.start)
-        async with asyncio.timeout(60):  # noqa: TID251 (bound: all outcomes after the last restart)
-            await asyncio.gather(*playing)
+async def test_a_history_with_kills_breaks_no_promise(tmp_path: Path) -> None:
+    # [STORE3] [SEND2] [SEND3] [SEND5] [TURN2] [TURN3] [TIME1] [VIEW8] [VIEW9]
+    with running(APP, tmp_path) as server:
+        assert await log(server, "table", 6, 30, 2, random.Random(7)) == []
 
-        total = PLAYERS * EVENTS_EACH
-        assert outcomes == ["accepted"] * total
-        for room in rooms:
-            await room.wait_for(lambda r: r.context["count"] == total, timeout=10_000)
-            room.close()
+
+async def test_trivia_goes_on_after_kills(tmp_path: Path) -> None:  # [TIME1] [STORE3] [SEAT3]
+    with running(APP, tmp_path) as server:
+        await game(server, players=4, watch=2, kills=2, dice=random.Random(7))
+
+
+async def test_a_server_that_stood_still_past_its_lease_goes_on(tmp_path: Path) -> None:
+    # [STORE4] [SEND3]: the only process on its store, so that nobody could take anything from it
+    with running("examples/counter", tmp_path) as server:
+        async with connect(f"{server.url}/rooms/counter/still") as room:
+            await room.send({"type": "increment"})
+            server.signal(signal.SIGSTOP)
+            sent = [room.send({"type": "increment"}) for _ in range(3)]
+            await asyncio.wait(sent, timeout=10.5)
+            assert not any(one.done() for one in sent)
+            server.signal(signal.SIGCONT)
+            outcomes = await asyncio.wait_for(asyncio.gather(*sent), 30)
+            assert {one.outcome for one in outcomes} == {"accepted"}
+            await within(10, "the view has all of them", lambda: room.context["count"] == 4)

@@ -1,0 +1,298 @@
+"""Many clients that come and go while their server is killed, and what they must find in the end.
+
+    python -m tests.system.endurance            # fifty clients, twenty kills; some minutes
+    python -m tests.system.endurance --kills 5
+
+What they said and were told, what they saw and what is there in the end goes through the checker of
+`tests/histories.py`; the suite plays smaller versions (`test_kill.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from client import Room, RoomClosed, connect
+from tests.histories import History, Violation
+from tests.system.processes import running
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.system.processes import Server
+
+APP = "tests/system/endured.py"
+LATE = 15_000
+"""How late a timer may be (ms): a server that was killed has to be started again, on a machine
+that has other things to do."""
+SETTLED_WITHIN = 90.0
+EVENTS = {"write": 6, "odd": 3, "arm": 2, "work": 1, "broken": 1}
+
+
+async def within(seconds: float, what: str, condition: Callable[[], bool]) -> None:
+    """Wait until it is so. Raises AssertionError: it isn't in time."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while not condition():
+        if loop.time() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        await _moment()
+
+
+async def _moment() -> None:
+    loop = asyncio.get_running_loop()
+    passed = loop.create_future()
+    loop.call_later(0.02, passed.set_result, None)
+    await passed
+
+
+async def killed(server: Server, kills: int, done: Callable[[], float]) -> None:
+    """Kill the server and start it again, whenever the next share of the work is done (0 to 1)."""
+    for kill in range(kills):
+        share = (kill + 1) / (kills + 1)
+        await within(120, f"{share:.0%} of the work", lambda share=share: done() >= share)  # type: ignore[misc]
+        server.kill()
+        await asyncio.to_thread(server.start)
+
+
+# -------------------------------------------------------------------------------- a counter
+
+
+async def count(server: Server, clients: int, each: int, kills: int, dice: random.Random) -> int:
+    """Clients that increment one counter, and reconnect as they like; the sum is exact in the end,
+    and everybody sees it. Returns the sum.
+    """
+    rooms = [connect(f"{server.url}/rooms/counter/endured") for _ in range(clients)]
+    total, outcomes = clients * each, list[str]()
+
+    async def play(room: Room) -> None:
+        for _ in range(each):
+            if dice.random() < 0.15:
+                room.reconnect()
+            outcomes.append((await room.send({"type": "increment"})).outcome)
+
+    playing = [asyncio.ensure_future(play(room)) for room in rooms]
+    await killed(server, kills, lambda: len(outcomes) / total)
+    await asyncio.wait_for(asyncio.gather(*playing), SETTLED_WITHIN)
+    assert outcomes == ["accepted"] * total
+    for room in rooms:
+        await room.wait_for(lambda room: room.context["count"] == total, timeout=20_000)
+        room.close()
+    await asyncio.gather(*(room.wait_closed() for room in rooms))
+    return total
+
+
+# -------------------------------------------------------------------------------- a log
+
+
+class _Writer:
+    """A client of a ledger, all of whose doings are written into the history."""
+
+    def __init__(self, history: History, server: Server, where: str, name: str) -> None:
+        self.name = name
+        self.room = connect(f"{server.url}/rooms/{where}")
+        self.done = 0
+        self._history = history
+        self._where = where
+        history.asked(name)
+        self.room.subscribe(self._shown)
+        self.room.on("wrote", lambda event: history.heard(name, event, self.room.view))
+
+    async def play(self, each: int, dice: random.Random) -> None:
+        """Send one event after the other, sometimes several at once, over any number of
+        connections.
+        """
+        n = 0
+        while n < each:
+            if dice.random() < 0.15:
+                self._history.asked(self.name)
+                self.room.reconnect()
+            burst = min(dice.choice((1, 1, 4)), each - n)
+            await asyncio.gather(*(self._send(n + k + 1, dice) for k in range(burst)))
+            n += burst
+
+    async def _send(self, n: int, dice: random.Random) -> None:
+        type = dice.choices(list(EVENTS), list(EVENTS.values()))[0]
+        event: dict[str, Any] = {"type": type, "who": self.name, "n": n}
+        if type in ("arm", "work"):
+            event["delay"] = dice.choice((10, 500, 3_000))
+        self._history.sent(self.name, n, self._where)
+        try:
+            outcome = await self.room.send(event)
+        except RoomClosed:
+            self._history.lost(self.name, n)
+            raise
+        context = self.room.context
+        shows = (context["life"], len(context["log"]))
+        result = outcome.result
+        self._history.answered(self.name, n, outcome.outcome, result, shows=shows)
+        self.done += 1
+
+    def _shown(self, room: Room) -> None:
+        if room.cursor is not None:
+            self._history.shown(self.name, room.view, room.cursor)
+
+
+async def log(
+    server: Server, kind: str, clients: int, each: int, kills: int, dice: random.Random
+) -> list[Violation]:
+    """Clients that write into one log, set timers and begin work; which promises were broken."""
+    history, where = History(late=LATE), f"{kind}/endured"
+    writers = [_Writer(history, server, where, f"w{n}") for n in range(clients)]
+    playing = [asyncio.ensure_future(writer.play(each, dice)) for writer in writers]
+    total = clients * each
+    await killed(server, kills, lambda: sum(writer.done for writer in writers) / total)
+    await asyncio.wait_for(asyncio.gather(*playing), SETTLED_WITHIN)
+    rooms = [writer.room for writer in writers]
+
+    def settled() -> bool:
+        logs = [room.context["log"] for room in rooms]
+        begun = sum(">" in line or "~" in line for line in logs[0])
+        return all(one == logs[0] for one in logs) and begun == sum("!" in x for x in logs[0])
+
+    await within(SETTLED_WITHIN, "everybody sees the same, and every timer has fired", settled)
+    async with connect(f"{server.url}/rooms/{where}") as fresh:
+        for writer in writers:
+            history.holds(writer.name, writer.room.context, {**fresh.context, **_own(writer)})
+        history.ended(fresh.context["life"], fresh.context["log"], fresh.now())
+    for room in rooms:
+        room.close()
+    await asyncio.gather(*(room.wait_closed() for room in rooms))
+    return history.check()
+
+
+def _own(writer: _Writer) -> dict[str, Any]:
+    """What only this one sees."""
+    return {name: writer.room.context[name] for name in ("secret",) if name in writer.room.context}
+
+
+# -------------------------------------------------------------------------------- a game
+
+
+class _Guest:
+    """One who plays a game to its end, or only watches."""
+
+    def __init__(self, server: Server, n: int, plays: bool) -> None:
+        watch = {} if plays else {"watch": "1"}
+        self.room = connect(f"{server.url}/rooms/trivia/endured", params=watch)
+        self.name = f"Player {n}"
+        self.plays = plays
+        self.answers: dict[str, Any] = {}
+        """By question: what was accepted."""
+        self.dues: dict[tuple[Any, ...], set[int]] = {}
+        """By place in the game: when it was said to end."""
+        self.room.subscribe(self._seen)
+
+    def _seen(self, room: Room) -> None:
+        timer, round = room.context["timer"], room.context.get("round") or {}
+        place = (str(room.value), round.get("chapter"), round.get("number"))
+        if timer is not None and timer["due"] is not None:
+            self.dues.setdefault(place, set()).add(timer["due"])
+
+    def over(self) -> bool:
+        """Whether the game is."""
+        return bool(self.room.view and self.room.value == "ranking")
+
+    async def play(self, dice: random.Random) -> None:
+        """Join, answer every question, until the ranking."""
+        room = self.room
+        if self.plays:
+            await self._say({"type": "join", "name": self.name})
+            await self._say({"type": "ready"})
+        while not self.over():
+            if dice.random() < 0.02:
+                room.reconnect()
+            asked = room.context.get("question") if room.view else None
+            if self.plays and asked is not None and asked["id"] not in self.answers:
+                value = _answer(asked, dice)
+                said = await room.send({"type": "answer", "value": value})
+                if said.outcome == "accepted":
+                    self.answers[asked["id"]] = value
+                    await room.send({"type": "confirm"})
+            await _moment()
+
+    async def _say(self, event: dict[str, Any]) -> None:
+        outcome = await self.room.send(event)
+        assert outcome.outcome == "accepted", (event, outcome)
+
+
+def _answer(asked: dict[str, Any], dice: random.Random) -> Any:
+    match asked["type"]:
+        case "numeric":
+            return dice.randrange(1000)
+        case "text" | "open":
+            return f"guess {dice.randrange(1000)}"
+        case _:
+            return dice.randrange(len(asked["options"]))
+
+
+async def game(server: Server, players: int, watch: int, kills: int, dice: random.Random) -> None:
+    """A game of trivia; nobody's answer is lost, no countdown begins anew, all see one ending."""
+    guests = [_Guest(server, n, plays=n < players) for n in range(players + watch)]
+    playing = [asyncio.ensure_future(guest.play(dice)) for guest in guests]
+    whole = 7  # the countdown; twice: prepare, answering; the recap of both
+
+    def done() -> float:
+        return len({place for guest in guests for place in guest.dues}) / whole
+
+    await killed(server, kills, done)
+    await asyncio.wait_for(asyncio.gather(*playing), SETTLED_WITHIN)
+    first = guests[0].room
+    await within(20, "all see one ranking", lambda: _same(guests, first.context["ranking"]))
+    review = {entry["id"]: entry["results"] for entry in first.context["review"]}
+    seats = {player["name"]: id for id, player in first.context["players"].items()}
+    for guest in guests:
+        for question, value in guest.answers.items():
+            assert review[question][seats[guest.name]]["value"] == value, (guest.name, question)
+        for place, dues in guest.dues.items():
+            assert len(dues) == 1, f"{place} was to end at {sorted(dues)}"
+        async with connect(guest.room._url, token=guest.room.token) as again:
+            assert again.view == guest.room.view
+    for guest in guests:
+        guest.room.close()
+    await asyncio.gather(*(guest.room.wait_closed() for guest in guests))
+
+
+def _same(guests: list[_Guest], ranking: Any) -> bool:
+    return all(guest.room.context["ranking"] == ranking for guest in guests)
+
+
+# -------------------------------------------------------------------------------- the command
+
+
+async def main() -> int:
+    """Everything, at full size."""
+    parser = argparse.ArgumentParser(prog="python -m tests.system.endurance", description=__doc__)
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--each", type=int, default=100, help="events of each client")
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    dice = random.Random(asked.seed)
+    size = (asked.clients, asked.each, asked.kills, dice)
+    with tempfile.TemporaryDirectory() as folder, running(APP, Path(folder)) as server:
+        total = await _timed("a counter", count(server, *size))
+        print(f"  the sum is {total}")  # noqa: T201
+        for kind in ("ledger", "table"):
+            for violation in await _timed(f"a log, {kind}", log(server, kind, *size)):
+                print(f"  {violation}")  # noqa: T201
+                return 1
+        await _timed("trivia", game(server, 12, asked.clients - 12, 8, dice))
+    return 0
+
+
+async def _timed(what: str, work: Awaitable[Any]) -> Any:
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    result = await work
+    print(f"{what}: kept, in {loop.time() - begun:.0f} s")  # noqa: T201
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
