@@ -353,8 +353,10 @@ class HookSession(Session):
         now: int,
     ) -> None:
         if error is not None:
-            failed = Outcome("rejected", door.FAILED, f"{type!r} failed in this room")
-            settle(failed, turn, now)
+            code, reason = door.FAILED, f"{type!r} failed in this room"
+            if isinstance(error, TooBig):
+                code, reason = door.TOO_BIG, str(error)
+            settle(Outcome("rejected", code, reason), turn, now)
             return
         if not self.revision:
             self.revision = 1  # something was accepted: from now on the session exists

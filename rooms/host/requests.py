@@ -1,7 +1,7 @@
 """Plain HTTP requests on a room: read here, answered by the room (SPEC, HTTP).
 
 In: `Request` from the link, and who asks. Out: an `Ask` for the room's mailbox, or a refusal at
-once. Size, content type and Origin were the router's to judge. Next: `rooms/host/session.py`.
+once. Size and Origin were the router's to judge. Next: `rooms/host/session.py`.
 """
 
 from __future__ import annotations
@@ -59,6 +59,10 @@ def _look(ask: Ask, request: Request) -> Ask | None:
 
 
 def _event(ask: Ask, request: Request) -> Ask | None:
+    media, _, _ = request.headers.get("content-type", "").partition(";")
+    if media.strip().lower() != "application/json":  # what another site's form can send never is
+        ask.reply(415, {"reason": "POST an event as `Content-Type: application/json`"})
+        return None
     key = request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= MAX_KEY:
         ask.reply(400, {"reason": f"an Idempotency-Key has 1 to {MAX_KEY} characters"})

@@ -37,10 +37,6 @@ MAX_IMPORT: Final = 64 * 1024 * 1024
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
 
-class UnsupportedType(Exception):
-    """A POST to a room that isn't JSON (415). What a browser's form can send never is."""
-
-
 class Http:
     """The plain side of the door."""
 
@@ -61,13 +57,9 @@ class Http:
             )
             if request.method not in _SAFE:
                 self._admissions.check_origin(request.headers)
-            if request.method == "POST" and path["rest"] in ("", "/"):
-                _check_type(request)
             body = await _body(request)
         except Closing as closing:
             return _refused(request, closing)
-        except UnsupportedType as error:
-            return json({"reason": str(error)}, 415)
         asked = Request(
             request=self._routing.number(),
             kind=admission.kind,
@@ -159,12 +151,6 @@ def wants_stream(request: HttpRequest) -> bool:
         and request.path_params["rest"] in ("", "/")
         and "text/event-stream" in request.headers.get("accept", "")
     )
-
-
-def _check_type(request: HttpRequest) -> None:
-    media, _, _ = request.headers.get("content-type", "").partition(";")
-    if media.strip().lower() != "application/json":
-        raise UnsupportedType("POST an event as `Content-Type: application/json`")
 
 
 async def _body(request: HttpRequest, most: int = MAX_BYTES) -> bytes:

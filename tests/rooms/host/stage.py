@@ -217,7 +217,7 @@ class Stage:
             method=method,
             path=path,
             params=params or {},
-            headers=headers or {},
+            headers={"content-type": "application/json", **(headers or {})},
             body=body if isinstance(body, bytes) else json.dumps(body).encode(),
             viewer={"id": who, "role": "player", "claims": {}},
             token=None,

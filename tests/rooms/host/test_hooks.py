@@ -740,4 +740,5 @@ async def test_a_storage_that_would_be_too_big_refuses_its_event_alone() -> None
     for size in (300, 700, 300):
         await ann.send("said", text="x" * size)
     assert [word for _, word in ann.outcomes()] == ["accepted", "rejected", "accepted"]
+    assert "too big" in ann.outcome(2)["reason"]
     assert (await storage(on))["count"] == 2

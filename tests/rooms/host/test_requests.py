@@ -103,6 +103,16 @@ async def test_post_says_what_became_of_it(event: Any, status: int, outcome: str
     assert body(answer)["outcome"] == outcome
 
 
+@pytest.mark.parametrize("type", ["application/x-www-form-urlencoded", "text/plain", ""])
+async def test_an_event_is_posted_as_json(type: str) -> None:  # [HTTP4]
+    on = await stage()
+    answer = await on.request("POST", body=INCREMENT, headers={"content-type": type})
+    assert answer.status == 415
+    assert not on.awake()
+    typed = {"content-type": "Application/JSON; charset=utf-8"}
+    assert (await on.request("POST", body=INCREMENT, headers=typed)).status == 200
+
+
 async def test_what_isnt_json_is_400() -> None:  # [HTTP4]
     on = await stage()
     assert (await on.request("POST", body=b"{")).status == 400
