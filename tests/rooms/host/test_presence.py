@@ -194,7 +194,7 @@ async def test_where_the_kind_has_none_it_is_refused() -> None:
 
 async def test_nobody_goes_for_a_moment_when_a_room_wakes() -> None:  # [PRESENT1]
     on = await stage()
-    tabs = [await on.connect(f"v{n}") for n in range(100)]
+    tabs = [await on.connect(f"v{n}") for n in range(MOST)]
     await tabs[0].send("increment")
     await on.advance(Open.sleep_after + 100)
     assert not on.awake()
@@ -204,4 +204,4 @@ async def test_nobody_goes_for_a_moment_when_a_room_wakes() -> None:  # [PRESENT
     await on.advance(34)
     for tab in tabs:
         wholes = [m["viewers"] for m in tab.took() if m["type"] == "room.present" and m.get("all")]
-        assert [len(viewers) for viewers in wholes] == [100]
+        assert [len(viewers) for viewers in wholes] == [MOST]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rooms.definition import Room
+from rooms.errors import CloseCode
 from rooms.sync.views import Viewer, show
 from runtime import assign, create_machine
 from tests.rooms.host.machines import Counter
@@ -79,3 +80,28 @@ async def test_another_role_is_another_view_of_ones_own() -> None:  # [CURSOR2]
     await ann.renew("token", {"id": "ann", "role": "dealer", "claims": {}})
     assert ann.inbox[-1]["type"] == "room.view"
     assert ann.view["context"] == {"role": "dealer"}
+
+
+async def test_a_view_that_fails_for_one_viewer_is_their_trouble_alone(  # [VIEW4] [TURN1]
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Fragile(Counter):
+        def view(self, snapshot: Any, viewer: Viewer) -> Any:
+            if viewer.id == "ben" and snapshot.context["count"] == 1:
+                raise ValueError("secret of the stack")
+            return show(snapshot, context={"count": snapshot.context["count"], "me": viewer.id})
+
+    on = await Stage(counter=Fragile).start()
+    ann, ben = await on.connect("ann"), await on.connect("ben")
+    seq = await ben.send("increment")
+    assert ben.outcome(seq)["outcome"] == "accepted"
+    assert (ann.view["context"]["count"], ben.view["context"]["count"]) == (1, 0)
+    late = await on.connect("ben")
+    assert late.closing is not None
+    assert (late.closing.code, late.closing.retry_after) == (CloseCode.OVERLOADED, 5_000)
+    assert "secret" not in late.closing.reason
+    assert (await on.request("GET", who="ben")).status == 500
+    assert (await on.request("GET", who="ann")).status == 200
+    await ann.send("increment")
+    assert (ann.view["context"]["count"], ben.view["context"]["count"]) == (2, 2)
+    assert "the view raised" in caplog.text
