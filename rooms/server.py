@@ -72,7 +72,6 @@ async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -
         ours, theirs = memory.pair()
         host.serve(theirs)
         router = Router(
-            ours,
             kinds={name: _authenticates(kind) for name, kind in app.kinds.items()},
             secret=secret,
             now=host.clock.now,
@@ -81,6 +80,7 @@ async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -
             facade=_facade(),
             origins=frozenset(settings.origins),
         )
+        router.meet(host.info, ours)
         listening = Listening(router.app, bound)
         await listening.start()
         ending.push_async_callback(listening.stop)

@@ -264,8 +264,9 @@ class _Stage:
             {_AT.kind: kind}, self.store, clock=Clock(loop.elapsed), chance=chance.randbytes
         )
         ours, theirs = memory.pair()
-        self.routing = Routing(ours.send, loop.call_later)
-        ours.listen(self.routing.receive, lambda: None)
+        self.routing = Routing(loop.call_later)
+        met = self.routing.meet(self.host.info, ours.send)
+        ours.listen(lambda message: self.routing.receive(met, message))
         self.host.serve(theirs)
 
     async def pass_time(self, ms: int) -> None:

@@ -10,16 +10,16 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from rooms.errors import CloseCode, Closing
 from rooms.host import door
 from rooms.host.neighbours import Neighbour
-from rooms.link.protocol import Answer
+from rooms.link.protocol import Answer, Elsewhere
 from rooms.sync.codec import encode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from rooms.definition import Room
-    from rooms.errors import Closing
     from rooms.host.audience import Audience
     from rooms.host.marks import Outcome
     from rooms.host.neighbours import Letter
@@ -92,6 +92,10 @@ class Ask:
             headers["retry-after"] = str(-(-refused.retry_after // 1000))
         body = {"code": int(refused.code), "reason": refused.reason}
         self.reply(refused.code.http_status, body, headers)
+
+    def elsewhere(self, address: str | None) -> None:
+        """Nothing was done of it: another host, at `address` or any, is to be asked."""
+        self._end.send(Elsewhere(self._number, address))
 
     def reply(self, status: int, body: Json, headers: Mapping[str, str] | None = None) -> None:
         """Answer with JSON."""
@@ -169,6 +173,10 @@ class Delivery(Ask):
         """Tell whoever waits, unless they are gone."""
         if outcome is not None and not self.outcome.done():
             self.outcome.set_result(outcome)
+
+    def elsewhere(self, address: str | None) -> None:
+        """The letter has to be taken there; its sender tries again."""
+        self.refuse(Closing(CloseCode.OVERLOADED, "another host has this room"))
 
     def refuse(self, refused: Closing) -> None:
         """Say that it can't be."""

@@ -48,9 +48,9 @@ _WHOLE: Final = _Whole()
 class Audience:
     """All who watch one incarnation of a room.
 
-    `room` is the author's object, `snapshot` the durable state, `nonce` and `saved` as `Fanout` has
-    them; `send` takes link messages by the host's channel numbers; `lanes` numbers lanes; `budget`
-    bounds what is kept for those who come back.
+    `room` is the author's object, `snapshot` the durable state; `nonce`, `saved` and `epoch` are as
+    `Fanout` has them; `send` takes link messages by the host's channel numbers; `lanes` numbers
+    lanes; `budget` bounds what is kept for those who come back.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Audience:
         nonce: str,
         saved: Mapping[str, Json] | None,
         lanes: Iterator[int],
+        epoch: int,
         send: Callable[[Iterable[Message]], None],
         budget: Budget,
         now: int,
@@ -74,6 +75,7 @@ class Audience:
             lanes,
             lambda key: None if key is _WHOLE else room.max_view,
             budget,
+            epoch,
         )
         self._watching: dict[int, tuple[Channel, Hashable]] = {}
         self._viewers: dict[Hashable, Viewer] = {}

@@ -24,7 +24,7 @@ from rooms.host.keeper import RoomKeeper
 from rooms.host.kinds import kind, viewer
 from rooms.host.links import Links
 from rooms.host.turn import Heard, Leave, Renewed, Wanted
-from rooms.link.protocol import Attach, Close, Detach, Request, Said, Want
+from rooms.link.protocol import Attach, Close, Detach, Hosted, Request, Said, Want
 from rooms.store.port import SessionId
 from rooms.sync import party
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rooms.host.room import LiveRoom
     from rooms.link.memory import End
     from rooms.link.protocol import Message
-    from rooms.store.port import Store
+    from rooms.store.port import HostInfo, Store
     from rooms.sync.views import Viewer
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,8 @@ MAX_HELD: Final = 1024
 class Host:
     """One process's rooms.
 
-    `address` is where other hosts' routers reach it. `chance(n)` gives n random bytes.
+    `address` is where routers reach it, `weight` its share of the sessions beside other hosts',
+    `pages` the folder of the application's pages. `chance(n)` gives n random bytes.
     """
 
     def __init__(
@@ -59,21 +60,36 @@ class Host:
         clock: Clock | None = None,
         chance: Callable[[int], bytes] = os.urandom,
         address: str = "",
+        weight: float = 1,
+        pages: str | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self._kinds = {name: kind(name, room) for name, room in kinds.items()}
         self._links = Links()
         self._store = store
         self._rooms = RoomKeeper(
-            self._kinds, store, self._links, self.clock, chance=chance, address=address
+            self._kinds,
+            store,
+            self._links,
+            self.clock,
+            chance=chance,
+            address=address,
+            weight=weight,
         )
         self._administration = Administration(self._rooms, store, self.clock)
+        kinds_told = {name: kind.authenticates for name, kind in self._kinds.items()}
+        self._hosted = Hosted(kinds_told, pages)
         self._hooks: set[asyncio.Task[None]] = set()
 
     @property
     def incarnation(self) -> str:
         """This life of the host, for as long as its lease is valid."""
         return self._rooms.incarnation
+
+    @property
+    def info(self) -> HostInfo:
+        """What this host announces."""
+        return self._rooms.info
 
     @property
     def rooms(self) -> Mapping[SessionId, LiveRoom]:
@@ -91,6 +107,7 @@ class Host:
     def serve(self, end: End) -> None:
         """Answer a router at this end of a link."""
         self._links.add(end)
+        end.send(self._hosted)
         end.listen(lambda message: self._receive(end, message), lambda: self._link_lost(end))
 
     async def drain(self) -> None:
@@ -113,10 +130,10 @@ class Host:
                     self._hear(channel, Wanted(channel, cursor, settled, present))
             case Attach():
                 self._attach(end, message)
-            case Detach(number):
+            case Detach(number, moved):
                 channel = self._links.find(end, number)
                 if channel is not None:
-                    self._detach(channel)
+                    self._detach(channel, moved=moved)
             case Request():
                 self._request(end, message)
             case _:
@@ -224,15 +241,17 @@ class Host:
             return  # goes on when it's known who that is
         if channel.entering:
             self._rooms.put(channel.at, item)
+        elif self._rooms.draining:
+            self._links.unheard(channel)
         else:
             self._rooms.wake(channel.at)  # it fell asleep at this moment: the router attaches again
 
-    def _detach(self, channel: Channel) -> None:
+    def _detach(self, channel: Channel, *, moved: bool = False) -> None:
         self._links.forget(channel)
         room = self._rooms.live.get(channel.at)
         if room is not None:
             room.gone(channel)
-        elif channel.attach.operator:
+        elif channel.attach.operator or moved:
             return
         elif "on_close" in self._kinds[channel.at.kind].hooks:
             self._links.outside(channel)  # of the incarnation that slept
@@ -270,9 +289,7 @@ class Host:
     def _link_lost(self, end: End) -> None:
         """A router is gone, and with it all its connections."""
         for channel in self._links.remove(end):
-            room = self._rooms.live.get(channel.at)
-            if room is not None:
-                room.gone(channel)
+            self._detach(channel)
 
     def _ask_author(self, work: Coroutine[None, None, None]) -> None:
         """An author's hook, or the operator's wish, that may take its time; drain ends it."""

@@ -24,7 +24,8 @@ from rooms.host.lease import Lease
 from rooms.host.room import Claim
 from rooms.host.turn import Enter, Heard, Wanted
 from rooms.host.waking import awaken
-from rooms.link.protocol import Asleep, Close, Keep, Live
+from rooms.link.protocol import Asleep, Close, Keep, Leaving, Live
+from rooms.placement.ring import place
 from rooms.store.port import Commit, Held
 from rooms.sync.backlog import Budget
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from rooms.host.room import LiveRoom
     from rooms.host.turn import Item
     from rooms.link.protocol import Message
-    from rooms.store.port import Record, SessionId, Store
+    from rooms.store.port import HostInfo, Record, SessionId, Store
     from runtime import Effect
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class RoomKeeper:
         *,
         chance: Callable[[int], bytes],
         address: str,
+        weight: float,
     ) -> None:
         self.clock = clock
         self.gate = Gate(store)
@@ -86,6 +88,7 @@ class RoomKeeper:
             clock,
             address=address,
             versions={name: kind.room.version() for name, kind in kinds.items()},
+            weight=weight,
             name=lambda: chance(8).hex(),
             lost=self._lost,
             beaten=self._beaten,
@@ -95,6 +98,11 @@ class RoomKeeper:
     def incarnation(self) -> str:
         """This life of the host, for as long as its lease is valid."""
         return self._lease.incarnation
+
+    @property
+    def info(self) -> HostInfo:
+        """What this host announces to the store."""
+        return self._lease.info
 
     # ------------------------------------------------------------------ life
 
@@ -107,6 +115,8 @@ class RoomKeeper:
     async def drain(self) -> None:
         """Let every room finish what it has, store it and give it back; then end the lease."""
         self._draining = True
+        self._links.everybody(Leaving())
+        self._lease.leave()
         await self._alarms.stop()
         for room in list(self.live.values()):
             self.idle(room)
@@ -130,7 +140,7 @@ class RoomKeeper:
         if room is not None:
             room.put(item)
         elif self._draining:
-            self._refuse(item, Closing(CloseCode.GOING_AWAY, "this host is going away"))
+            self._send_on(item, None)
         else:
             items = self._waiting(id).items
             if len(items) < MAX_BUFFERED or isinstance(item, Heard | Wanted):
@@ -168,6 +178,10 @@ class RoomKeeper:
             await _passed(pause)
         try:
             room, effects = await self._acquire(id)
+        except _Elsewhere as found:
+            for item in self._settled(id).items:
+                self._send_on(item, found.address)
+            return
         except Closing as refused:
             for item in self._settled(id).items:
                 self._refuse(item, refused)
@@ -186,7 +200,9 @@ class RoomKeeper:
             self.idle(room)
 
     async def _acquire(self, id: SessionId) -> tuple[LiveRoom, tuple[Effect, ...]]:
-        """Raises Closing: 1013 the store can't say, or another host has it; 4409."""
+        """Raises Closing: 1013, the store can't say; 4409. _Elsewhere: another host has it, or is
+        needed for it.
+        """
         try:
             await self._lease.standing()
             incarnation = self.incarnation
@@ -198,7 +214,7 @@ class RoomKeeper:
             raise Closing(CloseCode.OVERLOADED, "this room is out of reach")
         self._orphans.discard(id)
         if isinstance(acquired, Held):
-            raise Closing(CloseCode.OVERLOADED, "another host has this room")
+            raise _Elsewhere(acquired.address)
         claim = Claim(id, incarnation, acquired.epoch, acquired.generation)
         dropped = self._drops.get(id)
         kind = self._kinds[id.kind]
@@ -220,10 +236,29 @@ class RoomKeeper:
             activation = None if acquired.record is None else acquired.record.activation
             await self._release(claim, activation)
             if isinstance(error, Closing):
+                if acquired.record is not None:
+                    await self._find_version(id, acquired.record.version)
                 raise
             logger.exception("%s can't be read", id)
             reason = "what is stored of this room can't be read"
             raise Closing(CloseCode.UNRESTORABLE, reason) from error
+
+    async def _find_version(self, id: SessionId, version: str) -> None:
+        """Raises _Elsewhere: a living host announces this machine version, which this one can't
+        restore.
+        """
+        own = self.info
+        if version == own.versions[id.kind]:
+            return
+        try:
+            hosts = await self._store.hosts()
+        except StoreError as error:
+            logger.warning("%s: who has version %s can't be asked: %s", id, version, error)
+            return
+        able = [host for host in hosts if host.versions.get(id.kind) == version]
+        there = place(*id, [host for host in able if host.address != own.address])
+        if there is not None:
+            raise _Elsewhere(there.address)
 
     # ------------------------------------------------------------------ sleep
 
@@ -259,9 +294,8 @@ class RoomKeeper:
         """An incarnation has ended: what came meanwhile is for the next one."""
         waiting = self._settled(id)
         if self._draining:
-            going = Closing(CloseCode.GOING_AWAY, "this host is going away")
             for item in waiting.items:
-                self._refuse(item, going)
+                self._send_on(item, None)
         elif waiting.items or waiting.wanted:
             self._waiting(id, waiting.pause).items.extend(waiting.items)
 
@@ -286,6 +320,8 @@ class RoomKeeper:
             self._links.outside(channel)
             if channel.presence is not None:  # wherever the next incarnation is
                 self._links.send([Keep(channel.id, channel.attachment())])
+            if self._draining:
+                self._links.unheard(channel)
         self._links.everybody(Asleep(id.kind, id.session, room.claim.epoch))
 
     # ------------------------------------------------------------------ the operator's
@@ -374,7 +410,7 @@ class RoomKeeper:
         resting = self.live.pop(id, None) is None
         if self._draining and not resting:
             for channel in entering:
-                self.shut(channel, Closing(CloseCode.GOING_AWAY, "this host is going away"))
+                self._links.elsewhere(channel, None)
             return
         if not gone:
             self._orphans.add(id)
@@ -410,6 +446,19 @@ class RoomKeeper:
         code, reason, retry_after = refused.code, refused.reason, refused.retry_after
         self._links.send([Close(channel.id, code, reason, retry_after)])
 
+    @property
+    def draining(self) -> bool:
+        """Whether this host takes no session any more."""
+        return self._draining
+
+    def _send_on(self, item: Item | Ask, address: str | None) -> None:
+        """Not here: at `address`, or at any other host."""
+        if isinstance(item, Enter):
+            if not item.channel.gone:
+                self._links.elsewhere(item.channel, address)
+        elif isinstance(item, Ask):
+            item.elsewhere(address)
+
     def _refuse(self, item: Item | Ask, refused: Closing) -> None:
         if isinstance(item, Enter):
             self.shut(item.channel, refused)
@@ -443,6 +492,14 @@ class _Drop(NamedTuple):
     times: int
     at: float
     careful: bool
+
+
+class _Elsewhere(Exception):
+    """The session is another host's."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
 
 
 async def _passed(ms: float) -> None:

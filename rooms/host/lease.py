@@ -42,6 +42,7 @@ class Lease:
         *,
         address: str,
         versions: Mapping[str, str],
+        weight: float,
         name: Callable[[], str],
         lost: Callable[[], None],
         beaten: Callable[[], None],
@@ -50,6 +51,8 @@ class Lease:
         self._clock = clock
         self._address = address
         self._versions = versions
+        self._weight = weight
+        self._leaving = False
         self._name = name
         self._lost = lost
         self._beaten = beaten
@@ -60,6 +63,19 @@ class Lease:
         self._end: asyncio.TimerHandle | None = None
         self._stands = asyncio.Event()
         self._former: list[str] = []
+
+    @property
+    def info(self) -> HostInfo:
+        """What this host announces."""
+        return HostInfo(
+            self.incarnation, self._address, self._versions, 0, self._weight, self._leaving
+        )
+
+    def leave(self) -> None:
+        """Announce from now on that it takes no session any more."""
+        self._leaving = True
+        if self._beat is None or self._beat.done():
+            self._beat = asyncio.get_running_loop().create_task(self._run())
 
     async def standing(self) -> None:
         """Wait until the store has this incarnation. Raises StoreError after one lease's time."""
@@ -98,7 +114,7 @@ class Lease:
         while self._former:  # what it owned may be taken by the next one, without its lease's time
             await self._store.retire(self._former[0])
             del self._former[0]
-        info = HostInfo(self.incarnation, self._address, self._versions, 0)
+        info = self.info
         sent = self._clock.elapsed()
         alive = await self._store.heartbeat(info, TTL)
         answered = self._clock.elapsed()

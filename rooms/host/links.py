@@ -9,19 +9,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from rooms.link.protocol import Attach, Close, Fanout, Joined, Keep, Moment, Tell
+from rooms.host.turn import Heard
+from rooms.link.protocol import (
+    Attach,
+    Close,
+    Elsewhere,
+    Fanout,
+    Joined,
+    Keep,
+    Moment,
+    Tell,
+    Unheard,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rooms.host.clients import Client
-    from rooms.host.turn import Heard, Wanted
+    from rooms.host.turn import Wanted
     from rooms.link.memory import End
     from rooms.link.protocol import Json, Message
     from rooms.store.port import SessionId
     from rooms.sync.views import Viewer
+
+_NUMBERED: Final = ("room.send", "room.send_to")
 
 
 @dataclass(slots=True, eq=False)
@@ -144,6 +157,21 @@ class Links:
                 ends = self._lanes.setdefault(message.lane, {})
                 ends[channel.end] = ends.get(channel.end, 0) + 1
             channel.end.send(message)
+
+    def elsewhere(self, channel: Channel, address: str | None) -> None:
+        """This connection isn't let in here: its router takes it to `address`, or to any other
+        host, with what it said meanwhile.
+        """
+        channel.end.send(Elsewhere(channel.number, address))
+        self.forget(channel)
+
+    def unheard(self, channel: Channel) -> None:
+        """Give back what a connection said plainly and nobody handled."""
+        for item in channel.held:
+            if not isinstance(item, Heard) or item.message["type"] in _NUMBERED:
+                continue  # numbered ones are kept by its router until they are answered
+            channel.end.send(Unheard(channel.number, item.message))
+        channel.held.clear()
 
     def everybody(self, message: Message) -> None:
         """Send this to every router."""

@@ -72,6 +72,7 @@ def awaken(
             nonce=_nonce(chance),
             saved=None if activation is None else activation["views"],
             lanes=lanes,
+            epoch=claim.epoch,
             budget=budget,
             send=keeper.send,
             now=now,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from rooms.errors import Closing
     from rooms.link.protocol import Attach, Json
+    from rooms.router.hosts import Host
     from rooms.sync.codec import Codec
 
 MAX_UNANSWERED: Final = 256
@@ -25,6 +26,8 @@ MAX_UNANSWERED_BYTES: Final = 64 * 1024
 """Numbered messages without an outcome; with so many the socket isn't read."""
 MAX_HELD_BYTES: Final = 64 * 1024
 """How much may wait of what can't be merged (emitted events), and of volatile events."""
+MAX_EARLY_BYTES: Final = 64 * 1024
+"""How much may wait of plain messages of a connection that isn't let in yet."""
 
 
 class Peer(Protocol):
@@ -45,7 +48,7 @@ class Peer(Protocol):
 
 
 class Place(Enum):
-    """What the host knows of a channel, as far as was heard from it."""
+    """What its host knows of a channel, as far as was heard from it."""
 
     OUTSIDE = auto()  # no incarnation has it
     ASKED = auto()  # an Attach is under way, and not answered
@@ -64,21 +67,30 @@ class Lane:
 
 
 class Session:
-    """The channels of one session, and the incarnation they joined."""
+    """The channels of one session, its host as far as that is known, and the incarnation there.
 
-    __slots__ = ("channels", "epoch", "name", "watched")
+    `hops`: how often it was sent on since somebody was let in, or since the last of its `pauses`.
+    `watched`: somebody will look whether its channels have come in.
+    """
+
+    __slots__ = ("channels", "epoch", "hops", "host", "name", "pauses", "watched")
 
     def __init__(self, name: tuple[str, str]) -> None:
         self.name = name
+        self.host: Host | None = None
         self.epoch: int | None = None
-        self.watched = False  # somebody will look whether its channels have come in
+        self.watched = False
+        self.hops = 0
+        self.pauses = 0
         self.channels: dict[Channel, None] = {}
 
 
 class Channel:
-    """One connection, for as long as its socket lives."""
+    """One connection, for as long as its socket lives. `number` is its name at its `host`."""
 
     __slots__ = (
+        "_early",
+        "_early_bytes",
         "_held",
         "_held_bytes",
         "_newest",
@@ -86,15 +98,16 @@ class Channel:
         "_paused",
         "_unanswered",
         "_unanswered_bytes",
-        "_waiting_bytes",
         "attach",
         "codec",
         "cursor",
         "greeted",
+        "host",
         "lane",
         "missed",
         "missed_presence",
         "moving",
+        "number",
         "peer",
         "place",
         "session",
@@ -110,6 +123,8 @@ class Channel:
         self.peer = peer
         self.write = peer.write
         self.session = session
+        self.number = attach.channel
+        self.host: Host | None = None
         self.place = Place.OUTSIDE
         self.lane: Lane | None = None
         self.cursor = attach.cursor
@@ -124,22 +139,46 @@ class Channel:
         self._held_bytes = 0
         self._newest: dict[str, bytes] = {}
         self._newest_bytes = 0
+        self._early: list[dict[str, Json]] = []
+        self._early_bytes = 0
         self._unanswered: dict[int, tuple[dict[str, Json], int]] = {}  # seq → message, bytes
         self._unanswered_bytes = 0
-        self._waiting_bytes = 0
         self._paused = False
 
     def __str__(self) -> str:
         kind, session = self.session.name
         return f"{kind}/{session} #{self.number}"
 
-    @property
-    def number(self) -> int:
-        return self.attach.channel
-
     def asking(self) -> Attach:
         """Its Attach as of now: what it holds, and what it was told."""
-        return replace(self.attach, cursor=self.cursor, greeted=self.greeted, settled=self.settled)
+        return replace(
+            self.attach,
+            channel=self.number,
+            cursor=self.cursor,
+            greeted=self.greeted,
+            settled=self.settled,
+        )
+
+    # ------------------------------------------------------------------ until it is let in
+
+    def keep(self, message: dict[str, Json], size: int) -> bool:
+        """Keep a plain message until it is let in: another host may have to be asked. False: too
+        many are kept.
+        """
+        if self._early_bytes + size > MAX_EARLY_BYTES:
+            return False
+        self._early.append(message)
+        self._early_bytes += size
+        return True
+
+    def early(self) -> list[dict[str, Json]]:
+        """The plain messages that are kept."""
+        return list(self._early)
+
+    def forget_early(self) -> None:
+        """They were taken, or may have been."""
+        if self._early:
+            self._early, self._early_bytes = [], 0
 
     # ------------------------------------------------------------------ while it is behind
 
@@ -177,21 +216,6 @@ class Channel:
         self._newest, self._newest_bytes = {}, 0
         for data in waiting:
             self.write(data)
-
-    # ------------------------------------------------------------------ while it isn't let in
-
-    def may_wait(self, size: int) -> bool:
-        """Whether a message of so many bytes, of which no outcome comes, may still wait before the
-        room; at once, when it is let in.
-        """
-        if self.place is not Place.INSIDE:
-            self._waiting_bytes += size
-        return self._waiting_bytes <= MAX_HELD_BYTES
-
-    def enter(self) -> None:
-        """It is let in: nothing waits any more."""
-        self.place = Place.INSIDE
-        self._waiting_bytes = 0
 
     # ------------------------------------------------------------------ unanswered
 

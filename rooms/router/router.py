@@ -1,8 +1,8 @@
 """The process at the door: one ASGI application before all rooms.
 
 In: sockets and requests. Here the parts are put together: admission, connections, plain HTTP,
-pages; behind them routing and its link to the host. It imports no application code: what it must
-know of it (names of kinds, the pages' folder) it is given by `rooms/server.py`.
+pages; behind them routing and its links to the hosts. It imports no application code: what it must
+know of it (names of kinds, the pages' folder) it is given by who makes it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from rooms.link.memory import End
+    from rooms.router.hosts import Host
     from rooms.router.limits import Limits
+    from rooms.store.port import HostInfo
 
 _METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _SECURITY: Final = {
@@ -46,7 +48,7 @@ _GONE_WITHIN: Final = 1.0
 
 
 class Router:
-    """All that stands between the network and a link to a host.
+    """All that stands between the network and the links to hosts.
 
     `kinds` says of each kind whether it has an `authenticate` of its own; `secret` signs tokens;
     `now` is the store's time in ms; `pages` and `facade` are folders of files; pages of
@@ -55,7 +57,6 @@ class Router:
 
     def __init__(
         self,
-        link: End,
         *,
         kinds: Mapping[str, bool],
         secret: bytes,
@@ -67,11 +68,17 @@ class Router:
     ) -> None:
         tokens = Tokens(secret)
         admissions = Admissions(kinds, tokens, now, origins)
-        self._routing = Routing(link.send, _later)
+        self._routing = Routing(_later)
         self._connections = Connections(self._routing, admissions, limits, now)
         self._http = Http(self._routing, admissions, self._connections)
         self.app: ASGIApp = _with_headers(self._application(pages, facade, origins))
-        link.listen(self._routing.receive, self._routing.lost)
+
+    def meet(self, info: HostInfo, end: End) -> Host:
+        """There is a host, at the other end of this link."""
+        routing = self._routing
+        host = routing.meet(info, end.send)
+        end.listen(lambda message: routing.receive(host, message), lambda: routing.lost(host))
+        return host
 
     async def close(self) -> None:
         """Tell every connection that the server is going, and when to come back; give them a second

@@ -1,9 +1,9 @@
-"""Which channel belongs where: sessions to their host, lanes to their sockets (PURE).
+"""Which channel belongs where: sessions to their hosts, lanes to their sockets (PURE).
 
 In from the door: connections that open, say something, drain, close; and plain requests. In from
-the link: what the host has for them. Out: link messages one way, frames the other, each made once
-and written to every socket that needs it. What is kept of a connection outlives its room
-(`channels.py`), and is put before the next one.
+the links: what each host has for them. Out: link messages one way, frames the other, each made once
+and written to every socket that needs it. What is kept of a connection outlives its room and its
+host (`channels.py`), and is put before the next one.
 
 Next inward: `rooms/link/protocol.py`, then `rooms/host/host.py`; next outward:
 `rooms/router/sockets.py` (a channel's `write` is the transport's own).
@@ -11,7 +11,7 @@ Next inward: `rooms/link/protocol.py`, then `rooms/host/host.py`; next outward:
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -22,18 +22,22 @@ from rooms.link.protocol import (
     Attach,
     Close,
     Detach,
+    Elsewhere,
     Fanout,
     Joined,
     Keep,
+    Leaving,
     Live,
     Moment,
     Request,
     Said,
     Tell,
+    Unheard,
     Want,
 )
 from rooms.router.channels import Channel, Lane, Place, Session
 from rooms.router.frames import frame, framed
+from rooms.router.hosts import Host, Hosts
 from rooms.sync import messages
 
 if TYPE_CHECKING:
@@ -41,30 +45,45 @@ if TYPE_CHECKING:
 
     from rooms.link.protocol import Json, Message
     from rooms.router.channels import Peer
+    from rooms.store.port import HostInfo
 
 MOVING_AFTER: Final = 0.5
 """How long a room takes to be there again until its connections are told (s)."""
+MAX_HOPS: Final = 3
+"""How often a session is sent on from host to host before there is a pause."""
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 2.0
+MAX_PAUSES: Final = 11
+"""After so many (some 13 s) its connections shall come back, perhaps through another router."""
 
 _NUMBERED: Final = frozenset({"room.send", "room.send_to"})
+_UNREACHED: Final = b'{"code":1013,"reason":"the room\'s host was lost; it may have done this"}'
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    """A request that isn't answered, and the host that has it."""
+
+    request: Request
+    answered: Callable[[Answer], None]
+    host: Host | None = None
+    hops: int = 0
+    pauses: int = 0
 
 
 class Routing:
-    """All channels of one router, and its link to the host that has their rooms.
+    """All channels of one router, and its links to the hosts that have their rooms.
 
-    `send` puts a message on the link; `later` calls back after so many seconds.
+    `later` calls back after so many seconds.
     """
 
-    def __init__(
-        self,
-        send: Callable[[Message], None],
-        later: Callable[[float, Callable[[], None]], object],
-    ) -> None:
-        self._send = send
+    def __init__(self, later: Callable[[float, Callable[[], None]], object]) -> None:
         self._later = later
+        self._hosts = Hosts()
         self._sessions: dict[tuple[str, str], Session] = {}
         self._channels: dict[int, Channel] = {}
-        self._lanes: dict[int, Lane] = {}
-        self._requests: dict[int, Callable[[Answer], None]] = {}
+        self._requests: dict[int, _Asked] = {}
+        self._waiting: dict[Session, None] = {}
         self._numbers = count(1)
         self._leaving = False
 
@@ -83,27 +102,29 @@ class Routing:
         channel = Channel(attach, peer, session)
         session.channels[channel] = None
         self._channels[channel.number] = channel
-        self._wake(session)
+        if session.host is not None:
+            self._attach(channel, session.host)
+        else:
+            self._wake(session)
         return channel
 
     def say(self, channel: Channel, message: dict[str, Json], size: int) -> None:
         """What a client said, read and checked; `size` is its bytes.
 
-        A numbered message is kept until its outcome is known. With too many of these the socket
-        isn't read.
+        A numbered message is kept until its outcome is known, a plain one until its connection is
+        let in. With too many numbered ones the socket isn't read.
         """
         numbered = message["type"] in _NUMBERED
         if numbered:
             channel.remember(message, size)
-        elif not channel.may_wait(size):
+        elif channel.place is not Place.INSIDE and not channel.keep(message, size):
             busy = messages.error("busy", "the room isn't there yet; send it again later")
             self.tell(channel, framed(busy, channel.codec))
             return
-        if channel.place is Place.OUTSIDE:
-            self._wake(channel.session)
-            if numbered:
-                return  # said with the others that are unanswered
-        self._send(Said(channel.number, message))
+        if channel.place is Place.OUTSIDE or channel.host is None:
+            self._wake(channel.session)  # says it, with all that is kept
+        else:
+            channel.host.send(Said(channel.number, message))
 
     def tell(self, channel: Channel, data: bytes) -> None:
         """A frame of the door's own for this connection, in its place among the others."""
@@ -131,8 +152,16 @@ class Routing:
         del session.channels[channel]
         if not session.channels:
             del self._sessions[session.name]
-        if not self._leaving:
-            self._send(Detach(channel.number))
+            self._waiting.pop(session, None)
+        host, channel.host = channel.host, None
+        if host is not None:
+            del host.channels[channel]
+        elif channel.greeted and not self._leaving:
+            host = session.host or self._hosts.place(*session.name)
+            if host is not None:  # where its seat is still taken for one that is here
+                host.send(channel.asking())
+        if host is not None and not self._leaving:
+            host.send(Detach(channel.number))
 
     def end(self, channel: Channel, closing: Closing) -> None:
         """Close a connection for a reason of the door's or the host's."""
@@ -143,7 +172,7 @@ class Routing:
     def leave(self, closing: Callable[[], Closing]) -> None:
         """Close every connection, each with a `closing` of its own (when to come back).
 
-        The host isn't told who went: nobody has left a room because this process restarts.
+        The hosts aren't told who went: nobody has left a room because this process restarts.
         """
         self._leaving = True
         for channel in list(self._channels.values()):
@@ -152,54 +181,90 @@ class Routing:
     def request(self, request: Request, answered: Callable[[Answer], None]) -> None:
         """A plain HTTP request; `answered` is called at most once."""
         session = self._sessions.get((request.kind, request.session))
-        if session is not None and not request.operator:  # an operator looks without waking
-            self._wake(session)
-        self._requests[request.request] = answered
-        self._send(request)
+        if session is not None and session.host is None and not request.operator:
+            self._wake(session)  # an operator looks without waking
+        asked = self._requests[request.request] = _Asked(request, answered)
+        self._put(asked)
 
     def abandon(self, request: int) -> None:
         """Nobody waits for this answer any more."""
         self._requests.pop(request, None)
 
-    # ------------------------------------------------------------------ from the link
+    # ------------------------------------------------------------------ hosts
 
-    def receive(self, message: Message) -> None:
-        """What the host has to say. What concerns a connection that is gone is dropped."""
+    def meet(self, info: HostInfo, send: Callable[[Message], None]) -> Host:
+        """There is a link to this host: say it `receive` what it says, and `lost` at its end."""
+        host = Host(info, send)
+        self._hosts.add(host)
+        for session in list(self._waiting):
+            self._again(session)
+        return host
+
+    def lost(self, host: Host) -> None:
+        """The link to a host is gone: what it had goes on elsewhere, at once."""
+        if not self._hosts.remove(host):
+            return
+        homeless: dict[Session, None] = {}
+        for channel in list(host.channels):
+            session = channel.session
+            if channel.place is not Place.OUTSIDE:
+                homeless[session] = None
+                channel.forget_early()  # it may have had them
+            self._outside(channel)
+            self._unname(channel)
+            if session.host is host:
+                session.host = session.epoch = None
+        for asked in [asked for asked in self._requests.values() if asked.host is host]:
+            if asked.request.method == "GET":
+                self._put(asked)
+            else:
+                del self._requests[asked.request.request]
+                headers = {"content-type": "application/json", "retry-after": "1"}
+                asked.answered(Answer(asked.request.request, 503, headers, _UNREACHED))
+        for session in homeless:
+            self._wake(session)
+
+    # ------------------------------------------------------------------ from the links
+
+    def receive(self, host: Host, message: Message) -> None:
+        """What a host has to say. What concerns a connection that is gone is dropped."""
         match message:
             case Fanout():
-                self._fan_out(message)
+                self._fan_out(host, message)
             case Tell():
                 self._told(message)
             case Moment():
-                self._moment(message)
-            case Joined(number, lane):
+                self._moment(host, message)
+            case Joined(number, lane, epoch):
                 channel = self._channels.get(number)
                 if channel is not None:
-                    self._join(channel, lane)
+                    self._join(host, channel, lane, epoch)
             case Close(number, code, reason, retry_after):
                 channel = self._channels.get(number)
                 if channel is not None:
                     self.end(channel, Closing(CloseCode(code), reason, retry_after))
             case Keep(number, attachment):
-                channel = self._channels.get(number)
+                channel = self._channels.get(number) or host.former.get(number)
                 if channel is not None:
                     channel.attach = replace(channel.attach, attachment=attachment)
             case Live(kind, name, epoch):
-                self._live((kind, name), epoch)
+                self._live(host, (kind, name), epoch)
             case Asleep(kind, name, epoch):
-                self._asleep((kind, name), epoch)
+                self._asleep(host, (kind, name), epoch)
+            case Elsewhere(number, address):
+                self._elsewhere(host, number, address)
+            case Unheard(number, unheard):
+                self._unheard(host, number, unheard)
+            case Leaving():
+                host.leave()
             case Answer(number):
-                answered = self._requests.pop(number, None)
-                if answered is not None:
-                    answered(message)
+                asked = self._requests.pop(number, None)
+                if asked is not None:
+                    asked.answered(message)
 
-    def lost(self) -> None:
-        """The link is gone, and with it every room: the connections shall come back."""
-        self.leave(lambda: Closing(CloseCode.OVERLOADED, "the rooms are out of reach"))
-
-    def _fan_out(self, message: Fanout) -> None:
+    def _fan_out(self, host: Host, message: Fanout) -> None:
         """One frame for a whole lane: made once, written to each transport."""
-        lane = self._lanes.get(message.lane)
+        lane = host.lanes.get(message.lane)
         if lane is None:
             return
         data = frame(message.data, lane.codec)
@@ -217,9 +282,9 @@ class Routing:
             elif not channel.wanting:
                 self._want(channel)
 
-    def _moment(self, message: Moment) -> None:
+    def _moment(self, host: Host, message: Moment) -> None:
         """Volatile messages for a lane, or for one of its channels: one write for all of them."""
-        lane = self._lanes.get(message.lane)
+        lane = host.lanes.get(message.lane)
         if lane is None:
             return
         frames = {name: frame(data, lane.codec) for name, data in message.named.items()}
@@ -258,12 +323,17 @@ class Routing:
         else:
             self.tell(channel, data)
 
-    def _join(self, channel: Channel, number: int) -> None:
-        channel.enter()
+    def _join(self, host: Host, channel: Channel, number: int, epoch: int) -> None:
+        session = channel.session
+        channel.place = Place.INSIDE
+        channel.forget_early()
+        session.hops = session.pauses = 0
+        if epoch:
+            session.epoch = epoch
         self._leave_lane(channel)
-        lane = self._lanes.get(number)
+        lane = host.lanes.get(number)
         if lane is None:
-            lane = self._lanes[number] = Lane(number, channel.codec)
+            lane = host.lanes[number] = Lane(number, channel.codec)
         lane.channels[channel] = None
         channel.lane = lane
         if channel.moving:
@@ -274,72 +344,205 @@ class Routing:
         lane, channel.lane = channel.lane, None
         if lane is not None:
             del lane.channels[channel]
-            if not lane.channels:
-                del self._lanes[lane.number]
+            if not lane.channels and channel.host is not None:
+                del channel.host.lanes[lane.number]
 
-    def _live(self, name: tuple[str, str], epoch: int) -> None:
+    def _live(self, host: Host, name: tuple[str, str], epoch: int) -> None:
         """There is an incarnation. Who joined another one has to come into this."""
         session = self._sessions.get(name)
-        if session is None:
+        if session is None or (session.epoch is not None and epoch < session.epoch):
             return
-        if session.epoch not in (None, epoch):
-            self._outside(session)
+        for channel in session.channels:
+            if channel.host is not host and channel.place is not Place.OUTSIDE:
+                channel.forget_early()  # the other one may have had them
+                self._outside(channel)
+            elif channel.place is Place.INSIDE and session.epoch not in (None, epoch):
+                self._outside(channel)
         session.epoch = epoch
-        self._wake(session)
+        self._bring(session, host)
 
-    def _asleep(self, name: tuple[str, str], epoch: int) -> None:
+    def _asleep(self, host: Host, name: tuple[str, str], epoch: int) -> None:
         """The incarnation ended. Sockets stay; whoever has something unanswered wakes the next.
 
         A channel whose Attach isn't answered isn't concerned: what it asked for comes after this,
         from the next incarnation.
         """
         session = self._sessions.get(name)
-        if session is None or session.epoch not in (None, epoch):
+        if session is None or session.host is not host or session.epoch not in (None, epoch):
             return
         session.epoch = None
-        self._outside(session)
-        if any(c.place is Place.OUTSIDE and c.unanswered() for c in session.channels):
-            self._wake(session)
-
-    # ------------------------------------------------------------------ attaching
-
-    def _outside(self, session: Session) -> None:
+        asked = False
         for channel in session.channels:
             if channel.place is Place.INSIDE:
-                channel.place = Place.OUTSIDE
-                self._leave_lane(channel)
+                self._outside(channel)
+            asked = asked or channel.place is Place.ASKED
+        if not asked:
+            session.host = None
+        if host.info.leaving or any(
+            c.place is Place.OUTSIDE and (c.unanswered() or c.early()) for c in session.channels
+        ):
+            self._wake(session)
+
+    # ------------------------------------------------------------------ who is where
 
     def _wake(self, session: Session) -> None:
-        """Put every channel that is outside before the room, then what they haven't got answered:
-        whoever watches sees the room as it is, and what happens next.
+        """Put every channel that is outside before the room, wherever that is or is to be."""
+        if session in self._waiting or not session.channels:
+            return
+        host = session.host or self._hosts.place(*session.name)
+        if host is None:
+            self._pause(session)
+        else:
+            self._bring(session, host)
+
+    def _bring(self, session: Session, host: Host) -> None:
+        """Put every channel that is outside before a host, then what they haven't got answered and
+        what they said early: whoever watches sees the room as it is, and what happens next.
         """
+        session.host = host
+        self._waiting.pop(session, None)
         outside = [each for each in session.channels if each.place is Place.OUTSIDE]
         for channel in outside:
-            channel.place = Place.ASKED
-            if channel.greeted and not session.watched:
-                session.watched = True
-                self._later(MOVING_AFTER, lambda: self._moving(session))
-            self._send(channel.asking())
-            if channel.wanting:
-                self._want(channel)
+            self._attach(channel, host)
         for channel in outside:
-            for message in channel.unanswered():
-                self._send(Said(channel.number, message))
+            for message in (*channel.unanswered(), *channel.early()):
+                host.send(Said(channel.number, message))
+
+    def _attach(self, channel: Channel, host: Host) -> None:
+        if channel.host is not host:
+            self._unname(channel)
+            channel.host = host
+            host.channels[channel] = None
+        channel.place = Place.ASKED
+        host.send(channel.asking())
+        self._watch(channel)
+        if channel.wanting:
+            self._want(channel)
+
+    def _outside(self, channel: Channel) -> None:
+        self._leave_lane(channel)
+        channel.place = Place.OUTSIDE
+
+    def _unname(self, channel: Channel) -> None:
+        """Its host knows it no more: it gets another number, so that nothing reaches it that was
+        said of the former.
+        """
+        host = channel.host
+        if host is None:
+            return
+        channel.host = None
+        del host.channels[channel]
+        host.send(Detach(channel.number, moved=True))
+        if host.info.leaving:
+            host.former[channel.number] = channel
+        del self._channels[channel.number]
+        channel.number = next(self._numbers)
+        self._channels[channel.number] = channel
+
+    def _elsewhere(self, host: Host, number: int, address: str | None) -> None:
+        """A host has no place for this channel, or request."""
+        asked = self._requests.get(number)
+        if asked is not None:
+            self._put(asked, address)
+        channel = self._channels.get(number)
+        if channel is None:
+            return
+        session = channel.session
+        self._outside(channel)
+        self._unname(channel)
+        if session.host is not host:  # it is known by now where that is
+            self._wake(session)
+            return
+        session.host = session.epoch = None
+        session.hops += 1
+        there = self._hosts.place(*session.name) if address is None else self._hosts.at(address)
+        if there is None or there is host or session.hops > MAX_HOPS:
+            self._pause(session)
+        else:
+            self._bring(session, there)
+
+    def _unheard(self, host: Host, number: int, message: dict[str, Json]) -> None:
+        """A plain message comes back from a host that is leaving: it is for the next one."""
+        channel = self._channels.get(number) or host.former.get(number)
+        if channel is None or channel.number not in self._channels:
+            return
+        if channel.host is host:
+            channel.keep(message, 0)
+        else:
+            self.say(channel, message, 0)
+
+    def _watch(self, channel: Channel) -> None:
+        """Look, in a while, whether a channel and the others of its session have come in."""
+        session = channel.session
+        if channel.greeted and not session.watched:
+            session.watched = True
+            self._later(MOVING_AFTER, lambda: self._moving(session))
 
     def _moving(self, session: Session) -> None:
         """The room has been asked for a while ago: who still waits for it is told so."""
         session.watched = False
         for channel in list(session.channels):
-            if channel.greeted and channel.place is Place.ASKED and not channel.moving:
+            waits = channel.place is Place.ASKED or session in self._waiting
+            if waits and channel.greeted and not channel.moving:
                 channel.moving = True
                 self.tell(channel, framed(messages.status("moving"), channel.codec))
+
+    def _pause(self, session: Session) -> None:
+        """Nobody has it who can be reached: try again, and not for ever."""
+        if session in self._waiting:
+            return
+        if session.pauses >= MAX_PAUSES:
+            session.pauses = 0
+            out = Closing(CloseCode.OVERLOADED, "this room is out of reach")
+            for channel in [c for c in session.channels if c.place is Place.OUTSIDE]:
+                self.end(channel, out)
+            return
+        self._waiting[session] = None
+        for channel in session.channels:
+            self._watch(channel)
+        self._later(_pause(session.pauses), lambda: self._again(session))
+        session.hops = 0
+        session.pauses += 1
+
+    def _again(self, session: Session) -> None:
+        if session in self._waiting:
+            del self._waiting[session]
+            self._wake(session)
+
+    def _put(self, asked: _Asked, address: str | None = None) -> None:
+        """Put a request before the host at `address`, or wherever its session is or is to be."""
+        name = (asked.request.kind, asked.request.session)
+        session, before = self._sessions.get(name), asked.host
+        asked.host = None
+        if address is not None:
+            asked.host = self._hosts.at(address)
+        elif session is not None and session.host is not None and session.host is not before:
+            asked.host = session.host
+        else:
+            asked.host = self._hosts.place(*name)
+        asked.hops += 1
+        if asked.host is not None and asked.host is not before and asked.hops <= MAX_HOPS:
+            asked.host.send(asked.request)
+            return
+        asked.host = None
+        asked.hops = 0
+        self._later(_pause(asked.pauses), lambda: self._put_again(asked))
+        asked.pauses += 1
+
+    def _put_again(self, asked: _Asked) -> None:
+        if asked.request.request in self._requests:  # else nobody waits any more
+            self._put(asked)
 
     def _want(self, channel: Channel) -> None:
         """Ask for the view after its cursor and the outcomes after the last one it was told."""
         channel.missed = False
         channel.wanting = True
-        if channel.place is Place.OUTSIDE:
+        if channel.place is Place.OUTSIDE or channel.host is None:
             self._wake(channel.session)
         else:
             present, channel.missed_presence = channel.missed_presence, False
-            self._send(Want(channel.number, channel.cursor, channel.settled, present))
+            channel.host.send(Want(channel.number, channel.cursor, channel.settled, present))
+
+
+def _pause(pauses: int) -> float:
+    return min(FIRST_PAUSE * (1 << pauses), LONGEST_PAUSE)

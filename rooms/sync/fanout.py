@@ -82,7 +82,8 @@ class Fanout:
     when the incarnation before fell asleep: a view that is still equal keeps its cursor. After a
     crash there is none, and no cursor of before is honoured. `lanes` gives numbers that are unique
     on this host. `max_view` says how many bytes a view of a key may have (None: any number); a
-    larger one is sent to nobody. `budget` bounds what the steps of all rooms take.
+    larger one is sent to nobody. `budget` bounds what the steps of all rooms take. `epoch` is the
+    incarnation's.
     """
 
     def __init__(
@@ -92,8 +93,10 @@ class Fanout:
         lanes: Iterator[int],
         max_view: Callable[[Hashable], int | None] = lambda key: MAX_VIEW,
         budget: Budget | None = None,
+        epoch: int = 0,
     ) -> None:
         self._budget = budget or Budget()
+        self._epoch = epoch
         self._nonce = nonce
         self._max_view = max_view
         self._saved = dict(saved or {})
@@ -132,7 +135,7 @@ class Fanout:
             lane = watch.lanes[codec] = _Lane(next(self._lanes), codec)
         lane.channels.add(channel)
         self._places[channel] = _Place(key, watch, lane)
-        told.append(Joined(channel, lane.number))
+        told.append(Joined(channel, lane.number, self._epoch))
         if not (quiet and cursor == watch.backlog.cursor):
             try:
                 told.append(self._catch_up(channel, watch, lane, cursor, now))

@@ -31,6 +31,7 @@ from rooms.link.protocol import Attach, Fanout, Joined, Tell
 from rooms.router.limits import Limits
 from rooms.router.listening import Listening, bind
 from rooms.router.router import Router
+from rooms.store.port import HostInfo
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -107,7 +108,6 @@ async def straight(port: socket.socket) -> AsyncIterator[Callable[[int], None]]:
 
     theirs.listen(host)
     router = Router(
-        ours,
         kinds={"counter": False},
         secret=b"s" * 32,
         now=lambda: 0,
@@ -115,13 +115,14 @@ async def straight(port: socket.socket) -> AsyncIterator[Callable[[int], None]]:
         pages=None,
         facade=Path(),
     )
+    met = router.meet(HostInfo("host", "", {"counter": "1"}, 0), ours)
     listening = Listening(router.app, port)
     await listening.start()
 
     def fan_out(number: int) -> None:
         data = PATCH % (number, number + 1, OPS)
         message = Fanout(1, f"SbOA7lHf.{number}", f"SbOA7lHf.{number + 1}", data)
-        router._routing.receive(message)
+        router._routing.receive(met, message)
 
     yield fan_out
     listening.close()

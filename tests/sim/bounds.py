@@ -88,6 +88,9 @@ def _kept_at_the_door(server: Server) -> Iterator[tuple[str, Collection[object]]
     routing = server.router._routing
     yield "channels at the door", routing._channels
     yield "sessions at the door", routing._sessions
-    yield "lanes at the door", routing._lanes
+    for host in routing._hosts:
+        yield "lanes at the door", host.lanes
+        yield "channels of a host at the door", host.channels
+    yield "sessions that wait", routing._waiting
     yield "requests", routing._requests
     yield "connections", server.connections._open

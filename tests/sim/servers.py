@@ -70,7 +70,6 @@ class Server:
         ours, theirs = pair()
         host.serve(_Tapped(theirs, self._said))
         self.router = Router(
-            ours,
             kinds={name: "authenticate" in vars(kind) for name, kind in KINDS.items()},
             secret=SECRET,
             now=clock.now,
@@ -78,6 +77,7 @@ class Server:
             pages=None,
             facade=Path(__file__).parent,
         )
+        self.router.meet(host.info, ours)
         self.connections = self.router._connections
         self.http = self.router._http
         self.ready = True

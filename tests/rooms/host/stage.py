@@ -13,6 +13,7 @@ import json
 import random
 from typing import TYPE_CHECKING, Any
 
+from rooms.errors import CloseCode, Closing
 from rooms.host.clock import Clock
 from rooms.host.host import Host
 from rooms.link import protocol
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rooms.definition import Room
-    from rooms.errors import Closing
     from rooms.link.protocol import Message
     from rooms.router.channels import Channel
     from rooms.store.port import Record
@@ -78,9 +78,10 @@ class Stage:
 
         def from_host(message: Message) -> None:
             self.told.append(message)
-            routing.receive(protocol.decode(protocol.encode(message)))
+            routing.receive(met, protocol.decode(protocol.encode(message)))
 
-        routing = Routing(to_host, self.loop.call_later)
+        routing = Routing(self.loop.call_later)
+        met = routing.meet(self.host.info, to_host)
         link.listen(from_host, lambda: None)
         self.host.serve(hosts_end)
         self.link, self.routing = link, routing
@@ -91,7 +92,7 @@ class Stage:
         self.loop.forget()
         await self.inner.retire(self.host.incarnation)
         self.link.close()
-        self.routing.lost()
+        self.routing.leave(lambda: Closing(CloseCode.OVERLOADED, "the server was lost"))
         await self.settle()
         await self.start()
 
@@ -103,7 +104,7 @@ class Stage:
             await self.advance(1)
         await draining
         self.link.close()
-        self.routing.lost()
+        self.routing.leave(lambda: Closing(CloseCode.OVERLOADED, "the server was lost"))
         await self.start()
 
     def elapsed(self) -> float:

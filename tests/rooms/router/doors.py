@@ -23,6 +23,7 @@ from rooms.link.protocol import (
 from rooms.router.limits import Limits
 from rooms.router.listening import Listening, bind
 from rooms.router.router import Router
+from rooms.store.port import HostInfo
 from rooms.sync import codec, messages
 
 if TYPE_CHECKING:
@@ -126,9 +127,9 @@ async def open_door(
     """Run a router on a free port; the test is its host."""
     ours, theirs = memory.pair()
     opened: Door
+    kinds = kinds or {"counter": False, "club": True}
     router = Router(
-        ours,
-        kinds=kinds or {"counter": False, "club": True},
+        kinds=kinds,
         secret=SECRET,
         now=lambda: opened.now,
         limits=limits or Limits(),
@@ -136,6 +137,7 @@ async def open_door(
         facade=facade,
         origins=origins,
     )
+    router.meet(HostInfo("host", "", dict.fromkeys(kinds, "1"), 0), ours)
     bound = bind("127.0.0.1", 0)
     opened = Door(router, Host(theirs), bound.getsockname()[1])
     listening = Listening(router.app, bound)

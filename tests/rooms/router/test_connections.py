@@ -389,6 +389,8 @@ async def test_a_connection_that_ends_this_moment_spoils_no_fan_out(  # [DOOR10]
 ) -> None:
     async with await enter(door) as dying, await enter(door) as other:
         first = next(iter(door.router._routing._channels.values()))
+        assert first.host is not None
+        hers = first.host
         socket = first.peer._socket  # type: ignore[attr-defined]
         if end == "close frame":
             socket.data_received(b"\x88\x80\x00\x00\x00\x00")
@@ -396,7 +398,7 @@ async def test_a_connection_that_ends_this_moment_spoils_no_fan_out(  # [DOOR10]
             getattr(socket.transport, end)()
         for _ in range(10):
             patch = Fanout(1, None, None, b'{"type":"room.emitted","event":{"type":"e"}}')
-            door.router._routing.receive(patch)
+            door.router._routing.receive(hers, patch)
         for _ in range(10):
             await other.expect("room.emitted")
         await door.host.gone()

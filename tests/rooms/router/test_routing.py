@@ -34,7 +34,8 @@ from rooms.router.channels import (
     Place,
 )
 from rooms.router.frames import frame
-from rooms.router.routing import MOVING_AFTER, Routing
+from rooms.router.routing import MAX_PAUSES, MOVING_AFTER, Routing
+from rooms.store.port import HostInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,8 @@ class Door:
     def __init__(self) -> None:
         self.sent: list[Message] = []
         self.timers: list[tuple[float, Callable[[], None]]] = []
-        self.routing = Routing(self._send, self._later)
+        self.routing = Routing(self._later)
+        self.host = self.routing.meet(HostInfo("one", "one", {"counter": "1"}, 0), self._send)
 
     def _later(self, seconds: float, run: Callable[[], None]) -> None:
         self.timers.append((seconds, run))
@@ -129,7 +131,7 @@ class Door:
 
     def hear(self, *messages: Message) -> None:
         for message in messages:
-            self.routing.receive(message)
+            self.routing.receive(self.host, message)
 
     def number(self, channel: Channel, seq: int, size: int = 50, **more: Any) -> dict[str, Any]:
         message = {"type": "room.send", "seq": seq, "event": EVENT, **more}
@@ -215,7 +217,12 @@ def test_sessions_and_lanes_are_forgotten_with_their_last_channel() -> None:
     for channel in (one, two):
         door.routing.close(channel)
     routing = door.routing
-    assert (routing._sessions, routing._channels, routing._lanes) == ({}, {}, {})
+    assert (routing._sessions, routing._channels, door.host.lanes, door.host.channels) == (
+        {},
+        {},
+        {},
+        {},
+    )
 
 
 # ---------------------------------------------------------------------- fan-out
@@ -520,10 +527,15 @@ def test_a_router_that_goes_tells_nobody_that_they_left() -> None:  # [SEAT3]
     assert door.took() == []
 
 
-def test_without_a_host_everybody_shall_come_back() -> None:
+def test_where_no_host_comes_everybody_shall_come_back() -> None:  # [ROUTE7]
     door = Door()
     peers = [door.joined()[1] for _ in range(2)]
-    door.routing.lost()
+    door.routing.lost(door.host)
+    for _ in range(MAX_PAUSES):
+        assert [peer.closings for peer in peers] == [[], []]
+        [pause] = [run for wait, run in door.timers if wait != MOVING_AFTER]
+        door.timers.clear()
+        pause()
     assert [peer.closings[0].code for peer in peers] == [CloseCode.OVERLOADED] * 2
 
 

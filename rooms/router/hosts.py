@@ -1,0 +1,73 @@
+"""The hosts that a router has a link to, and where a session goes (PURE).
+
+A session that some host has is that host's, as its record says; which one a sleeping session wakes
+at is the ring's to say (`rooms/placement/ring.py`). Next: `rooms/router/routing.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rooms.placement.ring import place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rooms.link.protocol import Message
+    from rooms.router.channels import Channel, Lane
+    from rooms.store.port import HostInfo
+
+
+class Host:
+    """One host, for as long as its link lives. `send` puts a message on the link."""
+
+    __slots__ = ("channels", "former", "info", "lanes", "send")
+
+    def __init__(self, info: HostInfo, send: Callable[[Message], None]) -> None:
+        self.info = info
+        self.send = send
+        self.channels: dict[Channel, None] = {}
+        """Those that it knows, by their numbers of now."""
+        self.former: dict[int, Channel] = {}
+        """Those that went on from here when it was leaving, by the numbers they had here."""
+        self.lanes: dict[int, Lane] = {}
+
+    def leave(self) -> None:
+        """It is going: no session is to be brought there."""
+        self.info = replace(self.info, leaving=True)
+
+
+class Hosts:
+    """All hosts of one router."""
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, Host] = {}
+
+    def __iter__(self) -> Iterator[Host]:
+        return iter(list(self._hosts.values()))
+
+    def add(self, host: Host) -> None:
+        """There is a link to it."""
+        self._hosts[host.info.address] = host
+
+    def remove(self, host: Host) -> bool:
+        """There is none any more. False: there wasn't."""
+        known = self._hosts.get(host.info.address) is host
+        if known:
+            del self._hosts[host.info.address]
+        return known
+
+    def at(self, address: str) -> Host | None:
+        """The host with this address, if there is a link to it."""
+        return self._hosts.get(address)
+
+    def place(self, kind: str, session: str) -> Host | None:
+        """Where this session is to wake; None: no host would have it."""
+        infos = [host.info for host in self._hosts.values()]
+        found = place(kind, session, infos)
+        if found is not None:
+            return self._hosts[found.address]
+        if any(kind in info.versions for info in infos):
+            return None
+        return next(iter(self._hosts.values()), None)  # it says that there is no such kind
