@@ -134,6 +134,8 @@ class Presence:
         lacking, self._lacking = self._lacking, {}
         for channel in lacking:
             self._tell_all(channel)
+        if len(lacking) == sum(map(len, self._here.values())):
+            self._changed = {}  # as when a room wakes: nobody is left to whom it is news
         if self._changed:
             self._tell_changed(before)
 

@@ -119,7 +119,13 @@ class Router:
                 CORSMiddleware,
                 allow_origins=sorted(origins),
                 allow_methods=_METHODS,
-                allow_headers=["authorization", "content-type", "idempotency-key", "if-none-match"],
+                allow_headers=[
+                    "authorization",
+                    "content-type",
+                    "idempotency-key",
+                    "if-none-match",
+                    "last-event-id",
+                ],
                 expose_headers=["etag"],
             )
         return application
