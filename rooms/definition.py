@@ -162,6 +162,10 @@ class Room(Hooks):
         for type in cls.volatile:
             if reserved(type):
                 raise UsageError(f"{cls.__name__}.volatile: no client can send {type!r}")
+            if type in getattr(cls.machine, "events", ()):
+                raise UsageError(
+                    f"{cls.__name__}.volatile: the machine takes {type!r}, and would never get it"
+                )
         for name, function in cls.effects.items():
             if name == "send_to_room" or not inspect.iscoroutinefunction(function):
                 raise UsageError(

@@ -220,9 +220,11 @@ async def test_of_one_that_waits_to_be_let_in_only_the_latest_is_kept() -> None:
     assert [event["x"] for event in emitted(ann)] == [599]
 
 
-def test_a_type_that_no_client_can_send_is_refused_when_the_class_is_made() -> None:
+def test_a_type_that_can_not_be_volatile_is_refused_when_the_class_is_made() -> None:
     with pytest.raises(UsageError, match="no client can send"):
         type("Odd", (Counter,), {"volatile": ("room.joined",)})
+    with pytest.raises(UsageError, match="the machine takes 'increment'"):
+        type("Odd", (Counter,), {"volatile": ("increment",)})
     with pytest.raises(UsageError, match="a tuple of names"):
         type("Odd", (Counter,), {"volatile": "cursor"})
     with pytest.raises(UsageError, match="coexist or takeover"):
