@@ -92,6 +92,8 @@ class History:
     _told: dict[tuple[str, int], tuple[str, Any]] = field(default_factory=dict)
     _heard: set[tuple[str, str, int]] = field(default_factory=set)
     _elsewhere: list[tuple[str, str]] = field(default_factory=list)
+    _performed: dict[str, tuple[str, set[tuple[int, int]]]] = field(default_factory=dict)
+    _under_way: dict[tuple[str, int], str] = field(default_factory=dict)
     _asked: dict[str, dict[str, int]] = field(default_factory=dict)
     _changed: list[str] = field(default_factory=list)
     _highest: dict[str, int] = field(default_factory=dict)
@@ -180,6 +182,36 @@ class History:
         if (client, life, place) in self._heard:
             self._violated("heard twice", f"{client}: {entry}")
         self._heard.add((client, life, place))
+
+    def performed(self, session: str, key: str, entry: str, attempt: tuple[int, int]) -> None:
+        """A session begins to perform an effect of this key, for this entry: (epoch, number)."""
+        known, attempts = self._performed.setdefault(key, (entry, set()))
+        if known != entry:
+            self._violated("effect key", f"{key} is for {known}, and for {entry}")
+        if attempt in attempts:
+            self._violated("attempt twice", f"{key}, {entry}: {attempt}")
+        attempts.add(attempt)
+        before = self._under_way.get((session, attempt[0]), key)
+        if before != key:
+            self._violated("effects at once", f"{key} before {before} is done")
+        self._under_way[session, attempt[0]] = key
+
+    def done(self, session: str, attempt: tuple[int, int]) -> None:
+        """It has done what it began."""
+        self._under_way.pop((session, attempt[0]), None)
+
+    def handed(self, sent: Sequence[str], received: Sequence[str], *, all: bool) -> None:
+        """What a life of a session handed over to another session, and what that one received of
+        everybody. `all`: by now it must have it.
+        """
+        known = set(sent)
+        mine = [entry for entry in received if entry in known]
+        if len(set(mine)) < len(mine):
+            self._violated("handed twice", f"{[e for e, n in Counter(mine).items() if n > 1]}")
+        elif mine != [entry for entry in sent if entry in set(mine)]:
+            self._violated("handed in another order", f"{mine} of {list(sent)}")
+        if all and len(mine) < len(sent):
+            self._violated("not handed", f"{[entry for entry in sent if entry not in mine]}")
 
     def holds(self, client: str, view: dict[str, Any], expected: dict[str, Any]) -> None:
         """What a client sees in the end, and what it should, by name."""
@@ -292,6 +324,16 @@ class History:
         if not self._deleted:  # a session made anew may judge a repeat anew
             for changed in self._changed:
                 self._violated("two outcomes", changed)
+        keys: dict[str, set[str]] = defaultdict(set)
+        for key, (entry, _) in self._performed.items():
+            keys[entry].add(key)
+        for entry, several in keys.items():
+            if len(several) > 1 and not self._deleted:
+                self._violated("effect key", f"{entry} has the keys {sorted(several)}")
+        written = {parse(line).event for log in self._logs.values() for line in log}
+        for entry, _ in self._performed.values():
+            if entry not in written:
+                self._violated("effect undurable", entry)
         for seen in self._shown:
             self._check_shown(seen)
         for life, what in self._elsewhere:

@@ -52,6 +52,12 @@ def test_a_good_history_passes() -> None:
     history.committed("s", "i", 2, "g", 1, 3)
     history.ended(LIFE, ["a:1", "b:1>500", "b:1!500"], 90_000)
     history.holds("a", {"log": 1}, {"log": 1})
+    history.performed("s", "k", "b:1", (1, 1))
+    history.performed("s", "k", "b:1", (1, 2))
+    history.done("s", (1, 2))
+    history.performed("s", "l", "a:1", (1, 1))
+    history.handed(["x", "y"], ["x", "z", "y"], all=True)
+    history.handed(["x", "y"], ["y"], all=False)
     assert history.check() == []
 
 
@@ -256,6 +262,31 @@ def _heard_twice(history: History) -> None:
         history.heard("a", {"life": LIFE, "place": 1, "entry": "b:1"}, view("b:1"))
 
 
+def _one_key_for_two(history: History) -> None:
+    history.performed("s", "k", "a:1", (1, 1))
+    history.performed("s", "k", "a:2", (1, 2))
+
+
+def _two_keys_for_one(history: History) -> None:
+    history.performed("s", "k", "a:1", (1, 1))
+    history.performed("s", "l", "a:1", (1, 2))
+
+
+def _an_attempt_twice(history: History) -> None:
+    for _ in range(2):
+        history.performed("s", "k", "a:1", (1, 1))
+
+
+def _two_at_once(history: History) -> None:
+    history.performed("s", "k", "a:1", (1, 1))
+    history.performed("s", "l", "a:2", (1, 1))
+
+
+def _performed_in_vain(history: History) -> None:
+    history.performed("s", "k", "a:1", (1, 1))
+    history.ended(LIFE, [], 0)
+
+
 def _awake_otherwise(history: History) -> None:
     history.restored("s", {"context": {"log": ["a:1"]}}, {"context": {"log": []}})
 
@@ -304,6 +335,14 @@ def _awake_otherwise(history: History) -> None:
         ("epoch", _epoch_again),
         ("revision lost", _at_an_older_revision),
         ("restored", _awake_otherwise),
+        ("effect key", _one_key_for_two),
+        ("effect key", _two_keys_for_one),
+        ("attempt twice", _an_attempt_twice),
+        ("effects at once", _two_at_once),
+        ("effect undurable", _performed_in_vain),
+        ("handed twice", lambda history: history.handed(["a"], ["a", "a"], all=True)),
+        ("handed in another order", lambda h: h.handed(["a", "b"], ["b", "a"], all=True)),
+        ("not handed", lambda history: history.handed(["a", "b"], ["a", "c"], all=True)),
     ],
 )
 def test_a_bad_history_is_named(rule: str, make: Callable[[History], None]) -> None:

@@ -148,6 +148,8 @@ class SimLoop(asyncio.BaseEventLoop):
         self._now = 0.0
         self._selector = self  # what the base class asks to wait for sockets: see `select`
         self._kept: list[set[asyncio.Task[Any]]] = []
+        self.witness: Any = None
+        """Who writes down what rooms do to the world."""
         self.faults: list[dict[str, Any]] = []
         """What nobody handled."""
 

@@ -6,16 +6,23 @@ reads; its outcome says in which life of the session it was, and at which place.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rooms.definition import Room, reply
+from rooms.effects import effect, send_to_room
 from rooms.sync.views import everything, show
 from runtime import assign, emit, enqueue_actions, from_promise, setup
 from tests.sim.loop import passed
 
 if TYPE_CHECKING:
     from rooms.definition import Door
+    from rooms.effects import Attempt
     from rooms.sync.views import Viewer
+
+
+FAR: Final = "far"
+"""The session of a ledger that others hand things over to, and nobody visits."""
 
 
 def _entry(args: Any) -> str:
@@ -68,13 +75,43 @@ def _worked(args: Any, params: Any) -> dict[str, Any]:
     return {"log": [*args.context["log"], f"{args.event['output']}!{args.now}"]}
 
 
+def _begin_ring(args: Any, params: Any) -> dict[str, Any]:
+    return {"log": [*args.context["log"], f"{_entry(args)}~{args.now}"]}
+
+
+async def ring(room: Room, params: Any, attempt: Attempt) -> None:
+    """A durable effect: somebody writes down that it is performed, and may fail it."""
+    witness = getattr(asyncio.get_running_loop(), "witness", None)
+    if witness is not None:
+        witness.performs(f"{room.kind}/{room.id}", params["entry"], attempt)
+    await passed(0.02)
+    if witness is not None:
+        witness.performed(f"{room.kind}/{room.id}", attempt)
+
+
+def _rang(args: Any, params: Any) -> dict[str, Any]:
+    return {"log": [*args.context["log"], f"{args.event['params']['entry']}!{args.now}"]}
+
+
+def _hand_over(args: Any, params: Any) -> dict[str, Any]:
+    return {**_write(args, params), "handed": [*args.context["handed"], _handed(args)]}
+
+
+def _handed(args: Any) -> str:
+    return f"{args.context['life']} {_entry(args)}"
+
+
+def _receive(args: Any, params: Any) -> dict[str, Any]:
+    return {"received": [*args.context["received"], args.event["entry"]]}
+
+
 def _tell(args: Any, params: Any) -> dict[str, Any]:
     return {"type": "wrote", **_answer(args, params), "entry": _entry(args)}
 
 
 def _begin(args: Any) -> dict[str, Any]:
     life = f"{args.random.getrandbits(48):012x}"
-    return {"life": life, "log": [], "secrets": {}, "seats": {}}
+    return {"life": life, "log": [], "secrets": {}, "seats": {}, "handed": [], "received": []}
 
 
 def _seat(word: str) -> Any:
@@ -97,6 +134,27 @@ _ON: dict[str, Any] = {
     "fired": {"actions": assign(_fired)},
     "work": {"actions": [enqueue_actions(_begin_work), reply(_answer)]},
     "xstate.done.actor.*": {"actions": assign(_worked)},
+    "ring": {
+        "actions": [
+            assign(_begin_ring),
+            effect("ring", lambda args, params: {"entry": _entry(args)}),
+            reply(_answer),
+        ]
+    },
+    "room.effect.done": {
+        "guard": lambda args, params: args.event["name"] == "ring",
+        "actions": assign(_rang),
+    },
+    "hand": {
+        "actions": [
+            send_to_room(
+                "ledger", FAR, lambda args, params: {"type": "handed", "entry": _handed(args)}
+            ),
+            assign(_hand_over),
+            reply(_answer),
+        ]
+    },
+    "handed": {"actions": assign(_receive)},
 }
 
 _SEATS: dict[str, Any] = {
@@ -121,10 +179,11 @@ class Ledger(Room):
     sleep_after = 3_000
     grace = 5_000
     history = 12
+    effects: ClassVar[Any] = {"ring": ring}
 
     def allow_send(self, viewer: Viewer, event: Any, snapshot: Any) -> bool | str:
-        """Timers are the machine's own."""
-        return event["type"] != "fired" or "that is a timer's"
+        """Timers are the machine's own, and so is what other rooms hand over."""
+        return event["type"] not in ("fired", "handed") or "that is a timer's"
 
 
 class Draft(Ledger):

@@ -7,20 +7,24 @@ sees each of them caught; one that survives means that nothing would notice if i
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
 import orjson
 
 from client import link
+from rooms.effects import Attempt
 from rooms.errors import UnknownOutcome
-from rooms.host import marks, record, room, waking
+from rooms.host import courier, marks, record, room, waking
 from rooms.host.alarms import Alarms
+from rooms.host.ask import Delivery
 from rooms.host.clients import Clients
 from rooms.host.history import Keeps
 from rooms.host.journal import Journal
 from rooms.host.lease import Lease
 from rooms.host.links import Links
+from rooms.host.outbox import Entry, Outbox
 from rooms.host.seats import Seats
 from rooms.host.session import Session
 from rooms.host.teller import Teller
@@ -55,6 +59,9 @@ WEATHER: Final[dict[str, dict[str, Any]]] = {
         "pace": 2.0,
     },
     "acknowledged_repeat_refused": {"people": {"repeat": 8.0}, "network": 0.02, "store": 0.15},
+    "letters_not_numbered": {"machines": {"kill": 4.0}, "store_failures": 0.1, "pace": 0.25},
+    "effects_before_commit": {"store": 0.15, "store_failures": 0.1, "pace": 0.25},
+    "effects_at_once": {"store": 0.02, "pace": 0.25},
     "memory_level_sleeps_unstored": {
         "machines": {"drain": 1.0},
         "store_failures": 0.0,
@@ -379,6 +386,55 @@ def coroutines_not_started_again(swap: Any) -> None:
     """A room that wakes doesn't start what ran when it was lost."""
     begin = room.LiveRoom.begin
     swap(room.LiveRoom, "begin", lambda self, effects: begin(self, ()))
+
+
+# -------------------------------------------------------------------------------- what is owed
+
+
+@mutant
+def outbox_not_restored(swap: Any) -> None:
+    """A room that wakes knows nothing of what its session owes."""
+    swap(waking, "Outbox", lambda stored, **options: Outbox({}, **options))
+
+
+@mutant
+def effects_before_commit(swap: Any) -> None:
+    """Durable effects are performed before the commit that they stand in."""
+    proceed = room.LiveRoom._proceed
+
+    def perform(self: Any) -> None:
+        self._courier.see(self.session.outbox.entries)
+        proceed(self)
+
+    swap(room.LiveRoom, "_proceed", perform)
+
+
+@mutant
+def effect_keys_change(swap: Any) -> None:
+    """Each attempt at an effect has a key of its own."""
+    swap(
+        courier,
+        "Attempt",
+        lambda key, number, epoch: Attempt(f"{key}.{epoch}.{number}", number, epoch),
+    )
+
+
+@mutant
+def letters_not_numbered(swap: Any) -> None:
+    """A room takes every letter of another one for a new one."""
+    begin, letters = Delivery.__init__, count(1)
+
+    def renumber(self: Any, letter: Any) -> None:
+        begin(self, letter)
+        self.key, self.seq = f"{letter.generation} {next(letters)}", 1
+
+    swap(Delivery, "__init__", renumber)
+
+
+@mutant
+def effects_at_once(swap: Any) -> None:
+    """Effects of one name don't wait for each other."""
+    swap(Entry, "lane", property(lambda self: str(self.number)))
 
 
 # -------------------------------------------------------------------------------- who is here

@@ -28,6 +28,8 @@ EVENTS = {
     "mutter": 1.0,
     "arm": 2.0,
     "work": 1.0,
+    "ring": 1.0,
+    "hand": 1.0,
     "broken": 1.0,
     "fired": 0.3,
 }

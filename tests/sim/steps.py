@@ -139,7 +139,7 @@ async def _day(world: World) -> None:
         player.where = "table/a"
     await passed(1)
     for player in world.players:
-        player.tell("write", "whisper", "arm")
+        player.tell("write", "whisper", "arm", "ring", "hand")
     robot = Robot(world, "robot", "table/a")
     world.robots.append(robot)
     robot.do("write")
@@ -167,7 +167,7 @@ async def _day(world: World) -> None:
     eve.process.run(eve.reload)
     await passed(5)
     for server in list(world.servers):
-        ann.tell("write", "write")
+        ann.tell("write", "hand", "ring")
         await passed(0.1)
         if server.up:
             server.process.soon(server.drain)

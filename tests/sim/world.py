@@ -23,7 +23,7 @@ from tests.histories import History, Violation
 from tests.sim.bounds import exceeded, left
 from tests.sim.faults import Faults
 from tests.sim.loop import Process, SimLoop, passed
-from tests.sim.machines import Ledger, seen
+from tests.sim.machines import FAR, Ledger, seen
 from tests.sim.players import Player
 from tests.sim.robots import Robot
 from tests.sim.servers import Server
@@ -31,6 +31,7 @@ from tests.sim.store import WitnessedStore, run_now
 from tests.sim.watchers import Watcher
 
 if TYPE_CHECKING:
+    from rooms.effects import Attempt
     from rooms.host.room import LiveRoom
 
 PLAYERS = 3
@@ -71,6 +72,7 @@ class World:
         self.faults = Faults(self.dice)
         self.faults.force(weather)
         self.history = History(late=self._lateness())
+        self.loop.witness = self
         self.environment = Process(self.loop, "environment")
         self.store = WitnessedStore(self.loop, self.history, self.dice)
         self.pace = weather.get("pace") or self.dice.choice([0.25, 0.6, 2.0])
@@ -265,6 +267,20 @@ class World:
         if context is not None:
             self.history.ended(context["life"], context["log"], self.loop.now(), deleted=deleted)
             self._look_back(id, context)
+
+            far = self._stored(SessionId("ledger", FAR))
+            received = [] if far is None else far["received"]
+            self.history.handed(context["handed"], received, all=not deleted)
+
+    def performs(self, session: str, entry: str, attempt: Attempt) -> None:
+        """A room begins a durable effect; sometimes it fails."""
+        self.history.performed(session, attempt.key, entry, (attempt.epoch, attempt.number))
+        if self.faults.on and not self.faults.gentle and self.dice.random() < 0.2:
+            raise OSError("the bell is out of order")
+
+    def performed(self, session: str, attempt: Attempt) -> None:
+        """It has done it."""
+        self.history.done(session, (attempt.epoch, attempt.number))
 
     def _look_back(self, id: SessionId, context: Any) -> None:
         """Every revision that is to be kept can be shown, and lies on the way to the newest."""
