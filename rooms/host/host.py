@@ -24,7 +24,7 @@ from rooms.host.keeper import RoomKeeper
 from rooms.host.kinds import kind, viewer
 from rooms.host.links import Links
 from rooms.host.turn import Heard, Leave, Renewed, Wanted
-from rooms.link.protocol import Attach, Close, Detach, Hosted, Request, Said, Want
+from rooms.link.protocol import Attach, Close, Detach, Gathered, Hosted, Request, Said, Want
 from rooms.store.port import SessionId
 from rooms.sync import party
 
@@ -136,6 +136,8 @@ class Host:
                     self._detach(channel, moved=moved)
             case Request():
                 self._request(end, message)
+            case Gathered(name, session, epoch):
+                self._rooms.gatherings.answered(end, SessionId(name, session), epoch)
             case _:
                 logger.warning("a router said %s", type(message).__name__)
 
@@ -288,6 +290,7 @@ class Host:
 
     def _link_lost(self, end: End) -> None:
         """A router is gone, and with it all its connections."""
+        self._rooms.gatherings.lost(end)
         for channel in self._links.remove(end):
             self._detach(channel)
 

@@ -19,6 +19,7 @@ from rooms.errors import CloseCode, Closing, Fenced, StoreError, Unstorable
 from rooms.host.alarms import Alarms
 from rooms.host.ask import Ask, Delivery
 from rooms.host.gate import Gate
+from rooms.host.gathering import Gatherings
 from rooms.host.hooks import HookSession
 from rooms.host.lease import Lease
 from rooms.host.room import Claim
@@ -68,6 +69,7 @@ class RoomKeeper:
         weight: float,
     ) -> None:
         self.clock = clock
+        self.gatherings = Gatherings()
         self.gate = Gate(store)
         self.live: dict[SessionId, LiveRoom] = {}
         self._kinds = kinds
@@ -186,9 +188,14 @@ class RoomKeeper:
             for item in self._settled(id).items:
                 self._refuse(item, refused)
             return
+        hooked, epoch = isinstance(room.session, HookSession), room.claim.epoch
+        told = self._links.everybody(Live(id.kind, id.session, epoch, gather=hooked))
+        if hooked:
+            await self.gatherings.wait(id, epoch, told)
         self.live[id] = room
         waiting = self._settled(id)
-        self._links.everybody(Live(id.kind, id.session, room.claim.epoch))
+        if hooked:
+            waiting.let_in_first()
         try:
             room.begin(effects)
         except Exception as error:
@@ -484,6 +491,10 @@ class _Waiting:
         self.items: deque[Item | Ask] = deque()
         self.wanted = False
         self.pause: float = 0
+
+    def let_in_first(self) -> None:
+        """Put connections before all else."""
+        self.items = deque(sorted(self.items, key=lambda item: not isinstance(item, Enter)))
 
 
 class _Drop(NamedTuple):

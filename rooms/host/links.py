@@ -173,7 +173,8 @@ class Links:
             channel.end.send(Unheard(channel.number, item.message))
         channel.held.clear()
 
-    def everybody(self, message: Message) -> None:
-        """Send this to every router."""
+    def everybody(self, message: Message) -> list[End]:
+        """Send this to every router; to whom it went."""
         for end in self._ends:
             end.send(message)
+        return list(self._ends)

@@ -113,6 +113,18 @@ class Request(Message):
     operator: bool = False
 
 
+@dataclass(slots=True)
+class Gathered(Message):
+    """Every connection that this router has for the session is put before this incarnation of it:
+    the answer to a `Live` that asks for it.
+    """
+
+    tag: ClassVar[str] = "gathered"
+    kind: str
+    session: str
+    epoch: int
+
+
 # ------------------------------------------------------------------ host → router
 
 
@@ -158,12 +170,15 @@ class Unheard(Message):
 
 @dataclass(slots=True)
 class Live(Message):
-    """The session has an incarnation here: attach the channels you have for it."""
+    """The session has an incarnation here: attach the channels you have for it; and say when that
+    is done where it waits for them (`gather`).
+    """
 
     tag: ClassVar[str] = "live"
     kind: str
     session: str
     epoch: int
+    gather: bool = False
 
 
 @dataclass(slots=True)
@@ -266,6 +281,7 @@ _MESSAGES: tuple[type[Message], ...] = (
     Detach,
     Want,
     Request,
+    Gathered,
     Hosted,
     Leaving,
     Elsewhere,

@@ -24,6 +24,7 @@ from rooms.link.protocol import (
     Detach,
     Elsewhere,
     Fanout,
+    Gathered,
     Joined,
     Keep,
     Leaving,
@@ -247,8 +248,10 @@ class Routing:
                 channel = self._channels.get(number) or host.former.get(number)
                 if channel is not None:
                     channel.attach = replace(channel.attach, attachment=attachment)
-            case Live(kind, name, epoch):
+            case Live(kind, name, epoch, gather):
                 self._live(host, (kind, name), epoch)
+                if gather:
+                    host.send(Gathered(kind, name, epoch))
             case Asleep(kind, name, epoch):
                 self._asleep(host, (kind, name), epoch)
             case Elsewhere(number, address):

@@ -14,6 +14,7 @@ from rooms.app import App
 from rooms.definition import Room
 from rooms.errors import TooBig, UsageError
 from rooms.host.hooks import LONGEST
+from rooms.link.memory import pair
 from rooms.sync.views import everything, show
 from tests.rooms.host.machines import Counter
 from tests.rooms.host.stage import Stage
@@ -548,6 +549,67 @@ async def test_a_room_that_fails_to_start_refuses_who_waits_and_tries_again() ->
     ann = await on.connect("ann", "chat/x")
     assert ann.closing is None
     assert await storage(on) == {"started": 2}
+
+
+async def test_nothing_that_a_refused_commit_would_have_stored_is_seen() -> (
+    None
+):  # [HOOK2] [HOOK13]
+    on = await stage()
+    ann, bob = await on.connect("ann", "chat/x"), await on.connect("bob", "chat/x")
+    await ann.send("said", text=1)
+    ann.took(), bob.took()
+    on.store.fail_next(written=False)
+    await ann.send("said", text=2)
+    await on.advance(5_000)
+    assert [event["text"] for event in events(bob)] == [2], "said once, by the next incarnation"
+    assert (await storage(on))["count"] == 2
+
+
+@pytest.mark.parametrize("how", ["sleep", "drop"])
+@pytest.mark.parametrize("who", ["a request", "another router"])
+async def test_who_stayed_connected_misses_nothing_of_what_a_waking_room_says(  # [HOOK13]
+    how: str, who: str
+) -> None:
+    on = await stage()
+    ann, bob = await on.connect("ann", "chat/x"), await on.connect("bob", "chat/x")
+    await ann.send("said", text=1)
+    if how == "sleep":
+        await on.advance(60_000)
+        assert not on.awake("chat/x")
+    else:
+        on.store.fail_next(written=False)
+        with on.store.holding():
+            await ann.say("said", text=2)
+    ann.took(), bob.took()
+    if who == "a request":
+        on.ask("POST", "chat/x", {"type": "said", "text": 3})
+    else:
+        on.add_router()
+        eve = await on.connect("eve", "chat/x")
+        await eve.say("said", text=3)
+    await on.advance(5_000)
+    assert [event["text"] for event in events(bob)] == [3]
+    assert [event["text"] for event in events(ann)] == [3]
+
+
+async def test_a_router_that_doesnt_answer_is_waited_for_a_second() -> None:  # [HOOK13]
+    on = await stage()
+    await on.connect("ann", "chat/x")
+    await on.advance(60_000)
+    silent, end = pair()
+    on.host.serve(end)
+    silent.listen(lambda message: None, lambda: None)
+    asked = on.ask("POST", "chat/x", {"type": "said"})
+    await on.advance(999)
+    assert asked() is None
+    await on.advance(2)
+    assert asked() is not None
+    await on.advance(60_000)
+    asked = on.ask("POST", "chat/x", {"type": "said"})
+    await on.settle()
+    silent.close()
+    await on.settle()
+    assert asked() is not None, "a router that is lost isn't waited for"
 
 
 async def test_a_hook_that_runs_when_its_room_is_lost_has_done_nothing() -> None:  # [HOOK2]
