@@ -151,7 +151,7 @@ def _retry(options: argparse.Namespace) -> None:
     from rooms.inventory import named, retry
 
     id = named(options.session)
-    _operate(options, lambda operator: retry(operator, id, _say))
+    _operate(options, lambda operator: retry(operator, id, options.name, _say))
 
 
 def _delete(options: argparse.Namespace) -> None:
@@ -251,6 +251,7 @@ def _parser() -> argparse.ArgumentParser:
     for one in (show, send, watch, retry, delete):
         one.add_argument("session", metavar="KIND/SESSION")
     send.add_argument("event", metavar="EVENT", help='a type, or JSON: {"type": "bet", "chips": 5}')
+    retry.add_argument("name", metavar="NAME", nargs="?", help="only this effect or timer")
     for woken in (send, retry):
         woken.add_argument("--app", metavar="APP", help=f"where no server runs: {_APP}")
     for posing in (send, watch):

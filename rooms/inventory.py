@@ -65,9 +65,12 @@ async def show(operator: Operator, id: SessionId, say: Callable[[str], None]) ->
 # -------------------------------------------------------------------------------- acting
 
 
-async def retry(operator: Operator, id: SessionId, say: Callable[[str], None]) -> None:
-    """Have what failed for good tried again: durable effects and timers."""
-    answer = await operator.ask("POST", id, "/retry")
+async def retry(
+    operator: Operator, id: SessionId, name: str | None, say: Callable[[str], None]
+) -> None:
+    """Have what failed for good tried again: durable effects and timers, of this name or all."""
+    params = None if name is None else {"name": name}
+    answer = await operator.ask("POST", id, "/retry", params=params)
     say(f"{id}: {answer['retried']} tried again")
 
 

@@ -1,7 +1,7 @@
 """A payment that somebody has to approve: `rooms dev examples/payment`.
 
-The machine is `machine.py`, the bank that fails half of the time `bank.py`. Here is who may do what,
-and what performs the machine's effects: each call of the bank carries the effect's key.
+The machine is `machine.py`, the bank that fails half of the time `bank.py`. Here is who may do
+what, and what performs the machine's effects: each call of the bank carries the effect's key.
 """
 
 from __future__ import annotations
@@ -62,4 +62,4 @@ class Payment(Room):
         return True
 
 
-app = App(payment=Payment)
+app = App(payment=Payment, pages="web")

@@ -80,7 +80,7 @@ def _refused(
 ) -> str | None:
     if what == "debit" and _balance(db, account) + cents < 0:
         return "there isn't so much on the account"
-    if what == "debit" and _has(db, "refund", payment):
+    if what != "refund" and _has(db, "refund", payment):
         return "this payment was refunded"
     return None
 

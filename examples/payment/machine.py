@@ -23,10 +23,16 @@ class Request(TypedDict):
     cents: int
 
 
+class Word(TypedDict):
+    """An event that says all by its type."""
+
+
 def _note(args: Any, params: Any) -> dict[str, Any]:
     line = {"at": args.now, "what": params["what"]}
-    if args.event.get("sender"):
-        line["by"] = args.event["sender"]
+    event = args.event
+    why = event.get("error") or (event.get("output") or {}).get("declined")
+    more = {"by": event.get("sender"), "why": why}
+    line.update({name: value for name, value in more.items() if value})
     return {"log": [*args.context["log"], line]}
 
 
@@ -62,7 +68,7 @@ def bank(name: str, **transitions: Any) -> dict[str, Any]:
 
 
 machine = setup(
-    events={"request": Request},
+    events={"request": Request, **dict.fromkeys(("confirm", "cancel", "approve", "reject"), Word)},
     actions={
         "begin": assign(_begin),
         "note": assign(_note),
@@ -138,7 +144,7 @@ machine = setup(
                 "entry": "refund",
                 "on": bank(
                     "refund",
-                    done="refunded",
+                    done={"target": "refunded"},
                     failed={"actions": note("the refund failed: an operator has to look")},
                 ),
             },

@@ -54,7 +54,9 @@ class Administration:
                 self._send(asked, id, request)
                 return
             if request.session and (request.method, request.path) == ("POST", "/retry"):
-                await self._retry(Retry(end, request.request, OPERATOR, create=False), id)
+                retry = Retry(end, request.request, OPERATOR, create=False)
+                retry.name = request.params.get("name")
+                await self._retry(retry, id)
                 return
             if request.session:
                 status, body = await self._session(id, request)

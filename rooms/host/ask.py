@@ -146,10 +146,13 @@ class Visit(Ask):
 
 
 class Retry(Ask):
-    """An operator's wish: try again what failed for good. `count` is how much that was."""
+    """An operator's wish: try again what failed for good, of this `name` where one is given.
+    `count` is how much that was.
+    """
 
-    __slots__ = ("count",)
+    __slots__ = ("count", "name")
     count: int
+    name: str | None
 
     def answer(self, audience: Audience, outcome: Outcome | None, now: int) -> None:
         """Say how much it was."""

@@ -1,9 +1,9 @@
 """The courier: performs a session's durable effects, each lane in order, one at a time.
 
-In: the entries of the outbox, once they are durable. Out: `Performed` for the room's mailbox, when
-an attempt has ended. The next entry of a lane is begun when the end of the one before it is durable
-too, so that a crash never repeats an earlier effect after a later one. What is due is
-`rooms/host/outbox.py`'s to say.
+In: the entries of the outbox, once they are durable. Out, for the room's mailbox: `Begin` before an
+attempt that isn't counted yet, `Performed` when one has ended. The next entry of a lane is begun
+when the end of the one before it is durable too, so that a crash never repeats an earlier effect
+after a later one. What is due is `rooms/host/outbox.py`'s to say.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rooms.effects import Attempt
 from rooms.errors import Closing
 from rooms.host.neighbours import Letter
 from rooms.host.outbox import heads
-from rooms.host.turn import Performed
+from rooms.host.turn import Begin, Performed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -39,7 +39,7 @@ class Courier:
     """Performs for one incarnation of a session.
 
     `deliver` takes a letter to another session and gives its outcome; it raises Closing when it
-    can't, with a code that says whether to come back. `report` gets what became of each attempt.
+    can't, with a code that says whether to come back. `report` gets what becomes of each attempt.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Courier:
         *,
         clock: Clock,
         deliver: Callable[[SessionId, Letter], Awaitable[Outcome]],
-        report: Callable[[Performed], None],
+        report: Callable[[Begin | Performed], None],
     ) -> None:
         self._room = room
-        self._limit = outbox.attempts
         self._generation = outbox.generation
+        self._life = outbox.life
         self._id = id
         self._epoch = epoch
         self._clock = clock
@@ -92,8 +92,11 @@ class Courier:
         self._begun = {lane: one for lane, one in self._begun.items() if waiting.get(lane) is one}
         for lane, entry in waiting.items():
             if lane in self._begun:
-                continue  # it runs, or its end isn't durable yet
-            if entry.due <= now:
+                continue  # it runs, or what was reported of it isn't durable yet
+            if entry.due <= now and entry.to is None and entry.begun != self._life:
+                self._begun[lane] = entry
+                self._report(Begin(entry))
+            elif entry.due <= now:
                 self._begun[lane] = entry
                 task = asyncio.get_running_loop().create_task(self._attempt(entry))
                 self._running.add(task)
@@ -116,14 +119,12 @@ class Courier:
         self._report(performed)
 
     async def _perform(self, entry: Entry) -> Performed:
-        if entry.attempts >= self._limit:  # the last one was interrupted
-            return Performed(entry, "failed", "it was interrupted too often")
         if entry.to is not None:
             return await self._send(entry, entry.to)
         function = self._room.effects.get(entry.name)
         if function is None:
             return Performed(entry, "failed", f"the room has no effect {entry.name!r}")
-        attempt = Attempt(entry.key, entry.attempts + 1, self._epoch)
+        attempt = Attempt(entry.key, entry.attempts, self._epoch)
         params = orjson.loads(orjson.dumps(entry.params))  # theirs to change
         output = await function(self._room, params, attempt)
         return Performed(entry, "done", orjson.loads(orjson.dumps(output)))

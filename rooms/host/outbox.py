@@ -46,8 +46,11 @@ class Entry:
     """One effect that is owed.
 
     `number` gives the order; `key` stays the same for as long as the effect is owed. `actor` is the
-    address of who declared it; `made` and `due` are times (ms); `attempts` is how many were begun
-    and came to nothing, `error` what the last of them said, `dead` since when nobody tries (ms).
+    address of who declared it; `made` and `due` are times (ms); `attempts` is how many were begun,
+    for an event to another room how many failed; `error` what the last of them said, `dead` since
+    when nobody tries (ms). `begun` is the life in which the newest attempt was counted, 0 when
+    that has ended: an attempt is counted before it is begun, so that an effect that brings its host
+    down doesn't do so for ever.
     """
 
     number: int
@@ -58,6 +61,7 @@ class Entry:
     made: int
     due: int
     attempts: int = 0
+    begun: int = 0
     error: str | None = None
     dead: int | None = None
 
@@ -80,6 +84,7 @@ class Outbox:
     Args:
         stored: as the store has it.
         generation: the session's, which makes keys that are no other session's.
+        life: a number that no other incarnation of the session has, by chance.
         effects: the names of effects that the room has functions for.
         attempts: after how many an effect is a dead letter.
         roll: a number from 0 to 1, by chance.
@@ -90,12 +95,14 @@ class Outbox:
         stored: Mapping[str, bytes],
         *,
         generation: str,
+        life: int,
         effects: Container[str],
         attempts: int,
         roll: Callable[[], float],
     ) -> None:
         self.generation = generation
-        self.attempts = attempts
+        self.life = life
+        self._attempts = attempts
         self._effects = effects
         self._roll = roll
         self._changed: dict[str, bytes | None] = {}
@@ -132,7 +139,7 @@ class Outbox:
         """Owe the effects that a step declared. `refuse` had nothing against them."""
         for effect in _durable(effects):
             name, params = self._read(effect)
-            self._put(Entry(0, "", name, params, effect.actor, now, now))
+            self._put(self._first(Entry(0, "", name, params, effect.actor, now, now)))
 
     def _read(self, effect: Declared) -> tuple[str, Json]:
         """The name and params of an effect, as plain data. Raises UsageError, Unstorable."""
@@ -151,7 +158,14 @@ class Outbox:
             raise UsageError(f"the room has no effect {plain['name']!r}: add it to its `effects`")
         return plain["name"], plain["params"]
 
-    # ------------------------------------------------------------------ how attempts end
+    # ------------------------------------------------------------------ attempts
+
+    def begin(self, entry: Entry) -> bool:
+        """Another attempt is to be begun, once this is stored. False: there were too many."""
+        if entry.attempts >= self._attempts:
+            return False
+        self._replace(replace(entry, attempts=entry.attempts + 1, begun=self.life))
+        return True
 
     def settle(self, entry: Entry) -> None:
         """It was performed: nothing is owed any more."""
@@ -163,39 +177,32 @@ class Outbox:
 
         Returns whether it is one now.
         """
-        attempts = entry.attempts + 1
-        dead = final or attempts >= self.attempts
+        attempts = entry.attempts + (entry.to is not None)
+        dead = now if final or attempts >= self._attempts else None
         due = now + self._less(wait_after(attempts))
-        self._replace(
-            replace(entry, attempts=attempts, error=error, due=due, dead=now if dead else None)
-        )
-        if dead:
+        self._replace(replace(entry, attempts=attempts, begun=0, error=error, due=due, dead=dead))
+        if dead is not None:
             self._bury()
-        return dead
+        return dead is not None
 
     def postpone(self, entry: Entry, error: str, now: int) -> None:
         """Another room is out of reach: it is tried again, the later the longer that is so."""
         wait = min(max(wait_after(1), now - entry.made), LONGEST_SEARCH)
         self._replace(replace(entry, error=error, due=now + self._less(wait)))
 
-    def interrupted(self, now: int) -> None:
-        """A crash ended what was being performed: whatever may have been counts as an attempt, so
-        that an effect that brings its host down doesn't do so for ever.
+    def retry(self, name: str | None, now: int) -> int:
+        """Try the dead letters of this name again from now on, effects and timers; all of them for
+        None. Returns how many there are.
         """
-        for entry in heads(self.entries).values():
-            if entry.due <= now and entry.to is None:
-                due = now + self._less(wait_after(entry.attempts + 1))
-                self._replace(
-                    replace(entry, attempts=entry.attempts + 1, error="interrupted", due=due)
-                )
-
-    def retry(self, now: int) -> int:
-        """Try every dead letter and failed timer again, from now on. Returns how many there are."""
-        dead = [entry for entry in self.entries.values() if entry.dead is not None]
+        dead = [
+            entry
+            for entry in self.entries.values()
+            if entry.dead is not None and name in (None, entry.name)
+        ]
         for entry in dead:  # under a new number: the other room may have settled later ones
             self.settle(entry)
-            self._put(replace(entry, made=now, due=now, attempts=0, dead=None))
-        return len(dead) + self.timers.retry(now)
+            self._put(self._first(replace(entry, made=now, due=now, dead=None)))
+        return len(dead) + self.timers.retry(name, now)
 
     # ------------------------------------------------------------------ what is owed
 
@@ -216,6 +223,11 @@ class Outbox:
         return changed
 
     # ------------------------------------------------------------------ small things
+
+    def _first(self, entry: Entry) -> Entry:
+        """Its first attempt is counted with the commit that writes it."""
+        own = entry.to is None
+        return replace(entry, attempts=int(own), begun=self.life if own else 0)
 
     def _put(self, entry: Entry) -> None:
         self._count += 1

@@ -93,9 +93,15 @@ class Retries:
             del self._failed[key]
             self._changed[key] = None
 
-    def retry(self, now: int) -> int:
-        """Try those that were given up again. Returns how many there are."""
-        dead = [(key, one) for key, one in self._failed.items() if one.dead is not None]
+    def retry(self, name: str | None, now: int) -> int:
+        """Try those with this id again that were given up; all for None. Returns how many there
+        are.
+        """
+        dead = [
+            (key, one)
+            for key, one in self._failed.items()
+            if one.dead is not None and name in (None, one.timer)
+        ]
         for key, one in dead:
             self._put(key, replace(one, next=now, attempts=0, dead=None))
         return len(dead)

@@ -20,6 +20,7 @@ from rooms.host.scale import REPLY
 from rooms.host.turn import (
     Again,
     Answered,
+    Begin,
     Delivered,
     Denied,
     Enter,
@@ -124,10 +125,12 @@ class Session:
                 self._enter(channel, turn, now)
             case Leave(channel):
                 self._leave(channel, turn, now)
+            case Begin(entry):
+                self._begin(entry, turn, now)
             case Performed():
                 self._performed(item, turn, now)
             case Retry():
-                item.count = self.outbox.retry(now)
+                item.count = self.outbox.retry(item.name, now)
                 turn.told.append(Answered(item, None))
             case Delivery():
                 self._once(item, turn, now)
@@ -404,6 +407,13 @@ class Session:
         self._count(None, now)
         self.outbox.add(effects, now)
         turn.deeds.append((effects, self.snapshot))
+
+    def _begin(self, entry: Entry, turn: Turn, now: int) -> None:
+        """An effect is due again."""
+        known = self.outbox.entries.get(entry.number) is entry
+        if known and not self.outbox.begin(entry):
+            interrupted = Performed(entry, "failed", "it was interrupted too often")
+            self._performed(interrupted, turn, now)
 
     def _performed(self, performed: Performed, turn: Turn, now: int) -> None:
         """An attempt at a durable effect has ended; the machine hears of it, if it wants to."""

@@ -68,6 +68,12 @@ class Delivered(NamedTuple):
     event: Event
 
 
+class Begin(NamedTuple):
+    """An effect of the outbox is due for another attempt, which is to be counted first."""
+
+    entry: Entry
+
+
 class Performed(NamedTuple):
     """An attempt at an effect of the outbox has ended.
 
@@ -80,7 +86,7 @@ class Performed(NamedTuple):
     value: Json
 
 
-Item = Enter | Leave | Heard | Wanted | Renewed | Delivered | Performed
+Item = Enter | Leave | Heard | Wanted | Renewed | Delivered | Begin | Performed
 """What waits in a mailbox; `Ask` (plain HTTP) waits there too."""
 
 

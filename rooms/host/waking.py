@@ -60,6 +60,7 @@ def awaken(
     outbox = Outbox(
         {} if record is None else record.outbox,
         generation=claim.generation,
+        life=int.from_bytes(chance(6), "big"),
         effects=room.effects,
         attempts=room.effect_attempts,
         roll=lambda: int.from_bytes(chance(4), "big") / 2**32,
@@ -100,8 +101,6 @@ def awaken(
         )
         if asleep_since is not None:
             outbox.timers.shift(now - asleep_since)
-        if activation is None:
-            outbox.interrupted(now)
         seats.restore(record.seats, now, slept=activation is not None)
         marks = Marks(record.marks)
     else:

@@ -119,8 +119,8 @@ async def test_dead_letters_are_tried_again_by_whoever_has_the_machine(tmp_path:
     await store.close()
     async with operator(Settings(store=f"sqlite:///{path}"), kinds={"light": kind}) as able:
         with pytest.raises(UsageError, match="the App has no kind"):
-            await inventory.retry(able, SessionId("dark", "one"), lines.append)
-        await inventory.retry(able, ONE, lines.append)
+            await inventory.retry(able, SessionId("dark", "one"), None, lines.append)
+        await inventory.retry(able, ONE, "x", lines.append)
     assert lines == ["light/one: 0 tried again"]
 
 

@@ -182,6 +182,7 @@ class Stage:
         body: Json = None,
         *,
         who: str = "ann",
+        role: str = "player",
         path: str = "",
         create: bool = True,
         params: dict[str, str] | None = None,
@@ -189,7 +190,8 @@ class Stage:
     ) -> Answer:
         """A plain HTTP request, answered at this moment."""
         asked = self.ask(
-            method, room, body, who=who, path=path, create=create, params=params, headers=headers
+            method, room, body, who=who, role=role, path=path, create=create, params=params,
+            headers=headers,
         )
         await self.settle()
         answer = asked()
@@ -203,6 +205,7 @@ class Stage:
         body: Json = None,
         *,
         who: str = "ann",
+        role: str = "player",
         path: str = "",
         create: bool = True,
         params: dict[str, str] | None = None,
@@ -220,7 +223,7 @@ class Stage:
             params=params or {},
             headers={"content-type": "application/json", **(headers or {})},
             body=body if isinstance(body, bytes) else json.dumps(body).encode(),
-            viewer={"id": who, "role": "player", "claims": {}},
+            viewer={"id": who, "role": role, "claims": {}},
             token=None,
             create=create,
         )

@@ -281,12 +281,12 @@ async def test_a_crash_between_the_end_and_its_commit_tells_the_machine_once() -
     assert [event["output"] for event in again.view["context"]["heard"]] == ["second"]
 
 
-async def test_a_restart_isnt_an_attempt() -> None:  # [OUTBOX4]
+async def test_an_attempt_that_a_restart_ended_counts() -> None:  # [OUTBOX4]
     on, ann = await opened()
     await ann.send("buy", n=1)
     await on.restart()
     await on.settle()
-    assert [call.attempt.number for call in CALLS] == [1, 1]
+    assert [call.attempt.number for call in CALLS] == [1, 2]
 
 
 async def test_one_that_brings_its_host_down_doesnt_for_ever() -> None:  # [OUTBOX4] [OUTBOX5]
@@ -297,7 +297,7 @@ async def test_one_that_brings_its_host_down_doesnt_for_ever() -> None:  # [OUTB
         await on.advance(400_000)
     assert len(CALLS) == 8
     (entry,) = await dead(on)
-    assert entry["attempts"] == 9
+    assert entry["attempts"] == 8
     assert "interrupted" in entry["error"]
 
 
@@ -438,7 +438,23 @@ async def test_what_an_operator_sees_and_retries() -> None:  # [ADMIN8] [OUTBOX5
     assert status == 200
     (entry,) = shown_to_them["outbox"]
     assert (entry["name"], entry["error"]) == ("charge", "OSError: busy")
-    assert await on.operated("POST", AT, "/retry") == (200, {"retried": 1})
+    other = await on.operated("POST", AT, "/retry", params={"name": "ship"})
+    assert other == (200, {"retried": 0})
+    its_own = await on.operated("POST", AT, "/retry", params={"name": "charge"})
+    assert its_own == (200, {"retried": 1})
     assert await on.operated("POST", AT, "/retry") == (200, {"retried": 0})
     assert (await on.operated("POST", "shop/none", "/retry"))[0] == 404
     assert (await on.operated("POST", "none/x", "/retry"))[0] == 422
+
+
+async def test_one_that_waits_through_crashes_keeps_its_attempts() -> None:  # [OUTBOX4]
+    on, ann = await opened()
+    await ann.send("buy", n=1)
+    for attempt in range(5):  # then it is at least 8 s until the next
+        CALLS[attempt].end.set_exception(OSError("busy"))
+        await on.advance(20_000 if attempt < 4 else 0)
+    for _ in range(3):
+        await on.crash()
+        await on.advance(1_000)
+    await on.advance(20_000)
+    assert [call.attempt.number for call in CALLS] == [1, 2, 3, 4, 5, 6]
