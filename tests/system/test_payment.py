@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 SECRET = "a secret of at least 32 characters."
-PAYMENTS = 8
+PAYMENTS = 6
 KILLS = 10
 CENTS = 7_00
 ENDS = {"succeeded", "refunded"}
