@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from rooms.store.port import SessionId
 
 logger = logging.getLogger(__name__)
-
-MAX_ERROR: Final = 500
-"""How much of an error's text is kept (characters)."""
 
 
 class Courier:
@@ -115,7 +112,7 @@ class Courier:
                 raise
             logger.warning("%s: effect %r failed: %r", self._id, entry.name, error)
             logger.debug("%s: where it failed", self._id, exc_info=error)
-            performed = Performed(entry, "failed", _text(error))
+            performed = Performed(entry, "failed", f"{type(error).__name__}: {error}")
         self._report(performed)
 
     async def _perform(self, entry: Entry) -> Performed:
@@ -140,7 +137,3 @@ class Courier:
         if outcome.word == "rejected":
             return Performed(entry, "rejected", outcome.reason)
         return Performed(entry, "done", outcome.result)
-
-
-def _text(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:MAX_ERROR]

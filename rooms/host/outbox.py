@@ -16,7 +16,7 @@ import orjson
 
 from rooms.effects import EFFECT, SEND
 from rooms.errors import BadMessage, Unstorable, UsageError
-from rooms.host.retries import Retries, wait_after
+from rooms.host.retries import MAX_ERROR, Retries, wait_after
 from rooms.store.port import SessionId
 from rooms.sync import messages
 from runtime import Declared
@@ -180,7 +180,9 @@ class Outbox:
         attempts = entry.attempts + (entry.to is not None)
         dead = now if final or attempts >= self._attempts else None
         due = now + self._less(wait_after(attempts))
-        self._replace(replace(entry, attempts=attempts, begun=0, error=error, due=due, dead=dead))
+        self._replace(
+            replace(entry, attempts=attempts, begun=0, error=error[:MAX_ERROR], due=due, dead=dead)
+        )
         if dead is not None:
             self._bury()
         return dead is not None
@@ -188,7 +190,7 @@ class Outbox:
     def postpone(self, entry: Entry, error: str, now: int) -> None:
         """Another room is out of reach: it is tried again, the later the longer that is so."""
         wait = min(max(wait_after(1), now - entry.made), LONGEST_SEARCH)
-        self._replace(replace(entry, error=error, due=now + self._less(wait)))
+        self._replace(replace(entry, error=error[:MAX_ERROR], due=now + self._less(wait)))
 
     def retry(self, name: str | None, now: int) -> int:
         """Try the dead letters of this name again from now on, effects and timers; all of them for

@@ -20,6 +20,8 @@ ATTEMPTS: Final = 8
 """After how many attempts a timer is a dead letter."""
 FIRST_WAIT: Final = 1_000
 LONGEST_WAIT: Final = 300_000
+MAX_ERROR: Final = 500
+"""How much of an error's text is kept (characters)."""
 
 
 def wait_after(attempts: int) -> int:
@@ -80,7 +82,7 @@ class Retries:
             due=timer.due,
             next=now + wait_after(attempts),
             attempts=attempts,
-            error=error,
+            error=error[:MAX_ERROR],
             dead=now if attempts >= ATTEMPTS else None,
         )
         self._put(key, failed)

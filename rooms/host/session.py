@@ -17,6 +17,7 @@ from rooms.host.clients import Client, Clients, client_key
 from rooms.host.journal import Moment
 from rooms.host.marks import ACCEPTED, IGNORED, MAX_MARKS, Outcome
 from rooms.host.scale import REPLY
+from rooms.host.settling import Settling
 from rooms.host.turn import (
     Again,
     Answered,
@@ -39,7 +40,6 @@ from rooms.host.turn import (
 from rooms.sync import conversation as talk
 from rooms.sync import messages
 from runtime import Declared
-from runtime.statechart.events import matches_descriptor
 from runtime.system import OUTSIDE
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from rooms.definition import Room
     from rooms.host.links import Channel
     from rooms.host.marks import Marks
-    from rooms.host.outbox import Entry, Outbox
+    from rooms.host.outbox import Outbox
     from rooms.host.scale import Scale
     from rooms.host.seats import Seats
     from rooms.host.turn import Item, Turn
@@ -62,10 +62,6 @@ MAX_TIMERS: Final = 64
 """How many due timers one turn fires."""
 FORGET_EVERY: Final = 3_600_000
 """How often a room that stays awake looks for clients to forget (ms)."""
-MAX_ERROR: Final = 500
-"""How much of a timer's error is kept (characters)."""
-DONE: Final = "room.effect.done"
-FAILED: Final = "room.effect.failed"
 TOO_OLD: Final = "what you sent is too old to be safe: it may have been handled before"
 _NOTHING: Final[dict[str, bytes | None]] = {}
 
@@ -103,6 +99,9 @@ class Session:
         self.seats = seats
         self.marks = marks
         self.outbox = outbox
+        self._settling = Settling(
+            self.name, outbox, step=self._step, actor=lambda address: self.snapshot.actor(address)
+        )
         self.clients = Clients(marks)
         self.past: list[Moment] | None = [] if keeps_past else None
         self._system = system
@@ -125,10 +124,8 @@ class Session:
                 self._enter(channel, turn, now)
             case Leave(channel):
                 self._leave(channel, turn, now)
-            case Begin(entry):
-                self._begin(entry, turn, now)
-            case Performed():
-                self._performed(item, turn, now)
+            case Begin() | Performed():
+                self._settling.handle(item, turn, now)
             case Retry():
                 item.count = self.outbox.retry(item.name, now)
                 turn.told.append(Answered(item, None))
@@ -269,6 +266,12 @@ class Session:
             kind = None if event is None else event["type"]
             self.past.append(Moment(self.revision, now, kind, self.snapshot))
 
+    def begun(self, effects: tuple[Effect, ...], turn: Turn, now: int) -> None:
+        """Restoring the session has changed it: what was interrupted has failed."""
+        self._count(None, now)
+        self.outbox.add(effects, now)
+        turn.deeds.append((effects, self.snapshot))
+
     def forget(self, now: int) -> None:
         """Forget clients that weren't seen for long, except those that are here."""
         self._forgot = now
@@ -400,60 +403,6 @@ class Session:
             case _:
                 pass  # it is being handled: one answer for both
 
-    # ------------------------------------------------------------------ durable effects
-
-    def begun(self, effects: tuple[Effect, ...], turn: Turn, now: int) -> None:
-        """Restoring the session has changed it: what was interrupted has failed."""
-        self._count(None, now)
-        self.outbox.add(effects, now)
-        turn.deeds.append((effects, self.snapshot))
-
-    def _begin(self, entry: Entry, turn: Turn, now: int) -> None:
-        """An effect is due again."""
-        known = self.outbox.entries.get(entry.number) is entry
-        if known and not self.outbox.begin(entry):
-            interrupted = Performed(entry, "failed", "it was interrupted too often")
-            self._performed(interrupted, turn, now)
-
-    def _performed(self, performed: Performed, turn: Turn, now: int) -> None:
-        """An attempt at a durable effect has ended; the machine hears of it, if it wants to."""
-        entry, ending, value = performed
-        outbox = self.outbox
-        if outbox.entries.get(entry.number) is not entry:
-            return
-        if ending == "unreachable":
-            outbox.postpone(entry, value, now)
-            return
-        if ending == "done":
-            error = self._tell_effect(entry, DONE, {"output": value}, turn, now)
-            if error is None:
-                outbox.settle(entry)
-                return
-            value = f"handling what it did failed: {error!r}"[:MAX_ERROR]
-        elif ending == "rejected" and self._hears(entry, FAILED):
-            error = self._tell_effect(entry, FAILED, {"error": value}, turn, now)
-            if error is None:
-                outbox.settle(entry)
-                return
-        if outbox.fail(entry, value, now, final=ending == "rejected"):
-            logger.error("%s: effect %r failed for good: %s", self.name, entry.name, value)
-            if ending != "rejected":
-                self._tell_effect(entry, FAILED, {"error": value}, turn, now)
-
-    def _tell_effect(
-        self, entry: Entry, type: str, more: dict[str, Json], turn: Turn, now: int
-    ) -> Exception | None:
-        """Tell whoever declared an effect what became of it, if they name that event."""
-        if not self._hears(entry, type):
-            return None
-        event = {"type": type, "name": entry.name, "params": entry.params, "key": entry.key, **more}
-        return self._step(event, turn, now, target=entry.actor or None)
-
-    def _hears(self, entry: Entry, type: str) -> bool:
-        machine = getattr(self.snapshot.actor(entry.actor), "machine", None)
-        named = getattr(machine, "events", ())
-        return any(word != "*" and matches_descriptor(type, word) for word in named)
-
     def _post(self, ask: Ask, client: Client | None, event: Event, turn: Turn, now: int) -> None:
         """A plain request's event; with a key it is a client's, and settled once."""
         self._posted(ask, client, self._event(ask.viewer, event, None, turn, now), turn, now)
@@ -498,7 +447,7 @@ class Session:
 
     def _retry(self, timer: Timer, error: Exception, now: int) -> None:
         """A timer whose event failed comes again, or is given up."""
-        retry = self.outbox.timers.fail(timer, f"{error!r}"[:MAX_ERROR], now)
+        retry = self.outbox.timers.fail(timer, repr(error), now)
         log = logger.warning if retry.dead is None else logger.error
         log("%s: timer %r failed, attempt %d: %r", self.name, timer.id, retry.attempts, error)
 

@@ -190,7 +190,14 @@ class Stage:
     ) -> Answer:
         """A plain HTTP request, answered at this moment."""
         asked = self.ask(
-            method, room, body, who=who, role=role, path=path, create=create, params=params,
+            method,
+            room,
+            body,
+            who=who,
+            role=role,
+            path=path,
+            create=create,
+            params=params,
             headers=headers,
         )
         await self.settle()
