@@ -50,7 +50,7 @@ class Http:
         """`/rooms/{kind}/{session}[/…]`: the host answers."""
         path = request.path_params
         try:
-            if wants_stream(request):
+            if _wants_stream(request):
                 return self._stream(request)
             admission = self._admissions.admit(
                 path["kind"], path["session"], request.query_params, request.headers, socket=False
@@ -144,7 +144,7 @@ class Http:
             self._routing.abandon(asked.request)
 
 
-def wants_stream(request: HttpRequest) -> bool:
+def _wants_stream(request: HttpRequest) -> bool:
     """Whether this asks for server-sent events of a room."""
     return (
         request.method == "GET"
