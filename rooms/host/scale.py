@@ -113,12 +113,13 @@ class Scale:
         grows = size > self._size
         if grows and size > self._max_state:
             raise TooBig("state", size, self._max_state)
-        widest = self._widest + (size - self._size if grows else 0)
-        if size > self._max_view and widest > self._max_view * 7 // 8:
-            widest = self._widest_of(snapshot)
-            if grows and widest > self._max_view:
-                raise TooBig("view", widest, self._max_view)
-        return min(widest, size)
+        widest = min(self._widest + (size - self._size if grows else 0), size)
+        if widest <= self._max_view * 7 // 8:
+            return widest
+        widest = self._widest_of(snapshot)
+        if grows and widest > self._max_view:
+            raise TooBig("view", widest, self._max_view)
+        return widest
 
 
 def _check_told(effects: Iterable[Effect]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.rooms.host.stage import Tab
 
 DUMPS: list[int] = []
+VIEWS: list[int] = []
 
 
 def _put(args: Any, params: Any) -> dict[str, Any]:
@@ -58,6 +59,7 @@ class Hidden(Shelf):
     """Nobody sees the texts, until it is open: only their own."""
 
     def view(self, snapshot: Any, viewer: Viewer) -> Any:
+        VIEWS.append(1)
         texts, shown = snapshot.context["texts"], snapshot.context["open"]
         return show(snapshot, context={"all": texts if shown else {}, "own": texts.get(viewer.id)})
 
@@ -133,6 +135,19 @@ async def test_far_from_it_a_commit_costs_one_look() -> None:  # [SIZE1]
     for n in range(10):
         await put(ann, n)
     assert len(DUMPS) == 10
+
+
+async def test_a_large_state_with_small_views_costs_no_more_looks() -> None:  # [SIZE2]
+    on = await stage()
+    ann = await on.connect("ann", "shelf/x")
+    for n in range(10):
+        await put(ann, 4_700, str(n))  # on both sides of what a view may have
+    DUMPS.clear()
+    VIEWS.clear()
+    for n in range(10):
+        await put(ann, 4_700 + n, "0")
+    assert len(DUMPS) < 10  # it is stored as what changed
+    assert len(VIEWS) == 10
 
 
 async def test_what_is_too_big_already_may_shrink() -> None:  # [SIZE1]
