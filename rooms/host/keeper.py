@@ -189,13 +189,15 @@ class RoomKeeper:
                 self._refuse(item, refused)
             return
         hooked, epoch = isinstance(room.session, HookSession), room.claim.epoch
-        told = self._links.everybody(Live(id.kind, id.session, epoch, gather=hooked))
         if hooked:
+            told = self._links.everybody(Live(id.kind, id.session, epoch, gather=True))
             await self.gatherings.wait(id, epoch, told)
         self.live[id] = room
         waiting = self._settled(id)
         if hooked:
             waiting.let_in_first()
+        else:
+            self._links.everybody(Live(id.kind, id.session, epoch))
         try:
             room.begin(effects)
         except Exception as error:
