@@ -12,7 +12,7 @@ from .observers import Subscription
 
 if TYPE_CHECKING:
     from .observers import Observer
-    from .statechart.nodes import Transition
+    from .statechart.plan import Plan
     from .statechart.scope import Event
 
 #: `@xstate.actor`, `.event`, `.snapshot`, `.microstep` or `.action`, with XState's fields.
@@ -49,11 +49,9 @@ class Inspector:
             {"type": "@xstate.snapshot", "actorRef": actor, "event": event, "snapshot": snapshot}
         )
 
-    def microstep(
-        self, actor: Any, snapshot: Any, event: Event, transitions: tuple[Transition, ...]
-    ) -> None:
+    def microstep(self, actor: Any, snapshot: Any, event: Event, plan: Plan | None) -> None:
         """A machine has taken one microstep: not told of the one that enters the root."""
-        if transitions is snapshot.configuration.chart.initial_plan.transitions:
+        if plan is snapshot.configuration.chart.initial_plan:
             return
         self._tell(
             {
@@ -61,7 +59,7 @@ class Inspector:
                 "actorRef": actor,
                 "event": event,
                 "snapshot": snapshot,
-                "_transitions": list(transitions),
+                "_transitions": [] if plan is None else list(plan.selected),
             }
         )
 

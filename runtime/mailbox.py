@@ -195,8 +195,8 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
             self.system.spared(child)
         self.fail(error)
 
-    def _update(self, snapshot: Any, event: Event) -> None:
-        self._snapshot = snapshot
+    def _update(self, given: Any, event: Event) -> None:
+        self._snapshot = snapshot = given
         if self.deferred or self._prelude is not None:
             self._perform()
             snapshot = self._snapshot
@@ -221,7 +221,7 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
         elif status == "error":
             self._failed(field(snapshot, "error"))
         if self.system.inspector is not None:
-            self.system.inspector.snapshot(self, event, snapshot)
+            self.system.inspector.snapshot(self, event, given)
         if event is _STOP_EVENT:
             self._ended()
             if self._observers or self._listeners:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .statechart.effects import StepEffect
     from .statechart.machine import StateMachine
     from .statechart.nodes import Transition
+    from .statechart.plan import Plan
     from .statechart.scope import ActorLogic, Event
     from .statechart.snapshot import Snapshot
 
@@ -188,9 +189,7 @@ class _Trace:
         self._actor = actor
         self._seen = 0
 
-    def microstep(
-        self, actor: Any, snapshot: Any, event: Event, transitions: tuple[Transition, ...]
-    ) -> None:
+    def microstep(self, actor: Any, snapshot: Any, event: Event, plan: Plan | None) -> None:
         if actor is self._actor:
             effects = tuple(actor.deferred[self._seen :])
             self._seen = len(actor.deferred)

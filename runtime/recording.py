@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .statechart.args import Args
     from .statechart.effects import Effect
     from .statechart.nodes import Transition
+    from .statechart.plan import Plan
     from .statechart.scope import ActorLogic, Event, Scope
 
 #: How many messages between the actors of a system one outside event may cause.
@@ -311,16 +312,10 @@ class Recording:
 
     # What is recorded.
 
-    def microstep(
-        self,
-        scope: Scope,
-        snapshot: Snapshot,
-        event: Event,
-        transitions: tuple[Transition, ...],
-    ) -> None:
+    def microstep(self, scope: Scope, snapshot: Snapshot, event: Event, plan: Plan | None) -> None:
         """A machine has taken transitions, or has failed with a child for want of one."""
-        if transitions or snapshot.status == "error":
-            self.taken.append((scope, event, transitions))
+        if plan is not None or snapshot.status == "error":
+            self.taken.append((scope, event, () if plan is None else plan.transitions))
 
     def relay(self, source: Any, target: Any, event: Event) -> None:
         """Mail from one actor to another."""

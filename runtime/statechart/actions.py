@@ -271,13 +271,11 @@ class StopChildAction(BuiltinAction):
             if isinstance(child, str):
                 child = scope.children.get(child)
             if child is None:
+                scope.children = dict(scope.children)  # a change to XState, even if it is none
                 if scope.system.inspector is not None:
                     _show(args, self.type, None)
                 return
-            if scope.children.get(child.id) is not None:
-                scope.children = {
-                    key: ref for key, ref in scope.children.items() if key != child.id
-                }
+            scope.children = {key: ref for key, ref in scope.children.items() if key != child.id}
             scope.release(child)
 
         return stop

@@ -35,7 +35,8 @@ PlannedOp = tuple["Callable[[StepArgs, Any], Any]", Any, bool]
 
 class Plan:
     """One microstep: `ops` to run, then `target`. `history` is what it records, `completes` whether
-    the root is then done.
+    the root is then done. Of the transitions that were `selected`, `transitions` are those without
+    conflict.
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class Plan:
         "history",
         "history_read",
         "ops",
+        "selected",
         "special",
         "target",
         "transitions",
@@ -50,6 +52,7 @@ class Plan:
 
     def __init__(
         self,
+        selected: tuple[Transition, ...],
         transitions: tuple[Transition, ...],
         ops: Iterable[Op],
         target: Configuration,
@@ -57,6 +60,7 @@ class Plan:
         completes: bool,
         history_read: tuple[str, ...],
     ) -> None:
+        self.selected = selected
         self.transitions = transitions
         self.ops: tuple[PlannedOp, ...] = tuple(
             (run.make, params, True) if isinstance(run, Merge) else (run, params, False)
@@ -99,6 +103,9 @@ def make_plan(
     history = HistoryReader(history_value)
     active = dict.fromkeys(configuration.nodes)
     taken = without_conflicts(transitions, active, history)
+    # XState's inspection shows what an event selected before conflicts are settled, of eventless
+    # transitions what is left.
+    selected = taken if transitions[0].event_type == "" else transitions
     ops: list[Op] = []
     recorded: HistoryValue | None = None
     if not initial:
@@ -120,7 +127,7 @@ def make_plan(
     else:
         nodes = sorted(active, key=_order, reverse=True) if completes else active
         target = configuration.chart.configuration(tuple(nodes))
-    return Plan(taken, ops, target, recorded, completes, tuple(history.read))
+    return Plan(selected, taken, ops, target, recorded, completes, tuple(history.read))
 
 
 def without_conflicts(

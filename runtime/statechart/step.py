@@ -93,7 +93,7 @@ def macrostep(snapshot: Snapshot, event: Event, scope: Scope, plan: Plan | None 
                 after.rare = snapshot.rare
                 snapshot = after
             if scope.system.witness is not None:
-                scope.system.witness.microstep(scope, snapshot, event, plan.transitions)
+                scope.system.witness.microstep(scope, snapshot, event, plan)
         if snapshot.status != "active":
             queue.clear()
             for child in snapshot.children.values():
@@ -127,7 +127,7 @@ def macrostep(snapshot: Snapshot, event: Event, scope: Scope, plan: Plan | None 
             scope.base = snapshot
             plan = reaction.choose(args, snapshot.history_value)
         if plan is None and scope.system.witness is not None:
-            scope.system.witness.microstep(scope, snapshot, event, ())
+            scope.system.witness.microstep(scope, snapshot, event, None)
 
 
 def initial_macrostep(chart: Chart, context: Any, input: Any, scope: Scope) -> Snapshot:
@@ -202,5 +202,5 @@ def _untaken(snapshot: Snapshot, event: Event, scope: Scope) -> Snapshot | None:
     elif snapshot.configuration.eventless is None:
         after = snapshot
     if scope.system.witness is not None:
-        scope.system.witness.microstep(scope, after or snapshot, event, ())
+        scope.system.witness.microstep(scope, after or snapshot, event, None)
     return after

@@ -11,6 +11,7 @@ import pytest
 
 from runtime import (
     SimulatedClock,
+    UnboundedStepError,
     assign,
     create_actor,
     create_machine,
@@ -284,3 +285,49 @@ def test_inspection_names_who_set_a_timer() -> None:
     actor = create_actor(create_machine({"after": {"10": {}}}), clock=clock, inspect=look).start()
     clock.increment(10)
     assert sources == [None, actor]
+
+
+def test_an_eventless_transition_that_stops_nobody_counts_as_a_change() -> None:
+    machine = create_machine(
+        {
+            "initial": "a",
+            "options": {"maxIterations": 30},
+            "states": {"a": {"on": {"GO": "b"}}, "b": {"always": {"actions": stop_child("none")}}},
+        }
+    )
+    actor = create_actor(machine)
+    actor.subscribe(error=lambda error: None)
+    actor.start().send({"type": "GO"})
+    assert isinstance(actor.get_snapshot().error, UnboundedStepError)
+
+
+def test_inspection_shows_what_an_event_selected_before_conflicts_are_settled() -> None:
+    told: list[tuple[list[str], Any]] = []
+
+    def look(event: dict[str, Any]) -> None:
+        if event["type"] == "@xstate.microstep":
+            names = [transition.source.key for transition in event["_transitions"]]
+            told.append((names, event["snapshot"].value))
+
+    region = {"on": {"OUT": "#m.end"}}
+    states = {"p": {"type": "parallel", "states": {"a": region, "b": region}}, "end": {}}
+    machine = create_machine({"id": "m", "initial": "p", "states": states})
+    create_actor(machine, inspect=look).start().send({"type": "OUT"})
+    assert told == [(["a", "b"], "end")]
+
+
+def test_inspection_shows_the_snapshot_before_its_actions_failed() -> None:
+    seen: list[str] = []
+
+    def look(event: dict[str, Any]) -> None:
+        if event["type"] == "@xstate.snapshot":
+            seen.append(event["snapshot"].status)
+
+    def fail(args: Any, params: Any) -> None:
+        raise ValueError
+
+    actor = create_actor(create_machine({"entry": fail}), inspect=look)
+    actor.subscribe(error=lambda error: None)
+    actor.start()
+    assert seen == ["active"]
+    assert actor.get_snapshot().status == "error"
