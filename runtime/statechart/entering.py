@@ -84,8 +84,6 @@ def initial_nodes(node: StateNode) -> Nodes:
     found: Nodes = {}
 
     def visit(inner: StateNode) -> None:
-        if inner in found:
-            return
         found[inner] = None
         if inner.type == "compound":
             visit(_first_target(inner))

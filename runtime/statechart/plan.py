@@ -165,8 +165,6 @@ def exit_set(
         if not transition.targets:
             continue
         domain = entering.transition_domain(transition, history)
-        if transition.reenter and domain is transition.source:
-            leaving[domain] = None
         leaving.update((node, None) for node in active if node.within(domain))
     return leaving
 

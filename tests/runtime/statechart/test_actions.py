@@ -13,6 +13,7 @@ from runtime import (
     Emit,
     EventError,
     Log,
+    SimulatedClock,
     UnknownActorError,
     assign,
     cancel,
@@ -240,3 +241,77 @@ def test_coroutine_functions_and_wrong_signatures_are_refused() -> None:
         create_machine({"context": lambda a, p: {}})
     after(assign({"n": lambda *everything: 1}))
     after(assign({"n": lambda a, p=None: 1}))
+
+
+def test_inspection_shows_each_of_xstates_own_actions_with_what_it_was_given() -> None:
+    shown: dict[str, Any] = {}
+
+    def look(event: dict[str, Any]) -> None:
+        if event["type"] == "@xstate.action":
+            shown[event["action"]["type"]] = event["action"]["params"]
+
+    tell = declare("host.tell")
+    actions = [
+        raise_({"type": "R"}),
+        send_to(lambda args, params: args.self, {"type": "S"}, id="s", delay=5),
+        cancel("s"),
+        emit({"type": "E"}),
+        log("said", "label"),
+        spawn_child("reducer", id="kid"),
+        tell({"n": 1}),
+    ]
+    machine = create_machine({"on": {"GO": {"actions": actions}}}, {"actors": {"reducer": reducer}})
+    actor = create_actor(machine, clock=SimulatedClock(), inspect=look).start()
+    actor.send({"type": "GO"})
+    kid = actor.get_snapshot().children["kid"]
+    assert shown == {
+        "xstate.raise": {"event": {"type": "R"}, "id": None, "delay": None},
+        "xstate.sendTo": {"to": actor, "event": {"type": "S"}, "id": "s", "delay": 5},
+        "xstate.cancel": {"sendId": "s"},
+        "xstate.emit": {"event": {"type": "E"}},
+        "xstate.log": {"value": "said", "label": "label"},
+        "xstate.spawnChild": {
+            "id": "kid",
+            "systemId": None,
+            "actorRef": kid,
+            "src": "reducer",
+            "input": None,
+        },
+        "host.tell": {"n": 1},
+    }
+
+
+def test_inspection_shows_a_stop_with_the_child_or_with_nobody() -> None:
+    shown: list[Any] = []
+
+    def look(event: dict[str, Any]) -> None:
+        if event["type"] == "@xstate.action" and event["action"]["type"] == "xstate.stopChild":
+            shown.append(event["action"]["params"])
+
+    config = {
+        "context": lambda args: {"kid": args.spawn("reducer", id="kid")},
+        "on": {"STOP": {"actions": stop_child(lambda args, params: args.context["kid"])}},
+        "entry": stop_child("nobody"),
+    }
+    actor = create_actor(create_machine(config, {"actors": {"reducer": reducer}}), inspect=look)
+    kid = actor.start().get_snapshot().context["kid"]
+    actor.send({"type": "STOP"})
+    assert shown == [None, kid]
+    assert actor.get_snapshot().children == {}
+
+
+def test_forward_to_hands_the_event_on() -> None:
+    _, effects = after(
+        [spawn_child("reducer", id="kid"), forward_to("kid")], {"type": "GO", "n": 1}
+    )
+    assert [effect.event for effect in effects if isinstance(effect, SendTo)] == [
+        {"type": "GO", "n": 1}
+    ]
+
+
+def test_entry_actions_may_send_to_children_that_are_about_to_be_invoked() -> None:
+    state = {"entry": send_to("kid", {"type": "HI"}), "invoke": {"id": "kid", "src": "reducer"}}
+    machine = create_machine(state, {"actors": {"reducer": reducer}})
+    snapshot, effects = initial_transition(machine)
+    (sent,) = (effect for effect in effects if isinstance(effect, SendTo))
+    assert sent.target is snapshot.children["kid"]

@@ -78,3 +78,56 @@ def test_leaves_are_asked_in_the_order_in_which_they_were_entered() -> None:
     asked.clear()
     actor.send({"type": "FLIP0"})
     assert asked == ["off1", "on0"]
+
+
+def test_a_transition_to_history_has_a_plan_for_each_thing_recalled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = {
+        "initial": "off",
+        "states": {
+            "off": {"on": {"ON": "p.h", "NEW": "p"}},
+            "p": {
+                "initial": "a",
+                "on": {"OFF": "off"},
+                "states": {"a": {"on": {"B": "b"}}, "b": {}, "h": {"type": "history"}},
+            },
+        },
+    }
+    for limit in (nodes.MEMO_LIMIT, 1):
+        monkeypatch.setattr(configuration, "MEMO_LIMIT", limit)
+        actor = create_actor(create_machine(config)).start()
+        for event_type, value in (
+            ("ON", {"p": "a"}),
+            ("OFF", "off"),
+            ("ON", {"p": "a"}),
+            ("B", {"p": "b"}),
+            ("OFF", "off"),
+            ("ON", {"p": "b"}),
+            ("OFF", "off"),
+            ("ON", {"p": "b"}),
+            ("OFF", "off"),
+            ("NEW", {"p": "a"}),
+        ):
+            actor.send({"type": event_type})
+            assert actor.get_snapshot().value == value
+
+
+def test_a_plan_is_made_once() -> None:
+    machine = create_machine({"initial": "a", "states": {"a": {"on": {"GO": "b"}}, "b": {}}})
+    at_a = machine.resolve_state("a").configuration
+    (go,) = machine.get_state_node_by_id("(machine).a").transitions["GO"]
+    assert at_a.plan((go,), {}) is at_a.plan((go,), {})
+    assert at_a.reaction("GO") is at_a.reaction("GO")
+
+
+def test_a_partial_value_is_completed_with_default_descendants() -> None:
+    config = {
+        "type": "parallel",
+        "states": {
+            "a": {"initial": "x", "states": {"x": {"initial": "y", "states": {"y": {}}}}},
+            "b": {},
+        },
+    }
+    assert create_machine(config).resolve_state({}).value == {"a": {"x": "y"}, "b": {}}
+    assert create_machine({}).resolve_state({}).value == {}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime import raise_
+from runtime import create_machine, raise_
+from runtime.statechart.entering import initial_nodes
 from tests.runtime.play import note, started, value_after
 
 
@@ -118,3 +119,120 @@ def test_regions_without_children_have_an_empty_value() -> None:
         },
     }
     assert value_after(config) == {"p": {"a": {}, "b": "c"}}
+
+
+def test_an_inner_target_of_a_parallel_state_leaves_its_other_regions_alone() -> None:
+    trace: list[str] = []
+    config = {
+        "type": "parallel",
+        "states": {
+            "a": {"initial": "x", "on": {"GO": ".y"}, "states": {"x": {}, "y": {}}},
+            "b": {"entry": note(trace, "b")},
+        },
+        "on": {"ALL": {"target": ".a.y"}},
+    }
+    assert value_after(config, "GO") == {"a": "y", "b": {}}
+    assert trace == ["b"]
+    assert value_after(config, "ALL") == {"a": "y", "b": {}}
+
+
+def test_a_parallel_state_entered_at_one_region_enters_the_others_by_default() -> None:
+    regions = {
+        "a": {"initial": "x", "states": {"x": {}, "y": {"initial": "z", "states": {"z": {}}}}},
+        "b": {"initial": "x", "states": {"x": {}}},
+        "h": {"type": "history"},
+    }
+    config = {
+        "id": "m",
+        "initial": "out",
+        "states": {"out": {"on": {"GO": "#m.p.a.y"}}, "p": {"type": "parallel", "states": regions}},
+    }
+    assert value_after(config, "GO") == {"p": {"a": {"y": "z"}, "b": "x"}}
+
+
+def test_a_root_that_targets_itself_is_entered_again_only_with_reenter() -> None:
+    for reenter, entered in ((False, ["root", "a", "a"]), (True, ["root", "a", "root", "a"])):
+        trace: list[str] = []
+        config = {
+            "id": "m",
+            "entry": note(trace, "root"),
+            "initial": "a",
+            "states": {"a": {"entry": note(trace, "a")}},
+            "on": {"AGAIN": {"target": "#m", "reenter": reenter}},
+        }
+        value_after(config, "AGAIN")
+        assert trace == entered
+
+
+def test_a_region_may_send_the_machine_to_its_root() -> None:
+    config = {
+        "id": "m",
+        "initial": "a",
+        "states": {"a": {"on": {"NEXT": "b"}}, "b": {"on": {"BACK": "#m"}}},
+    }
+    assert value_after(config, "NEXT", "BACK") == "a"
+
+
+def test_a_history_state_may_be_the_initial_one() -> None:
+    config = {
+        "initial": "on",
+        "states": {
+            "on": {
+                "initial": "h",
+                "on": {"OFF": "off"},
+                "states": {
+                    "h": {"type": "history", "target": "y"},
+                    "x": {},
+                    "y": {"on": {"X": "x"}},
+                },
+            },
+            "off": {"on": {"ON": "on"}},
+        },
+    }
+    assert value_after(config) == {"on": "y"}
+    assert value_after(config, "X", "OFF", "ON") == {"on": "x"}
+
+
+def test_history_of_a_parallel_state_never_visited_enters_all_regions() -> None:
+    config = {
+        "id": "m",
+        "initial": "out",
+        "states": {
+            "out": {"on": {"GO": "#m.p.h"}},
+            "p": {
+                "type": "parallel",
+                "states": {
+                    "a": {"initial": "x", "states": {"x": {}}},
+                    "b": {},
+                    "h": {"type": "history", "history": "deep"},
+                },
+            },
+        },
+    }
+    assert value_after(config, "GO") == {"p": {"a": "x", "b": {}}}
+
+
+def test_a_target_that_is_an_ancestors_sibling_enters_from_their_parent_down() -> None:
+    trace: list[str] = []
+    config = {
+        "id": "m",
+        "type": "parallel",
+        "states": {
+            "a": {
+                "initial": "x",
+                "states": {
+                    "x": {"on": {"GO": {"target": ["#m.b.y", "#m.a.z"]}}},
+                    "z": {"entry": note(trace, "z")},
+                },
+            },
+            "b": {"initial": "x", "states": {"x": {}, "y": {"entry": note(trace, "y")}}},
+        },
+    }
+    assert value_after(config, "GO") == {"a": "z", "b": "y"}
+    assert trace == ["z", "y"]
+
+
+def test_what_is_entered_by_default_goes_down_every_region() -> None:
+    region = {"initial": "x", "states": {"y": {}, "x": {}}}
+    machine = create_machine({"type": "parallel", "states": {"a": region, "b": region}})
+    assert [node.key for node in initial_nodes(machine.root)] == ["(machine)", "a", "x", "b", "x"]

@@ -66,3 +66,13 @@ def test_map_state_collects_from_leaves_to_the_root() -> None:
         ("m.a.x", {"a": "x"}),
         ("m", "root"),
     ]
+
+
+def test_map_state_visits_shared_ancestors_once_and_skips_what_has_no_mapper() -> None:
+    config = {
+        "type": "parallel",
+        "states": {"a": {"initial": "x", "states": {"x": {}}}, "b": {}},
+    }
+    snapshot = create_actor(create_machine(config)).get_snapshot()
+    mapper = {"map": lambda snapshot: "root", "states": {"a": {"map": lambda snapshot: "a"}}}
+    assert [mapped.result for mapped in map_state(snapshot, mapper)] == ["a", "root"]

@@ -11,11 +11,15 @@ from runtime import (
     DefinitionError,
     MutationError,
     RestoreError,
+    RuntimeFault,
+    System,
     assign,
     create_actor,
     create_machine,
+    from_callback,
     raise_,
     setup,
+    spawn_child,
     state_in,
 )
 
@@ -174,3 +178,87 @@ def test_checking_reaches_children() -> None:
     actor.subscribe(error=errors.append)
     actor.start()
     assert isinstance(errors[0], MutationError)
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ([], "a machine's config is a dict, not []"),
+        ({"context": [1]}, "at context: a context is a dict, not [1]"),
+    ],
+)
+def test_a_machine_is_made_from_dicts(config: Any, problem: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        create_machine(config)
+    assert str(caught.value) == problem
+
+
+def test_a_machine_shows_its_chart() -> None:
+    machine = create_machine({"id": "m", "initial": "a", "states": {"a": {"id": "own"}}})
+    assert machine.root.id == "m"
+    assert list(machine.states) == ["a"]
+    assert list(machine.ids) == ["m", "own"]
+    assert repr(machine) == "<StateMachine m>"
+
+
+def test_a_machine_that_is_complete_needs_nothing_more() -> None:
+    create_machine({}, incomplete=True).require_complete()
+    with pytest.raises(DefinitionError, match="unknown action 'later'"):
+        create_machine({"entry": "later"}, incomplete=True).require_complete()
+
+
+def test_children_are_persisted_and_restored_by_the_names_of_their_logic() -> None:
+    kid = create_machine({"id": "kid", "initial": "a", "states": {"a": {}, "b": {}}})
+    config = {
+        "id": "m",
+        "invoke": [
+            {"id": "one", "src": "kid", "systemId": "first", "onSnapshot": {}},
+            {"id": "two", "src": "kid"},
+        ],
+    }
+    machine = create_machine(config, {"actors": {"kid": kid}})
+    persisted = create_actor(machine).start().get_persisted_snapshot()
+    assert {
+        id: (child["src"], child["systemId"], child["syncSnapshot"])
+        for id, child in persisted["children"].items()
+    } == {"one": ("kid", "first", True), "two": ("kid", None, False)}
+    restored = create_actor(machine, snapshot=json.loads(json.dumps(persisted))).start()
+    assert restored.system.get("first") is restored.get_snapshot().children["one"]
+    stripped = create_machine({"id": "m"})
+    with pytest.raises(RestoreError, match="there is no actor logic 'kid' any more"):
+        create_actor(stripped, snapshot=persisted)
+
+
+def test_the_start_of_outside_logic_is_persisted_by_its_number() -> None:
+    listening = from_callback(lambda args: None)
+    machine = create_machine({"invoke": {"id": "l", "src": "l"}}, {"actors": {"l": listening}})
+    system = System(machine)
+    persisted = system.persist(system.initial(now=0, seed=1).snapshot)
+    assert persisted["children"]["l"]["start"] == 1
+    assert system.restore(persisted, now=1).error is None
+
+
+def test_an_inline_child_can_not_be_persisted() -> None:
+    kid = create_machine({"id": "kid"})
+    actor = create_actor(create_machine({"entry": spawn_child(kid, id="kid")})).start()
+    with pytest.raises(RuntimeFault, match="give the logic of 'kid' a name"):
+        actor.get_persisted_snapshot()
+
+
+def test_children_that_have_ended_are_not_started_again() -> None:
+    kid = create_machine({"type": "final"})
+    machine = create_machine({"invoke": {"id": "kid", "src": "kid"}}, {"actors": {"kid": kid}})
+    actor = create_actor(machine).start()
+    persisted = actor.get_persisted_snapshot()
+    again = create_actor(machine, snapshot=persisted).start()
+    assert again.get_snapshot().children["kid"].get_snapshot().status == "done"
+
+
+def test_a_config_with_anything_else_in_it_is_shown_by_the_names_of_types() -> None:
+    machine = create_machine(
+        {"meta": {"when": object()}, "invoke": {"src": create_machine({"id": "k"})}}
+    )
+    assert machine.to_json() == {
+        "meta": {"when": {"type": "object"}},
+        "invoke": {"src": {"type": "k"}},
+    }

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from runtime import DefinitionError, create_machine, from_transition
+from runtime import DefinitionError, create_machine, from_transition, state_in
 from runtime.statechart.machine import StateMachine
+from runtime.statechart.parse import by_path
 
 reducer = from_transition(lambda state, event, scope: state, 0)
 
@@ -196,3 +197,60 @@ def test_keys_of_other_tools_are_left_alone() -> None:
 )
 def test_what_is_wrong_is_refused_with_where_and_what_to_do(config: Any, says: str) -> None:
     assert says in problem(config)
+
+
+def test_a_chart_of_everything_is_linked_to_what_it_names() -> None:
+    config = {
+        "id": "m",
+        "initial": "a",
+        "output": lambda args: args.event["output"],
+        "states": {
+            "a": {
+                "entry": "one",
+                "exit": ["one", "two"],
+                "after": {"10": "b", "soon": [{"target": "b", "guard": state_in("#m.a")}, {}]},
+                "always": {"target": "b", "guard": lambda args, params: False},
+                "invoke": {"src": "kid", "input": lambda args: args.event["type"]},
+                "onDone": "b",
+            },
+            "b": {"type": "final", "output": lambda args: {"n": 1}},
+            "p": {
+                "type": "parallel",
+                "states": {
+                    "h": {"type": "history"},
+                    "d": {"type": "history", "history": "deep", "target": ["q", "#m.p.r"]},
+                    "q": {},
+                    "r": {},
+                },
+            },
+        },
+    }
+    nothing = {"one": lambda args, params: None, "two": lambda args, params: None}
+    machine = create_machine(
+        config, {"actions": nothing, "delays": {"soon": 5}, "actors": {"kid": reducer}}
+    )
+    a = machine.get_state_node_by_id("#m.a")
+    assert [t.delay for t in a.after] == [10, "soon", "soon"]
+    assert list(a.transitions) == [
+        "xstate.done.state.m.a",
+        "xstate.after.10.m.a",
+        "xstate.after.soon.m.a",
+    ]
+    assert [action.type for action in a.entry] == ["one", "xstate.raise", "xstate.raise"]
+    assert [action.type for action in a.exit] == ["one", "two", "xstate.cancel", "xstate.cancel"]
+    assert [t.targets for t in a.always] == [(machine.get_state_node_by_id("#m.b"),)]
+    p = machine.get_state_node_by_id("#m.p")
+    defaults = [p.states[key].history_default for key in ("h", "d")]
+    assert [[node.id for node in t.targets or ()] for t in defaults if t is not None] == [
+        ["m.p"],
+        ["m.p.q", "m.p.r"],
+    ]
+    with pytest.raises(DefinitionError):
+        machine.get_state_node_by_id("#m.p.nowhere")
+
+
+def test_a_path_may_begin_with_an_id_anywhere_and_end_with_a_dot() -> None:
+    machine = create_machine({"id": "m", "initial": "a", "states": {"a": {"id": "own"}}})
+    own = machine.get_state_node_by_id("own")
+    assert by_path(machine._chart, machine.root, "#own") is own
+    assert by_path(machine._chart, machine.root, "a.") is own

@@ -9,6 +9,7 @@ import pytest
 
 from runtime import (
     PersistedError,
+    RestoreError,
     RuntimeFault,
     SimulatedClock,
     assign,
@@ -16,9 +17,11 @@ from runtime import (
     create_machine,
     from_transition,
     is_machine_snapshot,
+    raise_,
     setup,
     spawn_child,
 )
+from runtime.statechart.snapshot import plain, revive
 
 BOARD = {
     "id": "board",
@@ -173,3 +176,106 @@ def test_to_json_shows_children_as_marks() -> None:
     assert shown["children"] == {"c": {"xstate$$type": 1, "id": "c"}}
     assert json.loads(json.dumps(shown)) == shown
     assert actor.to_json() == {"xstate$$type": 1, "id": "x:0"}
+
+
+def test_what_does_not_fit_is_refused_with_what_differs() -> None:
+    machine = board().logic
+    good = create_actor(machine).start().get_persisted_snapshot()
+    for change, problem in (
+        ({"status": "asleep"}, "cannot restore status: no such status: 'asleep'"),
+        ({"machine": "chess"}, "cannot restore machine: it was 'chess', this is 'board'"),
+        ({"version": "1"}, "cannot restore version: 'board' was at '1', this is '2'"),
+        ({"value": 5}, "cannot restore value: a state value is text or a dict, not 5"),
+        (
+            {"value": {"play": {}, "over": {}}},
+            "cannot restore value: '#board' can't be in play and over at once",
+        ),
+        ({"value": "pause"}, "cannot restore value: state 'pause' does not exist on '#board'"),
+        (
+            {"historyValue": {"board.play.h": [{"id": "gone"}]}},
+            "cannot restore board.play.h: state '#gone' no longer exists",
+        ),
+    ):
+        with pytest.raises(RestoreError) as caught:
+            create_actor(machine, snapshot={**good, **change})
+        assert str(caught.value) == problem
+    del good["value"]
+    with pytest.raises(RestoreError, match="value: there is none"):
+        create_actor(machine, snapshot=good)
+
+
+def test_what_xstate_wrote_is_restored_without_questions() -> None:
+    written = {
+        "status": "active",
+        "value": {"play": {"white": "moves", "black": "waits"}},
+        "historyValue": {},
+        "context": {"moves": []},
+        "children": {},
+    }
+    snapshot = create_actor(board().logic, snapshot=written).start().get_snapshot()
+    assert snapshot.matches("play.white.moves")
+    assert "board.play" in [node.id for node in snapshot.nodes]
+
+
+def test_the_order_of_leaves_is_kept_where_eventless_transitions_ask_for_it() -> None:
+    trace: list[str] = []
+
+    def region(name: str) -> dict[str, Any]:
+        def say(args: Any, params: Any) -> None:
+            trace.append(name)
+
+        once = lambda args, params: args.event["type"] == "LOOK"  # noqa: E731
+        looking = {"always": {"guard": once, "actions": [say, raise_({"type": "DONE"})]}}
+        states = {
+            "x": {"on": {f"IN_{name}": "y"}},
+            "y": {"initial": "i", "states": {"i": looking}},
+        }
+        return {"initial": "x", "states": states}
+
+    machine = create_machine(
+        {"type": "parallel", "states": {"idle": {}, "a": region("A"), "b": region("B")}}
+    )
+    actor = create_actor(machine).start()
+    for event_type in ("IN_B", "IN_A"):
+        actor.send({"type": event_type})
+    persisted = json.loads(json.dumps(actor.get_persisted_snapshot()))
+    assert "order" in persisted
+    restored = create_actor(machine, snapshot=persisted).start()
+    for each in (actor, restored):
+        trace.clear()
+        each.send({"type": "LOOK"})
+        assert trace == ["B", "A"]
+    assert restored.get_persisted_snapshot() == persisted
+    edited = create_actor(machine, snapshot={**persisted, "order": [1, 99]})
+    assert edited.get_snapshot().value == actor.get_snapshot().value
+
+
+def test_refs_and_snapshots_in_data_are_written_as_marks_and_json() -> None:
+    kid = from_transition(lambda state, event, scope: state, 0)
+    config = {
+        "context": lambda args: {"kid": args.spawn("kid", id="kid"), "seen": None},
+        "on": {
+            "LOOK": {"actions": assign(lambda args, params: {"seen": args.self.get_snapshot()})}
+        },
+    }
+    machine = create_machine(config, {"actors": {"kid": kid}})
+    actor = create_actor(machine).start()
+    actor.send({"type": "LOOK"})
+    context = actor.get_snapshot().to_json()["context"]
+    assert context["kid"] == {"xstate$$type": 1, "id": "kid"}
+    assert (
+        revive(context["kid"], actor.get_snapshot().children)
+        is actor.get_snapshot().children["kid"]
+    )
+    assert revive((1,), {}) == (1,)
+    simple = create_machine({"context": {"n": 1}})
+    assert plain({"s": create_actor(simple).get_snapshot()})["s"]["context"] == {"n": 1}
+
+
+def test_a_guard_that_asks_for_the_time_is_told_what_can_was_told() -> None:
+    late = {"guard": lambda args, params: args.now > 5}
+    snapshot = create_actor(
+        create_machine({"on": {"GO": {**late, "actions": assign({})}}})
+    ).get_snapshot()
+    assert not snapshot.can({"type": "GO"}, now=5)
+    assert snapshot.can({"type": "GO"}, now=6)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runtime import (
+    Actor,
+    EventError,
+    System,
     UnboundedStepError,
     assign,
     create_actor,
     create_machine,
     emit,
     raise_,
+    send_to,
     transition,
 )
 from tests.runtime.play import note, started, value_after
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_always_is_evaluated_after_every_event_and_sees_it() -> None:
@@ -127,3 +134,171 @@ def test_stop_runs_no_exit_actions() -> None:
     actor = started({"initial": "s", "states": {"s": {"exit": note(trace, "out")}}})
     assert actor.stop().get_snapshot().status == "stopped"
     assert trace == []
+
+
+def test_a_child_whose_failure_nobody_takes_fails_its_parent() -> None:
+    def fail(args: Any, params: Any) -> None:
+        raise ValueError("child")
+
+    kid = create_machine({"on": {"FAIL": {"actions": fail}}})
+    other = create_machine({})
+    config = {
+        "invoke": [{"id": "kid", "src": "kid"}, {"id": "other", "src": "other"}],
+        "on": {"GO": {"actions": send_to("kid", {"type": "FAIL"})}},
+    }
+    machine = create_machine(config, {"actors": {"kid": kid, "other": other}})
+    errors: list[Any] = []
+    actor = create_actor(machine)
+    actor.subscribe(error=errors.append)
+    actor.start()
+    kids = actor.get_snapshot().children
+    actor.send({"type": "GO"})
+    assert [str(error) for error in errors] == ["child"]
+    assert actor.get_snapshot().status == "error"
+    assert kids["other"].get_snapshot().status == "stopped"
+
+
+def test_stop_and_the_end_of_a_machine_stop_its_children() -> None:
+    kid = create_machine({})
+    config = {
+        "initial": "a",
+        "invoke": {"id": "kid", "src": "kid"},
+        "states": {"a": {"on": {"END": "b"}}, "b": {"type": "final"}},
+    }
+    ends: list[Callable[[Any], Any]] = [Actor.stop, lambda actor: actor.send({"type": "END"})]
+    for end in ends:
+        actor = started(config, actors={"kid": kid})
+        child = actor.get_snapshot().children["kid"]
+        end(actor)
+        assert child.get_snapshot().status == "stopped"
+
+
+def test_the_wildcard_is_no_event() -> None:
+    errors: list[Any] = []
+    actor = create_actor(create_machine({"on": {"*": {}}}))
+    actor.subscribe(error=errors.append)
+    actor.start().send({"type": "*"})
+    assert isinstance(errors[0], EventError)
+
+
+def test_an_event_that_nobody_takes_still_lets_eventless_transitions_look() -> None:
+    allowed: list[bool] = []
+    states = {"a": {"always": {"target": "b", "guard": lambda a, p: bool(allowed)}}, "b": {}}
+    actor = started({"initial": "a", "states": states})
+    allowed.append(True)
+    actor.send({"type": "UNKNOWN"})
+    assert actor.get_snapshot().value == "b"
+
+
+def test_raised_events_are_taken_by_guards_and_unknown_ones_are_dropped() -> None:
+    config = {
+        "context": {"n": 1},
+        "initial": "a",
+        "states": {
+            "a": {
+                "on": {
+                    "GO": {"actions": [raise_({"type": "NOBODY"}), raise_({"type": "NEXT"})]},
+                    "NEXT": {"target": "b", "guard": lambda args, params: args.context["n"] == 1},
+                }
+            },
+            "b": {},
+        },
+    }
+    assert value_after(config, "GO") == "b"
+    seen: list[Any] = []
+
+    def look(event: dict[str, Any]) -> None:
+        if event["type"] == "@xstate.microstep":
+            seen.append((event["event"]["type"], len(event["_transitions"])))
+
+    actor = create_actor(create_machine(config), inspect=look).start()
+    for event_type in ("NONE", "GO"):
+        actor.send({"type": event_type})
+    assert seen == [("NONE", 0), ("GO", 1), ("NOBODY", 0), ("NEXT", 1)]
+
+
+def test_a_context_may_be_made_from_input_and_what_depends_on_nothing_is_made_once() -> None:
+    machine = create_machine({"context": lambda args: {"n": args.input}})
+    assert create_actor(machine, input=4).get_snapshot().context == {"n": 4}
+    fixed = create_machine({"context": {"n": 1}})
+    assert create_actor(fixed).get_snapshot() is create_actor(fixed).get_snapshot()
+
+
+def test_a_first_step_that_fails_is_an_error_unless_the_surroundings_are_strict() -> None:
+    def broken(args: Any) -> dict[str, Any]:
+        raise ValueError("context")
+
+    machine = create_machine({"context": broken})
+    assert create_actor(machine).get_snapshot().status == "error"
+    with pytest.raises(ValueError, match="context"):
+        System(machine).initial(now=0, seed=1)
+
+
+def test_a_cycle_of_raised_events_is_an_error_too() -> None:
+    config = {
+        "options": {"maxIterations": 10},
+        "on": {"GO": {"actions": raise_({"type": "GO"})}},
+    }
+    errors: list[Any] = []
+    actor = create_actor(create_machine(config))
+    actor.subscribe(error=errors.append)
+    actor.start().send({"type": "GO"})
+    assert isinstance(errors[0], UnboundedStepError)
+
+
+def test_a_step_of_just_as_many_microsteps_as_allowed_comes_to_rest() -> None:
+    def add(args: Any, params: Any) -> dict[str, Any]:
+        return {"n": args.context["n"] + 1}
+
+    for limit, status in ((4, "active"), (3, "error")):
+        config = {
+            "context": {"n": 0},
+            "options": {"maxIterations": limit},
+            "always": {"guard": lambda a, p: 0 < a.context["n"] < 4, "actions": assign(add)},
+            "on": {"GO": {"actions": assign(add)}},
+        }
+        actor = create_actor(create_machine(config))
+        actor.subscribe(error=lambda error: None)
+        actor.start().send({"type": "GO"})
+        assert actor.get_snapshot().status == status
+
+
+def test_history_and_output_last_as_long_as_the_snapshot_needs_them() -> None:
+    config = {
+        "initial": "a",
+        "output": lambda args: args.event["output"],
+        "states": {
+            "a": {
+                "initial": "x",
+                "states": {"x": {}, "h": {"type": "history"}},
+                "on": {"OFF": "b"},
+            },
+            "b": {"on": {"END": "c"}},
+            "c": {"type": "final", "output": 3},
+        },
+    }
+    actor = started(config)
+    actor.send({"type": "OFF"})
+    assert list(actor.get_snapshot().history_value) == ["(machine).a.h"]
+    actor.send({"type": "END"})
+    assert actor.get_snapshot().output == 3
+    assert list(actor.get_snapshot().history_value) == ["(machine).a.h"]
+
+
+def test_a_chain_of_eventless_transitions_is_counted_to_its_end() -> None:
+    states = {"a": {"on": {"GO": "b"}}, "b": {"always": "c"}, "c": {"always": "d"}, "d": {}}
+    for limit, value in ((3, "d"), (2, "a")):
+        config = {"initial": "a", "states": states, "options": {"maxIterations": limit}}
+        actor = create_actor(create_machine(config))
+        actor.subscribe(error=lambda error: None)
+        actor.start().send({"type": "GO"})
+        assert actor.get_snapshot().value == value
+
+
+def test_a_guard_that_passes_takes_the_event() -> None:
+    never = {"target": "c", "guard": lambda args, params: False}
+    go = {"target": "b", "guard": lambda args, params: args.event["n"] == 1}
+    config = {"initial": "a", "states": {"a": {"on": {"GO": [never, go]}}, "b": {}, "c": {}}}
+    actor = started(config)
+    actor.send({"type": "GO", "n": 1})
+    assert actor.get_snapshot().value == "b"
