@@ -122,6 +122,15 @@ class Room(Hooks):
     """What becomes of a viewer's other connections when a new one is let in: they stay, or are
     closed with 4410."""
 
+    ttl: ClassVar[int | None] = None
+    """How long a room may lie asleep and unchanged until it is deleted. None: for ever."""
+
+    ttl_done: ClassVar[int | None] = None
+    """The same once its machine is done or has failed. None: as `ttl` says."""
+
+    listed: ClassVar[bool] = False
+    """Whether anybody may look its rooms up: `GET /rooms/{kind}` shows what `listing` gives."""
+
     show_timers: ClassVar[bool] = False
     """Whether views carry `timers`: name → due time."""
 
@@ -155,6 +164,10 @@ class Room(Hooks):
         for option, words in _WORDS.items():
             if (given := getattr(cls, option)) not in words:
                 raise UsageError(f"{cls.__name__}.{option} is {given!r}; take {' or '.join(words)}")
+        for option in ("ttl", "ttl_done"):
+            given = getattr(cls, option)
+            if given is not None and (isinstance(given, bool) or not isinstance(given, int)):
+                raise UsageError(f"{cls.__name__}.{option} is {given!r}; take ms, or None")
         for option in ("volatile", "read_only"):
             given = getattr(cls, option)
             if isinstance(given, str) or not all(isinstance(name, str) for name in given):
@@ -221,6 +234,16 @@ class Room(Hooks):
         """Viewers with equal keys are shown the same view. Default, for a view of your own: one
         each, and another one in another role."""
         return viewer.id, viewer.role
+
+    def listing(self, snapshot: Seen) -> dict[str, Any] | None:
+        """What the list of rooms shows of this one, where the kind is `listed`. Default: what the
+        default view shows. `value`, `tags` and `public` can be asked for; None: it isn't listed.
+        """
+        seen = public(snapshot)
+        shown: dict[str, Any] = {
+            name: seen[name] for name in ("value", "tags", "status") if name in seen
+        }
+        return {**shown, "public": seen.get("context", {})}
 
     # -------------------------------------------------------------- its life
 

@@ -42,7 +42,9 @@ async def list_sessions(operator: Operator, kind: str | None, say: Callable[[str
     """A line each: name, revision, bytes, whether it is live, last change, when it wakes."""
     rows = [("SESSION", "REVISION", "BYTES", "STATE", "CHANGED", "DUE")]
     async for one in _all(operator, kind):
-        state = f"live, {one['connections']} connected" if one["live"] else "asleep"
+        state = "live" if one["live"] else "asleep"
+        if one["connections"] is not None:  # as far as the host that was asked knows
+            state = f"live, {one['connections']} connected"
         numbers = (str(one["revision"]), str(one["bytes"]))
         rows.append((_name(one), *numbers, state, _when(one["changed"]), _when(one["due"])))
     if len(rows) == 1:

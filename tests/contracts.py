@@ -13,6 +13,7 @@ import pytest
 
 from rooms.errors import Fenced, StoreError
 from rooms.store.port import (
+    REMEMBERED,
     Acquired,
     Commit,
     Due,
@@ -20,6 +21,7 @@ from rooms.store.port import (
     Held,
     HostInfo,
     Logged,
+    Owner,
     SessionId,
     Trim,
 )
@@ -745,6 +747,61 @@ class StoreContract:
         assert [line.owner for line in await store.scan()] == ["one"]
         await store.retire("one")
         assert [line.owner for line in await store.scan()] == [None]
+
+    async def test_a_deletion_is_remembered_by_its_name_for_a_day(  # [NAME6]
+        self, store: Store, clock: Clock
+    ) -> None:
+        await announce(store, "one")
+        await put_to_sleep(store, TABLE, "one", None)
+        assert (await own(store, OTHER, "one")).deleted is None
+        assert await store.release(OTHER, "one", (await own(store, OTHER, "one")).epoch, None)
+        assert await store.delete(TABLE)
+        deleted = clock.ms
+        clock.advance(1000)
+        again = await own(store, TABLE, "one")
+        assert again.deleted == (await own(store, TABLE, "one")).deleted == deleted
+        assert (await own(store, OTHER, "one")).deleted is None
+        await write(store, first(TABLE, "one", again))
+        assert await store.release(TABLE, "one", again.epoch, None)
+        assert (await own(store, TABLE, "one")).deleted is None
+
+    async def test_a_deletion_is_remembered_for_all_names_after_a_day(  # [NAME6]
+        self, store: Store, clock: Clock
+    ) -> None:
+        await announce(store, "one")
+        third = SessionId("trivia", "table-3")
+        for id in (TABLE, OTHER):
+            await put_to_sleep(store, id, "one", None)
+            assert await store.delete(id)
+            clock.advance(1000)
+        deleted = clock.ms - 1000
+        clock.advance(REMEMBERED)
+        await announce(store, "two")
+        await put_to_sleep(store, third, "two", None)
+        assert await store.delete(third)
+        for id in (TABLE, OTHER, SessionId("trivia", "never")):
+            assert (await own(store, id, "two")).deleted == deleted
+        assert (await own(store, third, "two")).deleted == clock.ms
+
+    async def test_what_was_only_claimed_was_no_session(self, store: Store) -> None:  # [NAME6]
+        await announce(store, "one")
+        await own(store, TABLE, "one")
+        assert await store.delete(TABLE)
+        assert (await own(store, TABLE, "one")).deleted is None
+
+    async def test_an_owner_deletes_only_what_is_still_theirs(self, store: Store) -> None:  # [TTL3]
+        await announce(store, "one", "two")
+        await put_to_sleep(store, TABLE, "one", None)
+        acquired = await own(store, TABLE, "one")
+        assert not await store.delete(TABLE, Owner("two", acquired.epoch))
+        assert not await store.delete(TABLE, Owner("one", acquired.epoch - 1))
+        await store.release(TABLE, "one", acquired.epoch, None)
+        assert not await store.delete(TABLE, Owner("one", acquired.epoch))
+        theirs = await own(store, TABLE, "two")
+        assert not await store.delete(TABLE, Owner("one", acquired.epoch))
+        assert (await stored(store, TABLE)).snapshot == b"one"
+        assert await store.delete(TABLE, Owner("two", theirs.epoch))
+        assert await store.load(TABLE) is None
 
     async def test_a_deleted_session_leaves_nothing_behind(self, store: Store) -> None:
         await announce(store, "one")

@@ -15,6 +15,7 @@ import orjson
 from rooms.errors import BadMessage, CloseCode, Closing, RoomsError, UsageError
 from rooms.host.ask import Ask, Retry
 from rooms.host.door import OPERATOR
+from rooms.host.keeper import HeldElsewhere
 from rooms.host.outbox import shown
 from rooms.host.record import state
 from rooms.store.export import exported, imported
@@ -62,6 +63,9 @@ class Administration:
                 status, body = await self._session(id, request)
             else:
                 status, body = await self._sessions(request)
+        except HeldElsewhere as found:
+            asked.elsewhere(found.address)
+            return
         except UsageError as error:
             status, body = 422, {"reason": str(error)}
         except RoomsError as error:
@@ -118,7 +122,7 @@ class Administration:
             "kind": one.id.kind,
             "session": one.id.session,
             "live": one.owner is not None,
-            "connections": 0 if room is None else len(room.audience),
+            "connections": None if room is None else len(room.audience),
             "revision": one.revision,
             "version": one.version,
             "bytes": one.bytes,

@@ -71,12 +71,8 @@ class Ask:
             logger.exception("the view raised")
             self.reply(500, {"reason": "the room's view failed"})
             return
-        headers = {"etag": f'"{cursor}"'}
         if outcome is None:
-            if self.known == cursor:
-                self.respond(304, headers, b"")
-            else:
-                self.reply(200, {"cursor": cursor, "now": now, "view": view}, headers)
+            self.show(cursor, {"cursor": cursor, "now": now, "view": view})
             return
         body: dict[str, Json] = {"outcome": outcome.word}
         if outcome.reason is not None:
@@ -84,6 +80,14 @@ class Ask:
         if outcome.result is not None:
             body["result"] = outcome.result
         self.reply(_status(outcome), {**body, "cursor": cursor, "view": view})
+
+    def show(self, etag: str, body: Json) -> None:
+        """Answer with what was asked for, unless that is known."""
+        headers = {"etag": f'"{etag}"'}
+        if self.known == etag:
+            self.respond(304, headers, b"")
+        else:
+            self.reply(200, body, headers)
 
     def refuse(self, refused: Closing) -> None:
         """Answer that it can't be."""

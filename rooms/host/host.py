@@ -23,6 +23,7 @@ from rooms.host.door import OPERATOR
 from rooms.host.keeper import RoomKeeper
 from rooms.host.kinds import kind, viewer
 from rooms.host.links import Links
+from rooms.host.listing import Lobby
 from rooms.host.turn import Heard, Leave, Renewed, Wanted
 from rooms.link.protocol import Attach, Close, Detach, Gathered, Hosted, Request, Said, Want
 from rooms.store.port import SessionId
@@ -76,6 +77,7 @@ class Host:
             address=address,
             weight=weight,
         )
+        self._lobby = Lobby(store)
         self._administration = Administration(self._rooms, store, self.clock)
         kinds_told = {name: kind.authenticates for name, kind in self._kinds.items()}
         self._hosted = Hosted(kinds_told, pages)
@@ -270,6 +272,9 @@ class Host:
             reason = f"there is no kind {request.kind!r}"
             nobody = Ask(end, request.request, viewer(request.viewer), create=False)
             nobody.refuse(Closing(CloseCode.NOT_FOUND, reason))
+        elif not request.session and not kind.room.listed:
+            nobody = Ask(end, request.request, viewer(request.viewer), create=False)
+            nobody.refuse(Closing(CloseCode.NOT_FOUND, f"the rooms of {kind.name} aren't listed"))
         elif not kind.authenticates:
             self._ask(end, request, viewer(request.viewer))
         else:
@@ -284,6 +289,11 @@ class Host:
             self._ask(end, request, known)
 
     def _ask(self, end: End, request: Request, known: Viewer) -> None:
+        if not request.session:
+            asked = Ask(end, request.request, known, create=False)
+            asked.known = requests.known(request)
+            self._ask_author(self._lobby.answer(asked, request.kind, request.params))
+            return
         ask = requests.read(end, request, self._kinds[request.kind], known, self._store)
         if ask is not None:
             self._rooms.put(SessionId(request.kind, request.session), ask)

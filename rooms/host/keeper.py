@@ -18,6 +18,7 @@ import msgpack
 from rooms.errors import CloseCode, Closing, Fenced, StoreError, Unstorable
 from rooms.host.alarms import Alarms
 from rooms.host.ask import Ask, Delivery
+from rooms.host.expiry import Sweep
 from rooms.host.gate import Gate
 from rooms.host.gathering import Gatherings
 from rooms.host.hooks import HookSession
@@ -27,7 +28,7 @@ from rooms.host.turn import Enter, Heard, Wanted
 from rooms.host.waking import awaken
 from rooms.link.protocol import Asleep, Close, Keep, Leaving, Live
 from rooms.placement.ring import place
-from rooms.store.port import Commit, Held
+from rooms.store.port import Commit, Held, Owner
 from rooms.sync.backlog import Budget
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class RoomKeeper:
         self._orphans: set[SessionId] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._sweep = Sweep(store, clock, self._expire)
         self._alarms = Alarms(store, clock, self.wake)
         self._lease = Lease(
             store,
@@ -120,6 +122,7 @@ class RoomKeeper:
         self._links.everybody(Leaving())
         self._lease.leave()
         await self._alarms.stop()
+        await self._sweep.stop()
         for room in list(self.live.values()):
             self.idle(room)
         while self._tasks:
@@ -180,7 +183,7 @@ class RoomKeeper:
             await _passed(pause)
         try:
             room, effects = await self._acquire(id)
-        except _Elsewhere as found:
+        except HeldElsewhere as found:
             for item in self._settled(id).items:
                 self._send_on(item, found.address)
             return
@@ -209,8 +212,8 @@ class RoomKeeper:
             self.idle(room)
 
     async def _acquire(self, id: SessionId) -> tuple[LiveRoom, tuple[Effect, ...]]:
-        """Raises Closing: 1013, the store can't say; 4409. _Elsewhere: another host has it, or is
-        needed for it.
+        """Raises Closing: 1013, the store can't say; 4409. HeldElsewhere: another host has it, or
+        is needed for it.
         """
         try:
             await self._lease.standing()
@@ -223,7 +226,7 @@ class RoomKeeper:
             raise Closing(CloseCode.OVERLOADED, "this room is out of reach")
         self._orphans.discard(id)
         if isinstance(acquired, Held):
-            raise _Elsewhere(acquired.address)
+            raise HeldElsewhere(acquired.address)
         claim = Claim(id, incarnation, acquired.epoch, acquired.generation)
         dropped = self._drops.get(id)
         kind = self._kinds[id.kind]
@@ -232,7 +235,7 @@ class RoomKeeper:
                 self,
                 kind,
                 claim,
-                acquired.record,
+                acquired,
                 chance=self._chance,
                 lanes=self._lanes,
                 budget=self._budget,
@@ -253,7 +256,7 @@ class RoomKeeper:
             raise Closing(CloseCode.UNRESTORABLE, reason) from error
 
     async def _find_version(self, id: SessionId, version: str) -> None:
-        """Raises _Elsewhere: a living host announces this machine version, which this one can't
+        """Raises HeldElsewhere: a living host announces this machine version, which this one can't
         restore.
         """
         own = self.info
@@ -267,7 +270,7 @@ class RoomKeeper:
         able = [host for host in hosts if host.versions.get(id.kind) == version]
         there = place(*id, [host for host in able if host.address != own.address])
         if there is not None:
-            raise _Elsewhere(there.address)
+            raise HeldElsewhere(there.address)
 
     # ------------------------------------------------------------------ sleep
 
@@ -296,6 +299,8 @@ class RoomKeeper:
             activation: bytes = msgpack.packb(asleep)
             if await self._release(room.claim, activation):
                 self._alarms.note(id, room.due())
+            if room.audience.channels():
+                self._keep_from_expiring(room)
             self._turn_out(room)
         self._go_on(id)
 
@@ -333,6 +338,44 @@ class RoomKeeper:
                 self._links.unheard(channel)
         self._links.everybody(Asleep(id.kind, id.session, room.claim.epoch))
 
+    # ------------------------------------------------------------------ what expires
+
+    def _keep_from_expiring(self, room: LiveRoom) -> None:
+        """Whoever stays connected to a sleeping session keeps it: it wakes in good time, and
+        expires that much later when it sleeps again.
+        """
+        ttl = room.ttl
+        if ttl is not None:
+            self._wake_at(room.claim.id, self.clock.now() + ttl // 2)
+
+    def _wake_at(self, id: SessionId, at: int) -> None:
+        if at > self.clock.now():
+            self.clock.call_at(at, lambda: self._wake_at(id, at))
+        elif self._links.of(id):
+            self.wake(id)
+
+    async def _expire(self, id: SessionId) -> bool:
+        """Delete a session that has expired, unless somebody has woken it or it changed."""
+        if id in self.live or id in self._between:
+            return False
+        self._between[id] = _Waiting()
+        try:
+            incarnation = self.incarnation
+            acquired = await self._store.acquire(id, incarnation)
+            if isinstance(acquired, Held):
+                return False
+            record, owner = acquired.record, Owner(incarnation, acquired.epoch)
+            expires = None if record is None else record.expires
+            if expires is not None and expires <= self.clock.now():
+                return await self._store.delete(id, owner)
+            await self._store.release(id, *owner, None if record is None else record.activation)
+            return False
+        except StoreError:
+            self._orphans.add(id)  # it may be ours, and nobody's else
+            raise
+        finally:
+            self._go_on(id)
+
     # ------------------------------------------------------------------ the operator's
 
     def keeps(self, kind: str) -> bool:
@@ -343,8 +386,11 @@ class RoomKeeper:
         """Delete a session and put `record` in its place, if there is one: a session of another
         generation. Its connections are closed as `told` says. False: there was none.
 
-        Whoever comes meanwhile waits, and finds what is there afterwards. Raises StoreError: the
-        room goes on from what is stored.
+        Whoever comes meanwhile waits, and finds what is there afterwards.
+
+        Raises:
+            StoreError: it can't be; the room goes on from what is stored.
+            HeldElsewhere: another host has it.
         """
         while (waiting := self._between.get(id)) is not None:
             await waiting.over.wait()
@@ -353,7 +399,12 @@ class RoomKeeper:
         if room is not None:
             room.stop(told)
         try:
-            existed = await self._store.delete(id)
+            incarnation = self.incarnation
+            acquired = await self._store.acquire(id, incarnation)
+            if isinstance(acquired, Held):
+                raise HeldElsewhere(acquired.address)
+            if not await self._store.delete(id, Owner(incarnation, acquired.epoch)):
+                raise StoreError("another host has taken it over")
             if record is not None:
                 await self._plant(id, record)
         except BaseException as error:
@@ -369,7 +420,7 @@ class RoomKeeper:
             self._alarms.look()
         finally:
             self._go_on(id)
-        return existed
+        return acquired.record is not None
 
     async def _plant(self, id: SessionId, record: Record) -> None:
         """Store a session that isn't there, asleep. Raises StoreError."""
@@ -437,6 +488,7 @@ class RoomKeeper:
     def _beaten(self) -> None:
         """The store answers: see what is due, and bring back what was lost."""
         self._alarms.look()
+        self._sweep.look()
         for id in list(self._orphans):
             self.wake(id)
 
@@ -507,7 +559,7 @@ class _Drop(NamedTuple):
     careful: bool
 
 
-class _Elsewhere(Exception):
+class HeldElsewhere(Exception):
     """The session is another host's."""
 
     def __init__(self, address: str) -> None:

@@ -88,16 +88,21 @@ class Mark:
 
 
 class Marks:
-    """The marks of one session. `stored` is read as it is needed: waking reads none of them."""
+    """The marks of one session. `stored` is read as it is needed: waking reads none of them.
+
+    `deleted`, of a new session, is until when (ms) there may have been another one of its name.
+    """
 
     __slots__ = ("_changed", "_marks", "forgotten")
 
-    def __init__(self, stored: Mapping[str, bytes]) -> None:
+    def __init__(self, stored: Mapping[str, bytes], deleted: int | None = None) -> None:
         self._marks: dict[str, Mark | bytes] = dict(stored)
         line = self._marks.pop(_FORGOTTEN, None)
         self.forgotten: int = msgpack.unpackb(line) if isinstance(line, bytes) else -1
         """Clients first seen at or before this time may have been forgotten (ms); -1: none was."""
         self._changed: dict[str, bytes | Mark | None] = {}
+        if deleted is not None:
+            self._forget_until(deleted)
 
     def __len__(self) -> int:
         return len(self._marks)
@@ -137,8 +142,11 @@ class Marks:
             del self._marks[key]
             self._changed[key] = None
             if seen > self.forgotten:
-                self.forgotten = seen
-                self._changed[_FORGOTTEN] = msgpack.packb(seen)
+                self._forget_until(seen)
+
+    def _forget_until(self, seen: int) -> None:
+        self.forgotten = seen
+        self._changed[_FORGOTTEN] = msgpack.packb(seen)
 
     def changed(self) -> bool:
         """Whether the next commit has something to carry."""

@@ -54,8 +54,13 @@ def _visit(end: End, request: Request, viewer: Viewer) -> Visit:
 
 
 def _look(ask: Ask, request: Request) -> Ask | None:
-    ask.known = request.headers.get("if-none-match", "").removeprefix("W/").strip('"')
+    ask.known = known(request)
     return ask
+
+
+def known(request: Request) -> str:
+    """What the client holds already, as it was tagged."""
+    return request.headers.get("if-none-match", "").removeprefix("W/").strip('"')
 
 
 def _event(ask: Ask, request: Request) -> Ask | None:

@@ -19,6 +19,7 @@ from rooms.errors import CloseCode, Closing, StoreError, Unstorable
 from rooms.host import door
 from rooms.host.ask import Ask
 from rooms.host.courier import Courier
+from rooms.host.expiry import ttl_of
 from rooms.host.idle import Idleness
 from rooms.host.journal import UNCHANGED
 from rooms.host.teller import Teller
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from rooms.host.hooks import HookSession
     from rooms.host.journal import Journal
     from rooms.host.links import Channel
+    from rooms.host.listing import Listing
     from rooms.host.marks import Outcome
     from rooms.host.neighbours import Letter
     from rooms.host.outbox import Entry
@@ -119,7 +121,8 @@ class _Flight(NamedTuple):
 class LiveRoom:
     """One session, live. `begin` performs the effects it starts with.
 
-    `begun`: restoring it has changed it, which is to be stored before anybody sees it.
+    `begun`: restoring it has changed it, which is to be stored before anybody sees it. `listing`,
+    of a kind that is listed, is what the list says of it.
     """
 
     def __init__(
@@ -131,6 +134,7 @@ class LiveRoom:
         audience: Audience,
         *,
         begun: bool,
+        listing: Listing | None,
     ) -> None:
         self.claim = claim
         self.session = session
@@ -148,6 +152,8 @@ class LiveRoom:
         self._flights: deque[_Flight] = deque()
         self._handed = session.revision
         self._begun = begun
+        self._listing = listing
+        self._expires = self._room.ttl is not None or self._room.ttl_done is not None
         self._shown = session.snapshot
         self._emitted: list[Event] = []
         self._alarm: tuple[int, asyncio.TimerHandle] | None = None
@@ -304,6 +310,11 @@ class LiveRoom:
         self._alarm = None
         self._schedule()
 
+    @property
+    def ttl(self) -> int | None:
+        """How long it may lie asleep (ms), as it is now; None: for ever."""
+        return ttl_of(self._room, self.session.snapshot.root.status)
+
     def due(self) -> int | None:
         """When this session has to be awake: for its timers, its durable effects, its seats."""
         session, stands = self.session, self._room.restore_timers == "remaining"
@@ -321,7 +332,11 @@ class LiveRoom:
             return session.past is not None and len(session.past) >= MAX_PAST
         return session.revision > self._handed or (
             session.revision > 0
-            and (session.marks.changed() or (self._keeps_seats and session.seats.changed))
+            and (
+                session.marks.changed()
+                or (self._keeps_seats and session.seats.changed)
+                or (self._expires and self._rested is not None)  # its time begins now
+            )
         )
 
     def _folds(self) -> bool:
@@ -360,6 +375,16 @@ class LiveRoom:
         id, incarnation, epoch, generation = self.claim
         seats, outbox = session.seats, session.outbox
         owed = outbox.entries if outbox.changed() else None
+        now, due, root = self._keeper.clock.now(), self.due(), session.snapshot.root
+        expires = listed = None
+        if self._expires:
+            ttl, self._expires = self.ttl, self._rested is None
+            expires = (
+                None if ttl is None else max(now, due or 0) + ttl
+            )  # a timer keeps it till then
+        if self._listing is not None:
+            seated = len(seats) if self._keeps_seats else None
+            listed = self._listing.change(root, seated, now)
         commit = Commit(
             id=id,
             incarnation=incarnation,
@@ -368,7 +393,9 @@ class LiveRoom:
             prev=self._handed,
             new=session.revision,
             version=self._room.version(),
-            due=self.due(),
+            due=due,
+            expires=expires,
+            listing=listed,
             snapshot=written.snapshot,
             seats=seats.dump() if self._keeps_seats and seats.changed else None,
             marks=session.marks.changes(),

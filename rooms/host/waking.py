@@ -16,6 +16,7 @@ from rooms.host.audience import Audience
 from rooms.host.history import Keeps
 from rooms.host.hooks import SYSTEM, HookSession
 from rooms.host.journal import Journal
+from rooms.host.listing import Listing
 from rooms.host.marks import Marks
 from rooms.host.outbox import Outbox
 from rooms.host.room import Claim, LiveRoom
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from rooms.definition import Room
     from rooms.host.kinds import Kind
     from rooms.host.room import Keeper
-    from rooms.store.port import Record
+    from rooms.store.port import Acquired
     from rooms.sync.backlog import Budget
     from runtime import Effect, Step
 
@@ -42,7 +43,7 @@ def awaken(
     keeper: Keeper,
     kind: Kind,
     claim: Claim,
-    record: Record | None,
+    acquired: Acquired,
     *,
     chance: Callable[[int], bytes],
     lanes: Iterator[int],
@@ -55,8 +56,9 @@ def awaken(
         Closing: 4409, the stored session doesn't fit this machine and can't be migrated, or the
             machine can't be started.
     """
-    now = keeper.clock.now()
+    now, record = keeper.clock.now(), acquired.record
     room = kind.room(claim.id.kind, claim.id.session)
+    listing = Listing(room, record.listing if record else None) if room.listed else None
     outbox = Outbox(
         {} if record is None else record.outbox,
         generation=claim.generation,
@@ -81,10 +83,11 @@ def awaken(
 
     seats = Seats(room.grace, kind.heard)
     if kind.hooks:
-        hooks, activation = _hooked(room, kind, record, seats, outbox, chance, now)
+        hooks, activation = _hooked(room, kind, acquired, seats, outbox, chance, now)
         audience = watching(hooks.snapshot, activation)
         journal = Journal(SYSTEM, Keeps(0, 0), {}, record, room.max_state)
-        return LiveRoom(keeper, claim, journal, hooks, audience, begun=False), ()
+        live = LiveRoom(keeper, claim, journal, hooks, audience, begun=False, listing=listing)
+        return live, ()
     system = System(room.machine, on_error=room.on_error)
     activation = None
     keeps, limit = Keeps(room.history, room.history_age), room.max_state * 7 // 8
@@ -109,7 +112,7 @@ def awaken(
             raise _cannot_start(refused)
         outbox.add(step.effects, now)
         journal = Journal(system, keeps, system.share(step.snapshot), record, limit)
-        marks = Marks({})
+        marks = Marks({}, acquired.deleted)
     audience = watching(step.snapshot, activation)
     scale = Scale(room, system, audience.widest, size=journal.size, careful=careful)
     session = Session(
@@ -125,21 +128,22 @@ def awaken(
         keeps_past=bool(keeps),
         now=now,
     )
-    live = LiveRoom(keeper, claim, journal, session, audience, begun=begun)
+    live = LiveRoom(keeper, claim, journal, session, audience, begun=begun, listing=listing)
     return live, step.effects
 
 
 def _hooked(
     room: Room,
     kind: Kind,
-    record: Record | None,
+    acquired: Acquired,
     seats: Seats,
     outbox: Outbox,
     chance: Callable[[int], bytes],
     now: int,
 ) -> tuple[HookSession, dict[str, Any] | None]:
     """A room without a machine, and what the one before it left for cursors."""
-    activation, marks, kept, revision = None, Marks({}), Kept({}), 0
+    activation, marks, kept, revision = None, Marks({}, acquired.deleted), Kept({}), 0
+    record = acquired.record
     if record is not None and record.snapshot is not None:
         if record.version != room.version():
             reason = f"this room was stored by version {record.version!r} of a machine"

@@ -71,14 +71,15 @@ class Admissions:
     def admit(
         self,
         kind: str,
-        session: str,
+        session: str | None,
         query: QueryParams,
         headers: Headers,
         *,
         socket: bool,
         client: str | None = None,
     ) -> Admission:
-        """Check one request for a room. `client` is what says so where that isn't the query.
+        """Check one request for a room, or for the rooms of a kind (`session` None). `client` is
+        what says so where that isn't the query.
 
         A plain request (not `socket`) brings its token in `Authorization: Bearer`, or in the query
         as a socket has to; an anonymous one with an `Idempotency-Key` is whoever made that key.
@@ -89,7 +90,7 @@ class Admissions:
         own = self._kinds.get(kind)
         if own is None or not KIND_PATTERN.fullmatch(kind):
             raise Closing(CloseCode.NOT_FOUND, f"there is no kind of room {kind[:40]!r}")
-        if not SESSION_PATTERN.fullmatch(session):
+        if session is not None and not SESSION_PATTERN.fullmatch(session):
             raise Closing(CloseCode.NOT_FOUND, f"{session[:40]!r} can't be the ID of a session")
         client = client or _matching(
             query, "client", CLIENT_PATTERN, "16 to 128 random letters and digits"
@@ -107,7 +108,7 @@ class Admissions:
         identity, renewed = self._identify(token, client, key, own)
         return Admission(
             kind,
-            session,
+            session or "",
             identity,
             client,
             None if since is None else int(since),

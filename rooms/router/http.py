@@ -24,7 +24,7 @@ from rooms.sync.messages import CURSOR_PATTERN, MAX_BYTES
 if TYPE_CHECKING:
     from starlette.requests import Request as HttpRequest
 
-    from rooms.router.admission import Admissions
+    from rooms.router.admission import Admission, Admissions
     from rooms.router.connections import Connections
     from rooms.router.routing import Routing
 
@@ -60,20 +60,18 @@ class Http:
             body = await _body(request)
         except Closing as closing:
             return _refused(request, closing)
-        asked = Request(
-            request=self._routing.number(),
-            kind=admission.kind,
-            session=admission.session,
-            method="GET" if request.method == "HEAD" else request.method,
-            path=path["rest"],
-            params=params_of(request.query_params),
-            headers=joined(request.headers),
-            body=body,
-            viewer=admission.identity.viewer(),
-            token=admission.token,
-            create=admission.create,
-        )
-        return await self._answered(asked)
+        return await self._asked(request, admission, path["rest"], body)
+
+    async def rooms(self, request: HttpRequest) -> Response:
+        """`/rooms/{kind}`: the host answers with those that are listed."""
+        kind = request.path_params["kind"]
+        try:
+            admission = self._admissions.admit(
+                kind, None, request.query_params, request.headers, socket=False
+            )
+        except Closing as closing:
+            return _refused(request, closing)
+        return await self._asked(request, admission, "", b"")
 
     async def operate(self, request: HttpRequest) -> Response:
         """`/rooms/-/…`: what only an operator may ask; the host answers."""
@@ -120,6 +118,24 @@ class Http:
     async def not_found(self, request: HttpRequest) -> Response:
         """What lies below our own paths and is nothing."""
         return json({"reason": "there is nothing here"}, 404)
+
+    async def _asked(
+        self, request: HttpRequest, admission: Admission, path: str, body: bytes
+    ) -> Response:
+        asked = Request(
+            request=self._routing.number(),
+            kind=admission.kind,
+            session=admission.session,
+            method="GET" if request.method == "HEAD" else request.method,
+            path=path,
+            params=params_of(request.query_params),
+            headers=joined(request.headers),
+            body=body,
+            viewer=admission.identity.viewer(),
+            token=admission.token,
+            create=admission.create,
+        )
+        return await self._answered(asked)
 
     async def _answered(self, asked: Request) -> Response:
         answer = await self._ask(asked)

@@ -106,6 +106,7 @@ class Router:
             Route(party, http.room, methods=_METHODS),
             WebSocketRoute(party, partial(connections.serve, make=PartyConnection)),
             WebSocketRoute("/{path:path}", connections.serve),
+            Route("/rooms/{kind}", http.rooms, methods=["GET"]),
             Route("/rooms{rest:path}", http.not_found),
             Route("/parties{rest:path}", http.not_found),
             Mount("/client", Pages(facade, allowed=_is_facade, fallback=False)),

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rooms.errors import StoreError
 from rooms.store.ownership import Leases, not_alive, refusal
-from rooms.store.port import Acquired, Due, Found, Held, Listed, Record, SessionId
+from rooms.store.port import REMEMBERED, Acquired, Due, Found, Held, Listed, Record, SessionId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rooms.store.port import Commit, HostInfo, Logged
+    from rooms.store.port import Commit, HostInfo, Logged, Owner
 
 
 @dataclass(slots=True)
@@ -78,6 +79,8 @@ class MemoryStore:
         self._leases = Leases(now, elapsed or now)
         self._secret = random_bytes(32)
         self._rows: dict[SessionId, _Row] = {}
+        self._deleted: dict[SessionId, int] = {}  # when, the oldest first
+        self._forgotten: int | None = None  # the last of those that are no longer among them
         self._epoch = 0
         self._disowned: frozenset[str] = frozenset()
         self._closed = False
@@ -111,14 +114,15 @@ class MemoryStore:
             self._epoch += 1
             row = _Row(self._random_bytes(8).hex(), incarnation, self._epoch)
             self._rows[id] = row
-            return Acquired(row.epoch, row.generation, None)
+            return Acquired(row.epoch, row.generation, None, self._when_deleted(id))
         if row.owner is not None and row.owner != incarnation:
             return Held(row.owner, row.epoch, living[row.owner].address)
         record = row.record()
         if row.owner is None:
             self._epoch += 1
             row.owner, row.epoch, row.activation = incarnation, self._epoch, None
-        return Acquired(row.epoch, row.generation, record)
+        deleted = self._when_deleted(id) if record is None else None
+        return Acquired(row.epoch, row.generation, record, deleted)
 
     async def commit_many(self, commits: Sequence[Commit]) -> Sequence[StoreError | None]:
         self._check_open()
@@ -197,9 +201,21 @@ class MemoryStore:
         ]
         return [id for _, id in sorted(found)[:limit]]
 
-    async def delete(self, id: SessionId) -> bool:
+    async def delete(self, id: SessionId, owner: Owner | None = None) -> bool:
         self._check_open()
-        return self._rows.pop(id, None) is not None
+        row = self._rows.get(id)
+        if row is None or (owner is not None and owner != (row.owner, row.epoch)):
+            return False
+        del self._rows[id]
+        now = self._now()
+        if row.snapshot is not None:
+            self._deleted.pop(id, None)
+            self._deleted[id] = now
+        for name, at in list(islice(self._deleted.items(), 2)):  # more than come
+            if at <= now - REMEMBERED:
+                del self._deleted[name]
+                self._forgotten = at
+        return True
 
     async def close(self) -> None:
         self._closed = True
@@ -207,6 +223,10 @@ class MemoryStore:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreError("the store is closed; open another one")
+
+    def _when_deleted(self, id: SessionId) -> int | None:
+        """Until when there may have been a session of this name."""
+        return self._deleted.get(id, self._forgotten)
 
     def _disown(self) -> Mapping[str, HostInfo]:
         """Let the sessions of the dead sleep, forget what they only claimed; who lives?"""

@@ -10,12 +10,16 @@ passes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rooms.errors import StoreError
+
+
+REMEMBERED: Final = 24 * 3600 * 1000
+"""How long (ms) it is known by its name that a session was deleted."""
 
 
 class SessionId(NamedTuple):
@@ -59,11 +63,21 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Acquired:
-    """The session is yours: write with this epoch. `record` is None if never stored."""
+    """The session is yours: write with this epoch. `record` is None if never stored; `deleted` is
+    then until when (ms) there may have been another session of that name, None: never.
+    """
 
     epoch: int
     generation: str
     record: Record | None
+    deleted: int | None = None
+
+
+class Owner(NamedTuple):
+    """Whoever acquired a session as this incarnation, with this epoch."""
+
+    incarnation: str
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +259,10 @@ class Store(Protocol):
         deletes one acquires it first and looks again: it may have been woken meanwhile.
         """
 
-    async def delete(self, id: SessionId) -> bool:
-        """Forget a session at once, whoever owns it: its owner's next commit is refused. False:
-        there was none.
+    async def delete(self, id: SessionId, owner: Owner | None = None) -> bool:
+        """Forget a session at once, whoever owns it, or only while `owner` does: its owner's next
+        commit is refused. False: there was none, or none of that owner's. That there was one is
+        remembered (`Acquired.deleted`), by its name for `REMEMBERED` ms, and then for all names.
         """
 
     async def close(self) -> None:

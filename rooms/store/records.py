@@ -10,14 +10,24 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rooms.store.ownership import refusal
-from rooms.store.port import Acquired, Due, Found, Held, Listed, Logged, Record, SessionId
+from rooms.store.port import (
+    REMEMBERED,
+    Acquired,
+    Due,
+    Found,
+    Held,
+    Listed,
+    Logged,
+    Record,
+    SessionId,
+)
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping, Sequence
 
     from rooms.errors import StoreError
-    from rooms.store.port import Commit, HostInfo
+    from rooms.store.port import Commit, HostInfo, Owner
 
 T = TypeVar("T")
 
@@ -208,7 +218,7 @@ def acquire(
             "INSERT INTO sessions (kind, session, generation, owner, epoch) VALUES (?, ?, ?, ?, ?)",
             (*id, generation, incarnation, epoch),
         )
-        return Acquired(epoch, generation, None)
+        return Acquired(epoch, generation, None, _when_deleted(db, id))
     owner, epoch, generation = found
     if owner is not None and owner != incarnation:
         return Held(owner, epoch, living[owner].address)
@@ -220,7 +230,7 @@ def acquire(
             " WHERE kind = ? AND session = ?",
             (incarnation, epoch, *id),
         )
-    return Acquired(epoch, generation, record)
+    return Acquired(epoch, generation, record, None if record else _when_deleted(db, id))
 
 
 def release(
@@ -245,14 +255,45 @@ def release(
     return True
 
 
-def delete(db: sqlite3.Connection, id: SessionId) -> bool:
-    """Forget a session, whoever owns it."""
+def delete(db: sqlite3.Connection, id: SessionId, owner: Owner | None, now: int) -> bool:
+    """Forget a session, whoever owns it, or only if `owner` does; remember that there was one."""
     found = db.execute(
-        "SELECT generation FROM sessions WHERE kind = ? AND session = ?", id
+        "SELECT generation, owner, epoch, snapshot IS NULL FROM sessions"
+        " WHERE kind = ? AND session = ?",
+        id,
     ).fetchone()
-    if found is not None:
-        _forget(db, id, found[0])
-    return found is not None
+    if found is None or (owner is not None and owner != found[1:3]):
+        return False
+    _forget(db, id, found[0])
+    if not found[3]:
+        db.execute(
+            "INSERT INTO deleted VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
+            (*id, now),
+        )
+    _forget_deleted(db, now - REMEMBERED)
+    return True
+
+
+def _when_deleted(db: sqlite3.Connection, id: SessionId) -> int | None:
+    """Until when there may have been a session of this name."""
+    (at,) = db.execute(
+        "SELECT max(at) FROM (SELECT at FROM deleted WHERE kind = ? AND session = ?"
+        " UNION ALL SELECT value FROM meta WHERE key = 'forgotten')",
+        id,
+    ).fetchone()
+    return None if at is None else int(at)
+
+
+def _forget_deleted(db: sqlite3.Connection, before: int) -> None:
+    """Of names that were deleted up to then, keep only when the last one was; two at a time, which
+    is more than come.
+    """
+    old = db.execute(
+        "SELECT kind, session, at FROM deleted WHERE at <= ? ORDER BY at LIMIT 2", (before,)
+    ).fetchall()
+    if old:
+        db.executemany("DELETE FROM deleted WHERE kind = ? AND session = ?", [o[:2] for o in old])
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('forgotten', ?)", (old[-1][2],))
 
 
 def _forget(db: sqlite3.Connection, id: SessionId, generation: str) -> None:

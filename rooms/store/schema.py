@@ -29,6 +29,9 @@ OLDEST_SQLITE = (3, 35, 0)  # UPDATE … FROM, multi-row upserts
 # 2: `expires`, before the blobs, so that an index that looks at it needn't read them; listings by
 # themselves, so that looking for them passes nothing else and a commit without one touches no index
 # of them; the log.
+#
+# 3: when sessions were deleted, by name; `forgotten` in `meta` is the last of those that no longer
+# are in it.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
@@ -101,6 +104,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (generation, revision)
         ) WITHOUT ROWID
         """,
+    ),
+    (
+        """
+        CREATE TABLE deleted (
+            kind TEXT, session TEXT, at INTEGER NOT NULL, PRIMARY KEY (kind, session)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX deleted_at ON deleted (at)",
     ),
 )
 

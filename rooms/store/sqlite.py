@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         HostInfo,
         Listed,
         Logged,
+        Owner,
         Record,
         SessionId,
     )
@@ -171,8 +172,9 @@ class SqliteStore:
     async def expired(self, before: int, limit: int) -> Sequence[SessionId]:
         return await self._with_the_dead_disowned(lambda db: records.expired(db, before, limit))
 
-    async def delete(self, id: SessionId) -> bool:
-        return await self._writer.do(lambda db: records.delete(db, id), durable=True)
+    async def delete(self, id: SessionId, owner: Owner | None = None) -> bool:
+        now = self._now()
+        return await self._writer.do(lambda db: records.delete(db, id, owner, now), durable=True)
 
     async def close(self) -> None:
         await self._writer.close()

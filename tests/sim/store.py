@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Coroutine, Sequence
 
-    from rooms.store.port import Commit, Held, HostInfo, SessionId
+    from rooms.store.port import Commit, Held, HostInfo, Owner, SessionId
     from tests.histories import History
     from tests.sim.faults import Faults
     from tests.sim.loop import Process, SimLoop
@@ -75,9 +75,11 @@ class WitnessedStore(MemoryStore):
             self._history.released(str(id), incarnation, epoch)
         return released
 
-    async def delete(self, id: SessionId) -> bool:
-        self._history.forgotten(str(id))
-        return await super().delete(id)
+    async def delete(self, id: SessionId, owner: Owner | None = None) -> bool:
+        deleted = await super().delete(id, owner)
+        if deleted:
+            self._history.forgotten(str(id))
+        return deleted
 
 
 class Way:

@@ -51,6 +51,20 @@ async def test_a_request_goes_to_the_host_as_it_is(door: Door, client: httpx.Asy
     assert request.headers["content-type"] == "application/json"
 
 
+async def test_a_kind_is_asked_for_its_rooms(  # [LIST1]
+    door: Door, client: httpx.AsyncClient
+) -> None:
+    answer = await client.get("/rooms/counter?state=lobby&where.language=de")
+    assert answer.status_code == 200
+    [request] = door.host.all(Request)
+    assert (request.kind, request.session, request.path) == ("counter", "", "")
+    assert request.params == {"state": "lobby", "where.language": "de"}
+    assert not request.operator
+    assert (await client.get("/rooms/nosuch")).status_code == 404
+    assert (await client.get("/rooms/counter/")).status_code == 404
+    assert (await client.post("/rooms/counter")).status_code == 405
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 async def test_other_methods_and_deeper_paths_go_there_too(
     door: Door, client: httpx.AsyncClient, method: str
@@ -78,7 +92,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int]] = {
         403,
     ),
     "a list of rooms": ("GET", "/rooms", {}, 404),
-    "a kind alone": ("GET", "/rooms/counter", {}, 404),
+    "a kind that nobody knows": ("GET", "/rooms/nosuch", {}, 404),
     "parties": ("GET", "/parties/main/x", {}, 404),
 }
 
