@@ -9,7 +9,8 @@ import pytest
 from rooms.errors import CloseCode
 from rooms.host.audience import _WHOLE
 from rooms.host.door import OPERATOR
-from tests.rooms.host.machines import Counter, Full, Private, Strict, Volatile
+from tests.rooms.host import machines
+from tests.rooms.host.machines import Counter, Full, Private, Strict, Volatile, Worker
 from tests.rooms.host.stage import Stage
 
 EVENT = {"event": {"type": "increment"}}
@@ -173,6 +174,7 @@ async def test_an_operators_event_has_to_be_one() -> None:  # [ADMIN3]
 async def test_a_watcher_sees_the_whole_state_and_is_nobody() -> None:  # [ADMIN4]
     class Watched(Full):
         presence = True
+        volatile = ("wave",)
 
         def view(self, snapshot: Any, viewer: Any) -> Any:  # type: ignore[override]
             return {"value": "hidden"}
@@ -193,7 +195,9 @@ async def test_a_watcher_sees_the_whole_state_and_is_nobody() -> None:  # [ADMIN
     await watcher.say("ping")
     await watcher.send("ping")
     await watcher.say("room.presence", data={"x": 1})
-    assert watcher.took() == []
+    await watcher.say("wave")
+    await on.advance(100)
+    assert ann.took() == watcher.took() == []
     assert await on.stored() == stored
     await watcher.leave()
     await on.advance(30_000)
@@ -285,6 +289,19 @@ async def test_what_was_under_way_when_a_session_is_deleted_never_happened() -> 
     assert answer.status == 200
     assert ann.took() == []
     assert await on.record() is None
+
+
+async def test_what_a_deleted_room_had_started_is_ended() -> None:  # [ADMIN5]
+    machines.STARTED.clear()
+    on = await stage(Worker)
+    ann = await on.connect()
+    await ann.send("go")
+    [call] = machines.STARTED
+    with on.store.holding("delete"):
+        on.operate("DELETE")
+        await on.settle()
+        assert call.cancelled()
+    await on.settle()
 
 
 async def test_who_comes_while_a_session_is_deleted_finds_a_new_one() -> None:  # [ADMIN5]

@@ -153,8 +153,9 @@ async def test_who_comes_while_it_is_deleted_finds_a_new_one() -> None:  # [TTL3
 async def test_who_comes_first_keeps_it() -> None:  # [TTL3]
     on = await stage()
     await made(on)
+    await on.advance(HOUR - 1)
     with on.store.answering_late("expired"):
-        await on.advance(HOUR + EVERY)
+        await on.advance(EVERY)
         ann = await on.connect()
         await ann.send("increment")
         await on.advance(9_000)
@@ -167,8 +168,9 @@ async def test_who_comes_first_keeps_it() -> None:  # [TTL3]
 async def test_what_was_read_as_expired_and_changed_meanwhile_is_kept() -> None:  # [TTL3]
     on = await stage()
     await made(on)
+    await on.advance(HOUR - 1)
     with on.store.answering_late("expired"):
-        await on.advance(HOUR + EVERY)
+        await on.advance(EVERY)
         await on.request("POST", body={"type": "increment"})
         await on.advance(10_000)
         assert not on.awake()
