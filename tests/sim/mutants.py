@@ -24,10 +24,12 @@ from rooms.host.history import Keeps
 from rooms.host.journal import Journal
 from rooms.host.lease import Lease
 from rooms.host.links import Links
+from rooms.host.neighbours import PREFIX
 from rooms.host.outbox import Entry, Outbox
 from rooms.host.seats import Seats
 from rooms.host.session import Session
 from rooms.host.teller import Teller
+from rooms.host.turn import Performed
 from rooms.router.channels import Channel as Door
 from rooms.router.routing import Routing
 from rooms.store import memory, ownership
@@ -60,6 +62,7 @@ WEATHER: Final[dict[str, dict[str, Any]]] = {
     },
     "acknowledged_repeat_refused": {"people": {"repeat": 8.0}, "network": 0.02, "store": 0.15},
     "letters_not_numbered": {"machines": {"kill": 4.0}, "store_failures": 0.1, "pace": 0.25},
+    "letters_not_marked": {"machines": {"kill": 4.0}, "store_failures": 0.1, "pace": 0.25},
     "effects_before_commit": {"store": 0.15, "store_failures": 0.1, "pace": 0.25},
     "effects_at_once": {"store": 0.02, "pace": 0.25},
     "memory_level_sleeps_unstored": {
@@ -395,6 +398,44 @@ def coroutines_not_started_again(swap: Any) -> None:
 def outbox_not_restored(swap: Any) -> None:
     """A room that wakes knows nothing of what its session owes."""
     swap(waking, "Outbox", lambda stored, **options: Outbox({}, **options))
+
+
+@mutant
+def owed_in_a_later_commit(swap: Any) -> None:
+    """What a transition declares isn't written with it, but with the next commit."""
+    changes = Outbox.changes
+
+    def changed_before(self: Any) -> Any:
+        before, self.late = getattr(self, "late", {}), changes(self)
+        return before
+
+    swap(Outbox, "changes", changed_before)
+
+
+@mutant
+def effects_settled_as_they_begin(swap: Any) -> None:
+    """An effect is taken out of the outbox before it has been performed."""
+    attempt = courier.Courier._attempt
+
+    async def settle_first(self: Any, entry: Any) -> None:
+        self._report(Performed(entry, "done", None))
+        await attempt(self, entry)
+
+    swap(courier.Courier, "_attempt", settle_first)
+
+
+@mutant
+def letters_not_marked(swap: Any) -> None:
+    """That a room has taken another one's letter isn't stored with what it did of it."""
+    settle = marks.Marks.settle
+
+    def settle_viewers(self: Any, key: str, seq: int, outcome: Any, now: int) -> None:
+        before = self._changed.get(key)
+        settle(self, key, seq, outcome, now)
+        if key.startswith(PREFIX) and before is None:
+            del self._changed[key]
+
+    swap(marks.Marks, "settle", settle_viewers)
 
 
 @mutant
