@@ -94,11 +94,19 @@ def mutated(name: str | None) -> Iterator[None]:
     """The code with one guard switched off; None: as it is."""
     with ExitStack() as changes:
         if name is not None:
-            MUTANTS[name](
-                lambda owner, attribute, value: changes.enter_context(
-                    patch.object(owner, attribute, value)
-                )
+            changes.enter_context(applied(MUTANTS[name]))
+        yield
+
+
+@contextmanager
+def applied(make: Callable[[Callable[[Any, str, Any], None]], None]) -> Iterator[None]:
+    """The code with the changes of one mutant."""
+    with ExitStack() as changes:
+        make(
+            lambda owner, attribute, value: changes.enter_context(
+                patch.object(owner, attribute, value)
             )
+        )
         yield
 
 
