@@ -25,7 +25,7 @@ from rooms.host.journal import Journal
 from rooms.host.lease import Lease
 from rooms.host.links import Links
 from rooms.host.neighbours import PREFIX
-from rooms.host.outbox import Entry, Outbox
+from rooms.host.outbox import Outbox
 from rooms.host.seats import Seats
 from rooms.host.session import Session
 from rooms.host.teller import Teller
@@ -483,7 +483,7 @@ def letters_not_numbered(swap: Any) -> None:
 @mutant
 def effects_at_once(swap: Any) -> None:
     """Effects of one name don't wait for each other."""
-    swap(Entry, "lane", property(lambda self: str(self.number)))
+    swap(courier, "heads", lambda entries: {str(n): e for n, e in entries.items() if not e.dead})
 
 
 # -------------------------------------------------------------------------------- who is here
