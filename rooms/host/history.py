@@ -71,14 +71,23 @@ def dump_entry(event: str | None, ops: list[Op]) -> bytes:
 
 
 async def kept(
-    store: Store, id: SessionId, keeps: Keeps, now: int, *, after: int = 0, limit: int = 1000
+    store: Store,
+    id: SessionId,
+    keeps: Keeps | None = None,
+    now: int = 0,
+    *,
+    after: int = 0,
+    limit: int = 1000,
 ) -> list[Kept]:
-    """The revisions that can be shown beyond `after`, the oldest first. Raises StoreError."""
+    """The revisions that can be shown beyond `after`, the oldest first. Without `keeps`, whatever
+    is still there. Raises StoreError.
+    """
     record = await store.load(id)
     if record is None:
         return []
     entries = await _entries(store, id, after, record.revision, limit)
-    return [_kept(entry) for entry in entries if keeps.has(entry, record.revision, now)]
+    newest = record.revision
+    return [_kept(entry) for entry in entries if keeps is None or keeps.has(entry, newest, now)]
 
 
 async def past(

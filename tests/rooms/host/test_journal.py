@@ -223,6 +223,34 @@ async def test_a_room_with_patches_is_the_same_after_a_crash() -> None:  # [STOR
     assert ben.view["context"]["pages"]["page-3"] == "after"
 
 
+def test_what_restoring_changes_is_part_of_the_next_patch() -> None:  # [STORE5]
+    play = large(keeps=Keeps(5, 0))
+    play.event(type="close")  # a coroutine is started, and again by each restore
+    play.commit()
+    play.restart()
+    play.event(type="put", page="page-1", text="x")
+    assert play.commit().snapshot is None
+    assert orjson.loads(play.were[play.revision])["starts"] == 2
+    check(play)
+    play.restart()
+    check(play)
+
+
+async def test_a_room_that_was_lost_goes_on_from_what_is_stored() -> None:  # [STORE5]
+    on = await Stage(book=Book).start()
+    ann = await on.connect("ann", "book/x")
+    for number in range(100):
+        await ann.say("put", page=f"page-{number}", text=TEXT)
+    await ann.say("close")
+    for crashes in range(3):
+        await on.crash()
+        await on.request("POST", "book/x", {"type": "put", "page": "page-1", "text": "x"})
+        record = await on.record("book/x")
+        assert record is not None
+        assert record.patches
+        assert stored.state(record)["starts"] == crashes + 2
+
+
 async def test_a_room_of_16_kb_put_to_sleep_and_woken_a_thousand_times_is_bit_equal() -> None:
     # [SLEEP3] [STORE5] Every tenth time something changes; patches, folds and wakes all take part.
     on = await Stage(book=Book).start()
