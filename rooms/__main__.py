@@ -1,5 +1,5 @@
 """The command line: `rooms dev`, `serve`, `check`, `types`, `new`, and what an operator does with
-sessions: `list`, `show`, `send`, `watch`, `delete`, `export`, `import`.
+sessions: `list`, `show`, `history`, `send`, `watch`, `delete`, `export`, `import`.
 
 In: arguments and the environment. Out: exit status 0, 1 (failed) or 2 (wrong usage), and errors of
 one line. `rooms dev` should be ready at once: each command imports what it needs when it runs, and
@@ -129,6 +129,13 @@ def _show(options: argparse.Namespace) -> None:
     _operate(options, lambda operator: show(operator, id, _say))
 
 
+def _history(options: argparse.Namespace) -> None:
+    from rooms.inventory import history, named
+
+    id = named(options.session)
+    _operate(options, lambda operator: history(operator, id, options.at, _say))
+
+
 def _send(options: argparse.Namespace) -> int:
     from rooms.inventory import named, send
 
@@ -244,11 +251,13 @@ def _parser() -> argparse.ArgumentParser:
     listing = command("list", _list, "List sessions, live and sleeping.")
     listing.add_argument("--kind", help="only this kind")
     show = command("show", _show, "Show a session's state as JSON.")
+    past = command("history", _history, "List a session's kept revisions, or show one.")
+    past.add_argument("--at", metavar="REVISION", help="the state at this one, as JSON")
     send = command("send", _send, "Send a session one event; say what became of it.")
     watch = command("watch", _watch, "Show what changes in a session of a running server.")
     retry = command("retry", _retry, "Have what failed for good in a session tried again.")
     delete = command("delete", _delete, "Delete a session; whoever is in it is told.")
-    for one in (show, send, watch, retry, delete):
+    for one in (show, past, send, watch, retry, delete):
         one.add_argument("session", metavar="KIND/SESSION")
     send.add_argument("event", metavar="EVENT", help='a type, or JSON: {"type": "bet", "chips": 5}')
     retry.add_argument("name", metavar="NAME", nargs="?", help="only this effect or timer")
@@ -262,7 +271,7 @@ def _parser() -> argparse.ArgumentParser:
     importing = command("import", _import, "Store what `export` wrote.")
     importing.add_argument("file", metavar="FILE", nargs="?", default="-", help="else what is read")
     importing.add_argument("--replace", action="store_true", help="also sessions that are there")
-    for stored in (check, listing, show, send, watch, retry, delete, export, importing):
+    for stored in (check, listing, show, past, send, watch, retry, delete, export, importing):
         _add_store(stored)
         stored.add_argument("--url", help="of a running server; else the one that has the store")
     new = command("new", _new, "Make a folder with a small App and its page.")

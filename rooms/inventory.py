@@ -20,7 +20,7 @@ from rooms.store.port import SessionId
 from runtime import System
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from rooms.access import Operator
     from rooms.app import App
@@ -50,18 +50,36 @@ async def list_sessions(operator: Operator, kind: str | None, say: Callable[[str
     if len(rows) == 1:
         say("no sessions")
         return
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    pads = (str.ljust, str.rjust, str.rjust, str.ljust, str.ljust, str.ljust)
-    for row in rows:
-        cells = zip(row, widths, pads, strict=True)
-        say("  ".join(pad(cell, width) for cell, width, pad in cells).rstrip())
+    _table(rows, (str.ljust, str.rjust, str.rjust, str.ljust, str.ljust, str.ljust), say)
 
 
 async def show(operator: Operator, id: SessionId, say: Callable[[str], None]) -> None:
     """A session as JSON for people: its state, and how much stands beside it."""
     shown = await operator.ask("GET", id)
-    times = {name: _when(shown[name]) or None for name in ("changed", "due")}
+    times = {name: _when(shown[name]) or None for name in ("changed", "due", "expires")}
     say(json.dumps({**shown, **times}, indent=2, ensure_ascii=False))
+
+
+async def history(
+    operator: Operator, id: SessionId, at: str | None, say: Callable[[str], None]
+) -> None:
+    """A line for each revision that is kept, or the state `at` one of them as JSON."""
+    if at is not None:
+        past = await operator.ask("GET", id, f"/history/{at}")
+        say(json.dumps({**past, "at": _when(past["at"])}, indent=2, ensure_ascii=False))
+        return
+    params: dict[str, str] = {}
+    rows = [("REVISION", "AT", "EVENT")]
+    while True:
+        page = await operator.ask("GET", id, "/history", params=params)
+        rows += [(str(r["revision"]), _when(r["at"]), r["event"] or "") for r in page["revisions"]]
+        if page["next"] is None:
+            break
+        params["after"] = str(page["next"])
+    if len(rows) == 1:
+        say(f"no past of {id} is kept: its Room says how much is, `history` and `history_age`")
+        return
+    _table(rows, (str.rjust, str.ljust, str.ljust), say)
 
 
 # -------------------------------------------------------------------------------- acting
@@ -175,6 +193,18 @@ async def _all(operator: Operator, kind: str | None = None) -> AsyncIterator[dic
         if page["next"] is None:
             return
         params["after"] = page["next"]
+
+
+def _table(
+    rows: Sequence[Sequence[str]],
+    pads: Sequence[Callable[[str, int], str]],
+    say: Callable[[str], None],
+) -> None:
+    """Rows as lines, each column as wide as it needs to be."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = zip(row, widths, pads, strict=True)
+        say("  ".join(pad(cell, width) for cell, width, pad in cells).rstrip())
 
 
 def _event(text: str) -> Any:

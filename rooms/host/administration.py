@@ -15,6 +15,8 @@ import orjson
 from rooms.errors import BadMessage, CloseCode, Closing, RoomsError, UsageError
 from rooms.host.ask import Ask, Retry
 from rooms.host.door import OPERATOR
+from rooms.host.history import Keeps, past
+from rooms.host.history import kept as kept_revisions
 from rooms.host.keeper import HeldElsewhere
 from rooms.host.outbox import shown
 from rooms.host.record import state
@@ -34,6 +36,9 @@ logger = logging.getLogger(__name__)
 
 PAGE: Final = 200
 """The most sessions of one answer."""
+
+ALL: Final = Keeps(1 << 62, 0)
+"""An operator sees what is there."""
 
 Reply = tuple[int, Any]
 
@@ -91,6 +96,10 @@ class Administration:
             case "GET", "/export":
                 record = await self._store.load(id)
                 return _missing(id) if record is None else (200, exported(id, record))
+            case "GET", "/history":
+                return await self._history(id, request.params)
+            case "GET", path if path.startswith("/history/"):
+                return await self._past(id, path.removeprefix("/history/"))
             case "PUT", "":
                 return await self._import(id, request)
             case "DELETE", "":
@@ -101,16 +110,14 @@ class Administration:
                 return 404, {"reason": "there is nothing here"}
 
     async def _list(self, params: dict[str, str]) -> Reply:
-        after, limit = params.get("after"), params.get("limit", str(PAGE))
-        if not (limit.isascii() and limit.isdigit()):
-            raise UsageError("`limit` is a number")
+        after, most = params.get("after"), _number(params, "limit", PAGE)
         last = None
         if after is not None:
             kind, slash, session = after.partition("/")
             if not slash:
                 raise UsageError("`after` is the kind/session that came last")
             last = SessionId(kind, session)
-        most = min(max(int(limit), 1), PAGE)
+        most = min(max(most, 1), PAGE)
         found = await self._store.scan(params.get("kind"), last, most)
         lines = [self._line(one) for one in found]
         following = str(found[-1].id) if len(found) == most else None
@@ -135,6 +142,7 @@ class Administration:
         room = self._rooms.live.get(id)
         if record is None:
             return _missing(id)
+        kept = {key: orjson.loads(value) for key, value in record.storage.items()}
         return 200, {
             "kind": id.kind,
             "session": id.session,
@@ -145,10 +153,29 @@ class Administration:
             "version": record.version,
             "changed": record.changed,
             "due": record.due,
+            "expires": record.expires,
             "marks": len(record.marks),
             "outbox": shown(record.outbox),
             "snapshot": state(record) if room is None else orjson.loads(room.state()),
+            **({"storage": kept} if kept else {}),
         }
+
+    async def _history(self, id: SessionId, params: dict[str, str]) -> Reply:
+        after, most = _number(params, "after", 0), _number(params, "limit", PAGE)
+        most = min(max(most, 1), PAGE)
+        now = self._clock.now()
+        if await self._store.load(id) is None:
+            return _missing(id)
+        found = await kept_revisions(self._store, id, ALL, now, after=after, limit=most)
+        following = found[-1].revision if len(found) == most else None
+        return 200, {"revisions": [one._asdict() for one in found], "next": following}
+
+    async def _past(self, id: SessionId, text: str) -> Reply:
+        revision = _number({"revision": text}, "revision", 0)
+        found = await past(self._store, id, revision)
+        if found is None:
+            return 404, {"reason": f"revision {revision} of {id} isn't kept"}
+        return 200, {**found.kept._asdict(), "version": found.version, "snapshot": found.persisted}
 
     def _send(self, asked: Ask, id: SessionId, request: Request) -> None:
         """One event; the room answers."""
@@ -187,6 +214,14 @@ class Administration:
         again = Closing(CloseCode.GOING_AWAY, "this room was replaced")
         await self._rooms.replace(id, record, again)
         return 200, {"imported": str(id), "revision": record.revision}
+
+
+def _number(params: dict[str, str], name: str, default: int) -> int:
+    """A parameter that is a number. Raises UsageError."""
+    text = params.get(name, str(default))
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"`{name}` is a number")
+    return int(text)
 
 
 def _missing(id: SessionId) -> Reply:

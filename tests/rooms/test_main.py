@@ -191,6 +191,22 @@ def test_check_finds_what_an_app_cannot_restore(folder: Path, port: str) -> None
         assert "counter/a: this room can't be restored" in lines[1]
 
 
+def test_the_kept_past_is_listed_and_shown(folder: Path, port: str) -> None:  # [ADMIN9]
+    source = COUNTER.replace("view = everything", "view = everything\n    history = 10")
+    (folder / "counter.py").write_text(source)
+    with rooms(folder, "serve", "counter.py", "--port", port) as server:
+        url = server.until("ready").removeprefix("ready ")
+        for _ in range(3):
+            ask(f"{url}/rooms/counter/a", {"type": "increment"})
+        lines = said(folder, "history", "counter/a")
+        assert [line.split()[0] for line in lines] == ["REVISION", "1", "2", "3"]
+        assert lines[2].endswith("increment")
+        past = json.loads("\n".join(said(folder, "history", "counter/a", "--at", "2")))
+        assert past["snapshot"]["context"] == {"count": 2}
+        [line] = said(folder, "history", "counter/a", "--at", "9", status=1)
+        assert line == "rooms: revision 9 of counter/a isn't kept"
+
+
 def test_check_without_a_store_says_so(folder: Path) -> None:
     lines = said(folder, "check", "counter.py")
     assert lines[1].startswith("stored sessions weren't looked at: there is no store rooms.db yet")

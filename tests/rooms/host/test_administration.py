@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rooms.definition import Room
 from rooms.errors import CloseCode
 from rooms.host.audience import _WHOLE
 from rooms.host.door import OPERATOR
@@ -109,6 +110,48 @@ async def test_a_session_that_does_not_exist_is_404(method: str, path: str) -> N
 async def test_what_is_not_there_is_404(asked: tuple[str, ...]) -> None:
     on = await stage()
     assert (await on.operated(*asked))[0] == 404
+
+
+async def test_an_operator_sees_whatever_past_is_kept() -> None:  # [ADMIN9]
+    class Logged(Counter):
+        history = 20  # and nobody else may look
+
+    on = await stage(Logged)
+    for _ in range(5):
+        await on.request("POST", body={"type": "increment"})
+    made = on.now()
+    await slept(on)
+    status, page = await on.operated("GET", path="/history", params={"after": "1", "limit": "3"})
+    assert status == 200
+    assert [one["revision"] for one in page["revisions"]] == [2, 3, 4]
+    assert page["revisions"][0] == {"revision": 2, "at": made, "event": "increment"}
+    _, rest = await on.operated("GET", path="/history", params={"after": str(page["next"])})
+    assert [one["revision"] for one in rest["revisions"]] == [5]
+    assert rest["next"] is None
+    status, past = await on.operated("GET", path="/history/3")
+    assert (status, past["snapshot"]["context"]) == (200, {"count": 3})
+    assert not on.awake()
+    for path, code in (("/history/9", 404), ("/history/0", 404), ("/history/x", 422)):
+        assert (await on.operated("GET", path=path))[0] == code
+    assert (await on.operated("GET", "counter/other", "/history"))[0] == 404
+
+
+async def test_what_hooks_keep_is_shown_live_and_asleep() -> None:  # [ADMIN2]
+    class Chat(Room):
+        def on_message(self, connection: Any, message: Any) -> None:
+            self.storage.put("said", message["text"])
+
+    on = await stage(Chat)
+    ann = await on.connect()
+    await ann.send("say", text="hello")
+    assert (await on.operated("GET"))[1]["storage"] == {"said": "hello"}
+    await ann.leave()
+    await slept(on)
+    status, shown = await on.operated("GET")
+    assert (status, shown["storage"]) == (200, {"said": "hello"})
+    _, export = await on.operated("GET", path="/export")
+    await on.operated("PUT", body=export, params={"replace": "1"})
+    assert (await on.operated("GET"))[1]["storage"] == {"said": "hello"}
 
 
 # ------------------------------------------------------------------ an event
