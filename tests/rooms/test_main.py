@@ -78,7 +78,7 @@ def test_wrong_usage_is_one_line_and_status_2(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["serve", "counter.py", "--store", "x.db"], "'x.db' names no store"),
+        (["serve", "counter.py", "--port", "0", "--store", "x.db"], "'x.db' names no store"),
         (["serve", "counter.py", "--bind", "192.0.2.7"], "can't listen on 192.0.2.7"),
         (["dev", "nothing.py"], "there is no file nothing.py"),
     ],
