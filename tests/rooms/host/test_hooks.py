@@ -804,3 +804,38 @@ async def test_a_storage_that_would_be_too_big_refuses_its_event_alone() -> None
     assert [word for _, word in ann.outcomes()] == ["accepted", "rejected", "accepted"]
     assert "too big" in ann.outcome(2)["reason"]
     assert (await storage(on))["count"] == 2
+
+
+async def test_an_operator_sees_sends_and_moves_a_room_of_hooks() -> None:  # [ADMIN2]
+    on = await stage()
+    ann = await on.connect("ann", "chat/x")
+    await ann.send("said", text="hi")
+    status, sent = await on.operated("POST", "chat/x", body={"event": {"type": "op"}})
+    assert (status, sent["result"]) == (200, {"count": 2})
+    _, shown = await on.operated("GET", "chat/x")
+    assert shown["storage"]["count"] == 2
+    assert shown["storage"]["line/0002"]["type"] == "op"
+    _, export = await on.operated("GET", "chat/x", path="/export")
+    again = json.dumps({**export, "session": "y"}).encode()
+    assert (await on.operated("PUT", "chat/y", body=json.loads(again)))[0] == 200
+    bob = await on.connect("bob", "chat/y")
+    seq = await bob.send("said")
+    assert bob.outcome(seq)["result"] == {"count": 3}
+
+
+async def test_rooms_of_hooks_are_listed_and_expire_as_others() -> None:  # [LIST1]
+    class Lobby(Chat):
+        listed = True
+        ttl = 60_000
+
+        def listing(self, snapshot: Any) -> dict[str, Any]:
+            return {"public": {"said": snapshot.context.get("count", 0)}}
+
+        view: Any = everything
+
+    on = await stage(Lobby)
+    await on.request("POST", "chat/x", {"type": "said"})
+    answer = await on.request("GET", "chat/")
+    assert [room["public"] for room in json.loads(answer.body)["rooms"]] == [{"said": 1}]
+    await on.advance(200_000)
+    assert await on.record("chat/x") is None
