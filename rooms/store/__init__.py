@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 def file_of(url: str) -> Path | None:
     """The file that a store's URL names: `sqlite:///rooms.db` (relative to the current folder),
-    `sqlite:////var/lib/rooms.db`. None for `memory:`.
+    `sqlite:////var/lib/rooms.db`. None for `memory:`, and for a store that another process keeps.
 
     Raises:
         UsageError: no store has such a URL.
     """
-    if url == "memory:":
+    if url == "memory:" or url.startswith("unix:/"):
         return None
     path = url.removeprefix("sqlite:///")
     if path in (url, ""):
@@ -40,6 +40,10 @@ async def open_store(url: str, *, now: Callable[[], int], elapsed: Callable[[], 
         StoreError: it can't be opened (StoreLocked: another process has it).
     """
     path = file_of(url)
+    if url.startswith("unix:/"):
+        from rooms.store.remote import RemoteStore
+
+        return await RemoteStore.open(url)
     if path is None:
         from rooms.store.memory import MemoryStore
 

@@ -1,0 +1,301 @@
+"""A store that another process keeps: `serve` on its side, `RemoteStore` on this one.
+
+What one process alone may open (a SQLite file) several hosts and routers of a machine use through
+it: the port's methods are called over a Unix socket, whose file mode says who may. Calls of a link
+arrive in the order in which they were made, and what all hosts commit meanwhile is one group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+import msgpack
+
+from rooms.errors import Fenced, LinkError, StoreError, UnknownOutcome
+from rooms.link.stream import Speech, dial, listen
+from rooms.store import port
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rooms.link.stream import Listener, StreamEnd
+    from rooms.store.port import (
+        Acquired,
+        Commit,
+        Due,
+        Found,
+        Held,
+        HostInfo,
+        Listed,
+        Logged,
+        Record,
+        SessionId,
+        Store,
+    )
+
+logger = logging.getLogger(__name__)
+
+_SECRET: Final = b"a Unix socket is its owner's"
+_FIRST_PAUSE: Final = 0.05  # s
+_LONGEST_PAUSE: Final = 1.0
+_METHODS: Final = frozenset(
+    name for name in vars(port.Store) if not name.startswith("_") and name != "close"
+)
+
+
+async def serve(store: Store, address: str) -> Listener:
+    """Let other processes of this machine use `store`. Raises UsageError: not at this address."""
+    calls: set[asyncio.Task[None]] = set()
+
+    def accept(end: StreamEnd[Any]) -> None:
+        def called(message: Any) -> None:
+            number, method, arguments = message
+            call = asyncio.get_running_loop().create_task(_answer(store, method, arguments))
+            calls.add(call)
+            call.add_done_callback(lambda done: answered(number, done))
+
+        def answered(number: int, call: asyncio.Task[Any]) -> None:
+            calls.discard(call)
+            if not call.cancelled():
+                end.send([number, call.result()])
+
+        end.listen(called)
+
+    return await listen(address, _SECRET, accept, _SPEECH)
+
+
+async def _answer(store: Store, method: str, arguments: Sequence[Any]) -> Any:
+    """What the store says; an error is an answer too."""
+    if method not in _METHODS:
+        return StoreError(f"a store has no method {method!r}")
+    try:
+        return await getattr(store, method)(*arguments)
+    except StoreError as error:
+        return error
+    except Exception as error:
+        logger.exception("%s failed", method)
+        return UnknownOutcome(f"the store failed: {error!r}")
+
+
+class RemoteStore:
+    """A `Store` in another process; made by `open`. While it can't be reached, calls fail; those
+    that were under way have an unknown outcome.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._end: StreamEnd[Any] | None = None
+        self._numbers = count(1)
+        self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._again: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @classmethod
+    async def open(cls, address: str) -> RemoteStore:
+        """Raises StoreError: nobody keeps a store there."""
+        store = cls(address)
+        try:
+            await store._dial()
+        except LinkError as error:
+            raise StoreError(f"the store can't be reached: {error}") from error
+        return store
+
+    async def now(self) -> int:
+        return int(await self._call("now"))
+
+    async def secret(self) -> bytes:
+        return bytes(await self._call("secret"))
+
+    async def heartbeat(self, host: HostInfo, ttl: int) -> bool:
+        return bool(await self._call("heartbeat", host, ttl))
+
+    async def retire(self, incarnation: str) -> None:
+        await self._call("retire", incarnation)
+
+    async def hosts(self) -> Sequence[HostInfo]:
+        hosts: Sequence[HostInfo] = await self._call("hosts")
+        return hosts
+
+    async def acquire(self, id: SessionId, incarnation: str) -> Acquired | Held:
+        acquired: Acquired | Held = await self._call("acquire", id, incarnation)
+        return acquired
+
+    async def commit_many(self, commits: Sequence[Commit]) -> Sequence[StoreError | None]:
+        answers: Sequence[StoreError | None] = await self._call("commit_many", list(commits))
+        return answers
+
+    async def release(
+        self, id: SessionId, incarnation: str, epoch: int, activation: bytes | None
+    ) -> bool:
+        return bool(await self._call("release", id, incarnation, epoch, activation))
+
+    async def load(self, id: SessionId) -> Record | None:
+        record: Record | None = await self._call("load", id)
+        return record
+
+    async def due(self, before: int, limit: int) -> Sequence[Due]:
+        due: Sequence[Due] = await self._call("due", before, limit)
+        return due
+
+    async def next_due(self) -> int | None:
+        due: int | None = await self._call("next_due")
+        return due
+
+    async def scan(
+        self, kind: str | None = None, after: SessionId | None = None, limit: int = 100
+    ) -> Sequence[Listed]:
+        listed: Sequence[Listed] = await self._call("scan", kind, after, limit)
+        return listed
+
+    async def history(self, id: SessionId, after: int = 0, limit: int = 100) -> Sequence[Logged]:
+        logged: Sequence[Logged] = await self._call("history", id, after, limit)
+        return logged
+
+    async def find(
+        self, kind: str, after: SessionId | None = None, limit: int = 100
+    ) -> Sequence[Found]:
+        found: Sequence[Found] = await self._call("find", kind, after, limit)
+        return found
+
+    async def expired(self, before: int, limit: int) -> Sequence[SessionId]:
+        expired: Sequence[SessionId] = await self._call("expired", before, limit)
+        return expired
+
+    async def delete(self, id: SessionId) -> bool:
+        return bool(await self._call("delete", id))
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._again is not None:
+            self._again.cancel()
+        if self._calls:
+            await asyncio.wait(list(self._calls.values()))
+        if self._end is not None:
+            self._end.close()
+
+    # ------------------------------------------------------------------ the link
+
+    def _call(self, method: str, *arguments: Any) -> asyncio.Future[Any]:
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self._closed:
+            answer.set_exception(StoreError("the store is closed; open it again"))
+        elif self._end is None:
+            answer.set_exception(StoreError(f"the store at {self._address} can't be reached"))
+        else:
+            number = next(self._numbers)
+            self._calls[number] = answer
+            self._end.send([number, method, arguments])
+        return answer
+
+    def _answered(self, message: Any) -> None:
+        number, answer = message
+        call = self._calls.pop(number, None)
+        if call is None or call.done():
+            return  # who waited was cancelled
+        if isinstance(answer, StoreError):
+            call.set_exception(answer)
+        else:
+            call.set_result(answer)
+
+    async def _dial(self) -> None:
+        end = await dial(self._address, _SECRET, _SPEECH)
+        self._end = end
+        end.listen(self._answered, self._lost)
+
+    def _lost(self) -> None:
+        self._end = None
+        calls, self._calls = self._calls, {}
+        for call in calls.values():
+            if not call.done():
+                call.set_exception(UnknownOutcome("the link to the store was lost"))
+        if not self._closed:
+            logger.warning("the link to the store was lost")
+            self._again = asyncio.get_running_loop().create_task(self._dial_again())
+
+    async def _dial_again(self) -> None:
+        pause = _FIRST_PAUSE
+        while self._end is None:
+            try:
+                await self._dial()
+            except LinkError:
+                await _passed(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+async def _passed(seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    passed = loop.create_future()
+    loop.call_later(seconds, passed.set_result, None)
+    await passed
+
+
+# ---------------------------------------------------------------------- bytes
+
+_TYPES: Final[tuple[Any, ...]] = (
+    port.SessionId,
+    port.Record,
+    port.Acquired,
+    port.Held,
+    port.Logged,
+    port.Trim,
+    port.Commit,
+    port.Due,
+    port.Listed,
+    port.Found,
+    port.HostInfo,
+)
+"""What travels as its fields, by its place here."""
+_CODES: Final = {type: code for code, type in enumerate(_TYPES)}
+_FIELDS: Final = {
+    type: tuple(field.name for field in fields(type)) for type in _TYPES if is_dataclass(type)
+}
+_FENCED, _UNKNOWN, _ERROR = 64, 65, 66
+
+
+def _encode(value: Any) -> bytes:
+    packed: bytes = msgpack.packb(value, default=_as_fields, strict_types=True)
+    return packed
+
+
+def _as_fields(value: Any) -> Any:
+    code = _CODES.get(type(value))
+    match value:
+        case _ if code is not None:
+            names = _FIELDS.get(type(value))
+            parts = list(value) if names is None else [getattr(value, name) for name in names]
+            return msgpack.ExtType(code, _encode(parts))
+        case tuple():
+            return list(value)
+        case Mapping():
+            return dict(value)
+        case Fenced():
+            parts = [value.kind, value.session, value.held, value.current]
+            return msgpack.ExtType(_FENCED, _encode(parts))
+        case StoreError():
+            kind = _UNKNOWN if isinstance(value, UnknownOutcome) else _ERROR
+            return msgpack.ExtType(kind, _encode([str(value)]))
+    raise TypeError(f"{type(value).__name__} is nothing that a store is told")
+
+
+def _decode(data: bytes) -> Any:
+    try:
+        return msgpack.unpackb(data, ext_hook=_from_fields, strict_map_key=False)
+    except (TypeError, msgpack.UnpackException) as error:
+        raise ValueError(f"not a store's message: {error}") from error
+
+
+def _from_fields(code: int, data: bytes) -> Any:
+    parts = _decode(data)
+    if code == _FENCED:
+        return Fenced(*parts)
+    if code in (_UNKNOWN, _ERROR):
+        return (UnknownOutcome if code == _UNKNOWN else StoreError)(*parts)
+    return _TYPES[code](*parts)
+
+
+_SPEECH: Final = Speech[Any](_encode, _decode)
