@@ -76,15 +76,42 @@ def _welcome(url: str, *, lan: bool, window: bool) -> None:
         welcome.open_browser(url)
 
 
-def _serve(options: argparse.Namespace) -> None:
+def _serve(options: argparse.Namespace) -> int:
     from rooms import loading, process
 
+    place, settings = loading.find(options.app), _settings(options)
+    if settings.hosts > 1 or settings.routers > 1:
+        return _fleet(options.app, settings)
     process.serve(
-        loading.find(options.app),
-        _settings(options),
-        loaded=lambda: None,
-        ready=lambda url, pages: _say(f"ready {url}"),
+        place, settings, loaded=lambda: None, ready=lambda url, pages: _say(f"ready {url}")
     )
+    return 0
+
+
+def _fleet(app: str, settings: Settings) -> int:
+    from rooms import logs, server
+    from rooms.fleet import Fleet
+
+    logs.configure(settings.log_format)
+
+    async def supervise() -> int:
+        ready = lambda url: _say(f"ready {url}")  # noqa: E731
+        return await Fleet(app, settings, ready=ready, say=_complain).run()
+
+    return server.run(supervise())
+
+
+def _host(options: argparse.Namespace) -> None:
+    from rooms import loading, process
+
+    place = loading.find(options.app)
+    process.host(place, _settings(options), ready=lambda address: _say(f"ready {address}"))
+
+
+def _router(options: argparse.Namespace) -> None:
+    from rooms import process
+
+    process.router(_settings(options), ready=lambda url: _say(f"ready {url}"))
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -233,21 +260,35 @@ def _parser() -> argparse.ArgumentParser:
 
     dev = command("dev", _dev, "Serve an App; start it again when a source changes.")
     serve = command("serve", _serve, "Serve an App until SIGTERM or Ctrl-C.")
-    for served in (dev, serve):
-        served.add_argument("app", metavar="APP", help=_APP)
+    host = command("host", _host, "Keep the rooms of an App; routers find it by the store.")
+    router = command("router", _router, "Hold the sockets before the hosts of a store.")
+    for loaded in (dev, serve, host):
+        loaded.add_argument("app", metavar="APP", help=_APP)
+    for served in (dev, serve, router):
         served.add_argument("--port", help="TCP port; 0 takes a free one (1999)")
         served.add_argument("--bind", metavar="ADDRESS", help="address to listen on (127.0.0.1)")
-        _add_store(served)
         served.add_argument("--limits", metavar="on|off", help="limits on events, connections (on)")
-        served.add_argument("--log-format", metavar="text|json", help="how logs are written (text)")
         served.add_argument("--origins", metavar="URLS", help="other sites that may connect")
+    serve.add_argument("--hosts", metavar="N", help="processes that keep rooms (1)")
+    serve.add_argument("--routers", metavar="N", help="processes that hold sockets (1)")
+    host.add_argument("--listen", metavar="ADDRESS", help="for routers: unix:, tcp: or tls:")
+    host.add_argument("--advertise", metavar="ADDRESS", help="where routers find that")
+    host.add_argument("--weight", metavar="NUMBER", help="its share beside other hosts' (1)")
+    router.add_argument("--pages", metavar="FOLDER", help="else the one that a host names")
+    for linked in (host, router):
+        linked.add_argument("--link-tls", metavar="FILES", help="certificate, key and authority")
+    for running in (dev, serve, host, router):
+        _add_store(running)
+        running.add_argument(
+            "--log-format", metavar="text|json", help="how logs are written (text)"
+        )
     dev.add_argument("--lan", action="store_true", help="let phones in; prints a QR code")
     dev.add_argument("--no-open", action="store_true", help="open no browser window")
 
     check = command("check", _check, "Find what can't work in an App, and in its stored sessions.")
     types = command("types", _types, "Write TypeScript types of an App's events and views.")
-    for loaded in (check, types):
-        loaded.add_argument("app", metavar="APP", help=_APP)
+    for read in (check, types):
+        read.add_argument("app", metavar="APP", help=_APP)
     listing = command("list", _list, "List sessions, live and sleeping.")
     listing.add_argument("--kind", help="only this kind")
     show = command("show", _show, "Show a session's state as JSON.")

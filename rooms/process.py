@@ -1,4 +1,5 @@
-"""A process that serves one App: what `rooms serve` does itself, and `rooms dev` starts.
+"""A process that serves one App, or is a host or router of it: what `rooms serve` does itself, and
+`rooms dev` starts; with several, `rooms serve` too.
 
 In: an App and the settings. Out: a server, until it is told to stop. Started by `supervisor.py` it
 makes itself ready first and then waits for its orders, so that the next one can stand by; it says
@@ -47,15 +48,50 @@ def serve(
     Raises:
         RoomsError: it can't be served; the message says what to change.
     """
+    _configure(settings)
+    app = loading.load(place)
+    loaded()
+    from rooms import server
+
+    server.run(server.serve(app, settings, ready=lambda url: ready(url, app.pages is not None)))
+
+
+def host(place: Place, settings: Settings, *, ready: Callable[[str], None]) -> None:
+    """Load, and keep rooms for routers until SIGTERM or SIGINT. `ready` gets the address.
+
+    Raises:
+        RoomsError: it can't be; the message says what to change.
+    """
+    _configure(settings)
+    app = loading.load(place)
+    from rooms import apart, server
+
+    server.run(apart.serve_host(app, settings, ready=ready))
+
+
+def router(
+    settings: Settings,
+    *,
+    ready: Callable[[str], None],
+    linked: Callable[[list[str]], None] = lambda addresses: None,
+) -> None:
+    """Hold sockets before hosts until SIGTERM or SIGINT. `ready` gets the URL, `linked` the
+    addresses of the hosts at each change.
+
+    Raises:
+        RoomsError: it can't be; the message says what to change.
+    """
+    _configure(settings)
+    from rooms import apart, server
+
+    server.run(apart.serve_router(settings, ready=ready, linked=linked))
+
+
+def _configure(settings: Settings) -> None:
     from rooms import logs
 
     logs.configure(settings.log_format)
     sys.setswitchinterval(SWITCH_INTERVAL)
-    app = loading.load(place)
-    loaded()
-    from rooms.server import run
-
-    run(app, settings, ready=lambda url: ready(url, app.pages is not None))
 
 
 @contextmanager
@@ -77,17 +113,19 @@ class Parent:
         socket.set_inheritable(False)
         self._socket = socket
 
-    def orders(self) -> tuple[str, Settings]:
-        """Wait for what to serve: an APP and how. The process ends with the parent from then on."""
+    def orders(self) -> tuple[str, Settings, str]:
+        """Wait for what to serve: an APP, how, and which part of it. The process ends with the
+        parent from then on.
+        """
         from rooms.settings import Settings
 
         with self._socket.makefile() as lines:
             line = lines.readline()
         if not line:
             sys.exit(0)  # it wasn't needed
-        target, environ = json.loads(line)
+        target, environ, role = json.loads(line)
         threading.Thread(target=self._watch, name="parent", daemon=True).start()
-        return target, Settings.read(environ)
+        return target, Settings.read(environ), role
 
     def say(self, **message: object) -> None:
         """Tell the supervisor."""
@@ -103,15 +141,26 @@ def main() -> None:
     parent = Parent(socket.socket(fileno=int(os.environ.pop(PARENT))))
     import rooms.server  # noqa: F401 - takes longer than all that follows
 
-    target, settings = parent.orders()
+    target, settings, role = parent.orders()
     with failing(lambda line: sys.stderr.write(f"{line}\n")):
-        place = loading.find(target)
-        serve(
-            place,
-            settings,
-            loaded=lambda: parent.say(sources=loading.sources(place)),
-            ready=lambda url, pages: parent.say(ready=url, pages=pages),
-        )
+        match role:
+            case "host":
+                found = loading.find(target)
+                host(found, settings, ready=lambda address: parent.say(ready=address))
+            case "router":
+                router(
+                    settings,
+                    ready=lambda url: parent.say(ready=url),
+                    linked=lambda addresses: parent.say(linked=addresses),
+                )
+            case _:
+                place = loading.find(target)
+                serve(
+                    place,
+                    settings,
+                    loaded=lambda: parent.say(sources=loading.sources(place)),
+                    ready=lambda url, pages: parent.say(ready=url, pages=pages),
+                )
 
 
 if __name__ == "__main__":

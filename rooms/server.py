@@ -13,7 +13,7 @@ import logging
 import signal
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rooms.definition import Room
 from rooms.errors import UsageError
@@ -27,7 +27,7 @@ from rooms.store import file_of, lockfile, open_store
 from runtime.clock import LoopClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from rooms.app import App
     from rooms.settings import Settings
@@ -35,19 +35,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _WALL: Final = LoopClock()
 _DRAINED_WITHIN: Final = 10.0
 _MIN_SECRET: Final = 32  # bytes, as RFC 7518, 3.2 asks of HS256
 
 
-def run(app: App, settings: Settings, *, ready: Callable[[str], None]) -> None:
-    """`serve` in an event loop of its own: uvloop's where there is one."""
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run this in an event loop of its own: uvloop's where there is one."""
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):  # there is none for Windows
         from uvloop import new_event_loop as loop_factory
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(serve(app, settings, ready=ready))
+        return runner.run(work)
 
 
 async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -> None:
@@ -62,13 +64,13 @@ async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -
     async with contextlib.AsyncExitStack() as ending:
         bound = bind(settings.bind, settings.port)
         ending.callback(bound.close)
-        store = await open_store(settings.store, now=_store_time(), elapsed=elapsed)
+        store = await open_store(settings.store, now=store_time(), elapsed=elapsed)
         ending.push_async_callback(store.close)
-        secret = await _secret(store, settings.secret)
+        secret = await signing_secret(store, settings.secret)
 
         host = Host(app.kinds, store)
         await host.start()
-        ending.push_async_callback(_drain, host)
+        ending.push_async_callback(drain, host)
         ours, theirs = memory.pair()
         host.serve(theirs)
         router = Router(
@@ -77,7 +79,7 @@ async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -
             now=host.clock.now,
             limits=Limits() if settings.limits else Limits.off(),
             pages=app.pages,
-            facade=_facade(),
+            facade=facade_folder(),
             origins=frozenset(settings.origins),
         )
         router.meet(host.info, ours)
@@ -87,16 +89,16 @@ async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -
         ending.push_async_callback(router.close)
         ending.callback(listening.close)
 
-        url = _url(settings.bind, bound.getsockname()[1])
+        url = url_of(settings.bind, bound.getsockname()[1])
         file = file_of(settings.store)
         if file is not None:
             lockfile.announce(file, url)  # where the command line asks for what is live
-        with _signalled() as stopped:
+        with signalled() as stopped:
             ready(url)
             await stopped.wait()
 
 
-def _store_time() -> Callable[[], int]:
+def store_time() -> Callable[[], int]:
     """The time that an embedded store tells: the wall's when this process began, and what has
     elapsed since. A step of the wall clock then moves no timer, in either direction (SPEC TIME6).
     """
@@ -104,7 +106,7 @@ def _store_time() -> Callable[[], int]:
     return lambda: int(begun + elapsed())
 
 
-async def _secret(store: Store, given: str | None) -> bytes:
+async def signing_secret(store: Store, given: str | None) -> bytes:
     """What signs tokens: the operator's, or one that the store made once and keeps."""
     if not given:
         return await store.secret()
@@ -113,7 +115,7 @@ async def _secret(store: Store, given: str | None) -> bytes:
     return given.encode()
 
 
-async def _drain(host: Host) -> None:
+async def drain(host: Host) -> None:
     try:
         await asyncio.wait_for(host.drain(), _DRAINED_WITHIN)
     except TimeoutError:
@@ -125,7 +127,7 @@ def _authenticates(kind: type[Room]) -> bool:
     return any("authenticate" in vars(base) for base in kind.__mro__ if base is not Room)
 
 
-def _facade() -> Path:
+def facade_folder() -> Path:
     """The folder of the browser's façade, which is another package's."""
     spec = find_spec("client")
     assert spec is not None
@@ -134,7 +136,7 @@ def _facade() -> Path:
 
 
 @contextlib.contextmanager
-def _signalled() -> Iterator[asyncio.Event]:
+def signalled() -> Iterator[asyncio.Event]:
     """An event that the first signal sets. The second finds the system's own handling again."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
@@ -157,7 +159,7 @@ def _signalled() -> Iterator[asyncio.Event]:
         forget()
 
 
-def _url(address: str, port: int) -> str:
+def url_of(address: str, port: int) -> str:
     """Where a browser on this machine finds it."""
     if address in ("0.0.0.0", "::", ""):
         address = "127.0.0.1"

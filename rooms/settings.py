@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rooms.errors import UsageError
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LogFormat = Literal["text", "json"]
+
+MAX_PROCESSES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,12 @@ class Settings:
     `port` 0 takes a free one. `limits` False lifts the limits by connection and address. `origins`
     are sites whose pages may connect, besides the server's own. `secret` signs anonymous tokens;
     None: the one kept in the store.
+
+    Of routers and hosts as processes of their own: `hosts` and `routers` are how many of each one
+    machine has; `listen` is where a host takes links, `advertise` where routers find that (None:
+    the same), `weight` its share of the sessions beside others'; `pages` is the folder that a
+    router serves (None: what a host says); `link_tls` are the files of certificate, key and
+    authority for `tls:` links.
     """
 
     port: int = 1999
@@ -32,6 +41,13 @@ class Settings:
     log_format: LogFormat = "text"
     origins: tuple[str, ...] = ()
     secret: str | None = None
+    hosts: int = 1
+    routers: int = 1
+    listen: str = "tcp:127.0.0.1:0"
+    advertise: str | None = None
+    weight: float = 1
+    pages: str | None = None
+    link_tls: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **options: object) -> Settings:
@@ -70,8 +86,25 @@ def _parse(name: str, given: str, source: str) -> Any:
             return _one_of(given, source, {"on": True, "off": False})
         case "log_format":
             return _one_of(given, source, {"text": "text", "json": "json"})
+        case "hosts" | "routers":
+            if not (given.isascii() and given.isdigit() and 1 <= int(given) <= MAX_PROCESSES):
+                raise UsageError(f"{source} {given}: take a number from 1 to {MAX_PROCESSES}")
+            return int(given)
+        case "weight":
+            try:
+                weight = float(given)
+            except ValueError:
+                weight = 0
+            if not 0 < weight < inf:
+                raise UsageError(f"{source} {given}: a weight is a number above 0")
+            return weight
         case "origins":
             return tuple(given.replace(",", " ").split())
+        case "link_tls":
+            files = tuple(given.replace(",", " ").split())
+            if len(files) != 3:
+                raise UsageError(f"{source} {given}: name certificate, key and authority")
+            return files
         case _:
             return given
 

@@ -171,7 +171,9 @@ class _Child:
     def order(self, target: str, settings: Settings) -> None:
         """Tell it what to serve."""
         with contextlib.suppress(OSError):  # it has ended, which is an event of its own
-            self._ours.sendall(json.dumps([target, settings.to_environ()]).encode() + b"\n")
+            self._ours.sendall(
+                json.dumps([target, settings.to_environ(), "server"]).encode() + b"\n"
+            )
 
     def _hear(self, put: Callable[[_Event], None]) -> None:
         with self._ours, self._ours.makefile() as lines:

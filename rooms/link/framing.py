@@ -55,6 +55,8 @@ class Framing:
         self._waiting: deque[bytes] = deque()
         self._waiting_size = 0
         self._missed = 0
+        self.pings = 0
+        self.pongs = 0  # how many of them the other side has answered
         hello: bytes = msgpack.packb([VERSION, nonce])
         self._out: list[bytes] = [_frame(_HELLO, hello)]
 
@@ -150,7 +152,7 @@ class Framing:
             case _ if kind == _PING:
                 self._out.append(_frame(_PONG, b""))
             case _ if kind == _PONG:
-                pass
+                self.pongs += 1
             case _:
                 raise LinkError(f"a frame of kind {kind} can't be")
 
@@ -200,8 +202,13 @@ class Framing:
         if self._missed >= MISSED:
             raise LinkError(f"nothing came for {self._missed} pings")
         self._missed += 1
+        self.ping()
+
+    def ping(self) -> None:
+        """Have the other side answer, after whatever it has sent so far."""
         if self.open:
             self._out.append(_frame(_PING, b""))
+            self.pings += 1
 
 
 def _frame(kind: int, content: bytes) -> bytes:

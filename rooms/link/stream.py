@@ -33,6 +33,7 @@ M = TypeVar("M")
 
 PING_EVERY: Final = 1.0  # s
 OPEN_WITHIN: Final = 5.0  # s
+SETTLED_WITHIN: Final = 2.0  # s
 
 
 class Speech(NamedTuple, Generic[M]):
@@ -86,6 +87,7 @@ class StreamEnd(asyncio.Protocol, Generic[M]):
         self._on_message: Callable[[M], None] | None = None
         self._on_close: Callable[[], None] | None = None
         self._inbox: deque[M] = deque()
+        self._settling: list[tuple[int, asyncio.Future[None]]] = []
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._ticking: asyncio.TimerHandle | None = None
@@ -128,6 +130,18 @@ class StreamEnd(asyncio.Protocol, Generic[M]):
             if self._transport is not None:
                 self._transport.close()
 
+    async def settle(self) -> None:
+        """Wait until the other side has had what was sent, and until what it said before that has
+        come; not for ever, nor where the link has ended.
+        """
+        if self._lost or self._closed:
+            return
+        self._framing.ping()
+        settled = self._loop.create_future()
+        self._settling.append((self._framing.pings, settled))
+        self._flush()
+        await asyncio.wait([settled], timeout=SETTLED_WITHIN)
+
     # ------------------------------------------------------------------ the socket
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -150,6 +164,10 @@ class StreamEnd(asyncio.Protocol, Generic[M]):
         self._flush_soon()
         if self._on_message is not None:
             self._deliver()
+        for pings, settled in self._settling[:]:
+            if pings <= self._framing.pongs:
+                self._settling.remove((pings, settled))
+                settled.set_result(None)
 
     def pause_writing(self) -> None:
         self._writable = False  # `framing` keeps, and bounds, what comes meanwhile
@@ -164,6 +182,9 @@ class StreamEnd(asyncio.Protocol, Generic[M]):
         self._lost = True
         if self._ticking is not None:
             self._ticking.cancel()
+        for _, settled in self._settling:
+            settled.set_result(None)
+        self._settling.clear()
         if not self._opened:
             self._on_refused(exc or LinkError("the other side hung up"))
         elif self._on_close is not None and not self._closed:

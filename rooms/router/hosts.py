@@ -37,6 +37,15 @@ class Host:
         """It is going: no session is to be brought there."""
         self.info = replace(self.info, leaving=True)
 
+    def listed(self, info: HostInfo | None) -> None:
+        """This is what the store says of it; None: that it doesn't live."""
+        if info is None:
+            self.info = replace(self.info, weight=0)
+        elif self.info.leaving:
+            self.info = replace(info, leaving=True)  # it knew before the store did
+        else:
+            self.info = info
+
 
 class Hosts:
     """All hosts of one router."""

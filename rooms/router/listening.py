@@ -26,8 +26,9 @@ _REQUESTS_END_WITHIN: Final = 1.0
 _BACKLOG: Final = 2048
 
 
-def bind(address: str, port: int) -> socket.socket:
-    """A bound TCP socket that nothing can connect to yet; port 0 takes a free one.
+def bind(address: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A bound TCP socket that nothing can connect to yet; port 0 takes a free one. `shared`: other
+    processes may listen there too, and each gets some of the connections.
 
     Raises:
         UsageError: the address isn't ours, or the port is taken.
@@ -38,6 +39,8 @@ def bind(address: str, port: int) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.bind((address, port))
     except OSError as error:
         bound.close()

@@ -10,14 +10,17 @@ from __future__ import annotations
 import asyncio
 import random
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from rooms.errors import CloseCode, Closing
+from rooms.link.protocol import Hosted
 from rooms.router.admission import Admissions
 from rooms.router.connections import Connections
 from rooms.router.http import Http
@@ -28,11 +31,12 @@ from rooms.router.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path, PurePosixPath
+    from pathlib import PurePosixPath
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from rooms.link.memory import End
+    from rooms.link.protocol import Message as LinkMessage
     from rooms.router.hosts import Host
     from rooms.router.limits import Limits
     from rooms.store.port import HostInfo
@@ -52,7 +56,8 @@ class Router:
 
     `kinds` says of each kind whether it has an `authenticate` of its own; `secret` signs tokens;
     `now` is the store's time in ms; `pages` and `facade` are folders of files; pages of
-    `origins` (`https://example.com`) may use it from elsewhere.
+    `origins` (`https://example.com`) may use it from elsewhere. Further kinds, and the pages where
+    none were given, it learns from hosts.
     """
 
     def __init__(
@@ -67,18 +72,43 @@ class Router:
         origins: frozenset[str] = frozenset(),
     ) -> None:
         tokens = Tokens(secret)
-        admissions = Admissions(kinds, tokens, now, origins)
+        self._kinds = dict(kinds)
+        self._pages = None if pages is None else Pages(pages)
+        self._hosted = asyncio.Event()
+        admissions = Admissions(self._kinds, tokens, now, origins)
         self._routing = Routing(_later)
         self._connections = Connections(self._routing, admissions, limits, now)
         self._http = Http(self._routing, admissions, self._connections)
-        self.app: ASGIApp = _with_headers(self._application(pages, facade, origins))
+        self.app: ASGIApp = _with_headers(self._application(facade, origins))
 
-    def meet(self, info: HostInfo, end: End) -> Host:
-        """There is a host, at the other end of this link."""
+    def meet(self, info: HostInfo, end: End, lost: Callable[[], None] = lambda: None) -> Host:
+        """There is a host, at the other end of this link; `lost` is called at its end."""
         routing = self._routing
         host = routing.meet(info, end.send)
-        end.listen(lambda message: routing.receive(host, message), lambda: routing.lost(host))
+
+        def ended() -> None:
+            lost()
+            routing.lost(host)
+
+        def heard(message: LinkMessage) -> None:
+            if type(message) is Hosted:
+                self._hear(message)
+            else:
+                routing.receive(host, message)
+
+        end.listen(heard, ended)
         return host
+
+    async def hosted(self) -> None:
+        """Wait until a host has said what it has rooms of."""
+        await self._hosted.wait()
+
+    def _hear(self, hosted: Hosted) -> None:
+        """What a host has: kinds that weren't known, and pages where nobody gave any."""
+        self._kinds.update(hosted.kinds)
+        if self._pages is None and hosted.pages is not None and Path(hosted.pages).is_dir():
+            self._pages = Pages(Path(hosted.pages))
+        self._hosted.set()
 
     async def close(self) -> None:
         """Tell every connection that the server is going, and when to come back; give them a second
@@ -90,7 +120,10 @@ class Router:
             _GONE_WITHIN,
         )
 
-    def _application(self, pages: Path | None, facade: Path, origins: frozenset[str]) -> Starlette:
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._pages or _no_page)(scope, receive, send)
+
+    def _application(self, facade: Path, origins: frozenset[str]) -> Starlette:
         http, connections = self._http, self._connections
         room, party = (
             f"/{door}/{{kind}}/{{session}}{{rest:path}}" for door in ("rooms", "parties")
@@ -110,9 +143,8 @@ class Router:
             Route("/rooms{rest:path}", http.not_found),
             Route("/parties{rest:path}", http.not_found),
             Mount("/client", Pages(facade, allowed=_is_facade, fallback=False)),
+            Mount("/", self._page),
         ]
-        if pages is not None:
-            routes.append(Mount("/", Pages(pages)))
         application = Starlette(routes=routes)
         application.router.redirect_slashes = False
         if origins:
@@ -130,6 +162,10 @@ class Router:
                 expose_headers=["etag"],
             )
         return application
+
+
+async def _no_page(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse("Not Found", 404)(scope, receive, send)
 
 
 def _later(seconds: float, run: Callable[[], None]) -> object:

@@ -23,7 +23,7 @@ def test_a_step_of_the_wall_clock_moves_no_timer(monkeypatch: pytest.MonkeyPatch
     wall, elapsed = Wall(1_800_000_000_000), Wall(5_000)
     monkeypatch.setattr(server, "_WALL", wall)
     monkeypatch.setattr(server, "elapsed", elapsed.now)
-    now = server._store_time()
+    now = server.store_time()
     assert now() == 1_800_000_000_000
     for step in (3_600_000, -7_200_000):
         wall.set(wall.now() + step)
