@@ -150,6 +150,9 @@ class Fleet:
         """Start it; when it ends unasked, certify that, and start another in its place."""
         begun = elapsed()
         await member.start()
+        await _within(READY_WITHIN, member.ready, member.ended)
+        if member.ready.is_set() and member.failures:
+            self._say(f"{member.name} is ready")
         await member.ended.wait()
         if member.role == "host":
             await self._certify(member)
@@ -255,7 +258,7 @@ class _Member:
         path = os.pathsep.join(filter(None, (_PACKAGES, os.environ.get("PYTHONPATH"))))
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "rooms.process"),
+                *(sys.executable, "-P", "-m", "rooms.process", self.name),  # for who lists them
                 env={**os.environ, "PYTHONPATH": path, PARENT: str(theirs.fileno())},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,

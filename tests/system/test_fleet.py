@@ -1,0 +1,219 @@
+"""Several hosts and routers of one machine, as real processes: what is struck costs no socket that
+a living router holds, and no event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from client import Room, connect
+from tests.system.endurance import within
+from tests.system.processes import Server, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+logger = logging.getLogger(__name__)
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+
+COUNTER = "examples/counter"
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Server]:
+    with running(COUNTER, tmp_path, "--hosts", "2", "--routers", "2") as server:
+        yield server
+
+
+def processes(server: Server, role: str) -> list[int]:
+    """The process IDs of the server's hosts or routers, the oldest first."""
+    assert server._process is not None
+    parent = server._process.pid
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    found = []
+    for pid in children:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if len(command) > 2 and command[-2].startswith(role.encode()):  # else it is dead
+            found.append(int(pid))
+    return found
+
+
+def _said(server: Server, what: str) -> int:
+    return sum(what in line for line in server.lines)
+
+
+class Crowd:
+    """Clients that count in several rooms, one event after the other, and look at their sockets."""
+
+    def __init__(self, server: Server, clients: int, rooms: int) -> None:
+        self.rooms = [
+            connect(f"{server.url}/rooms/counter/room-{n % rooms}") for n in range(clients)
+        ]
+        self.counts = [0] * rooms
+        self.done = 0
+        self.closed = 0
+        self.longest = 0.0
+        for room in self.rooms:
+            room.on_connection(self._changed)
+
+    def _changed(self, connection: str) -> None:
+        self.closed += connection == "waiting"
+
+    async def open(self) -> None:
+        await asyncio.gather(*(room.ready() for room in self.rooms))
+
+    async def play(self, each: int) -> None:
+        """Everybody sends so many, and has every outcome."""
+        await asyncio.gather(*(self._play(n, room, each) for n, room in enumerate(self.rooms)))
+
+    async def _play(self, n: int, room: Room, each: int) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(each):
+            begun = loop.time()
+            outcome = await asyncio.wait_for(room.send({"type": "increment"}), 60)
+            self.longest = max(self.longest, loop.time() - begun)
+            assert outcome.outcome == "accepted"
+            self.counts[n % len(self.counts)] += 1
+            self.done += 1
+
+    async def agree(self) -> None:
+        """Everybody sees what was counted, each event once."""
+        for n, room in enumerate(self.rooms):
+            await _counts(room, self.counts[n % len(self.counts)])
+
+    def report(self) -> None:
+        """What it cost."""
+        ms = round(self.longest * 1000)
+        logger.info("%d events, %d sockets closed, longest wait %d ms", self.done, self.closed, ms)
+
+    async def close(self) -> None:
+        for room in self.rooms:
+            room.close()
+        await asyncio.gather(*(room.wait_closed() for room in self.rooms))
+
+
+async def _counts(room: Room, count: int) -> None:
+    await within(20, f"{count} in {room}", lambda: room.context["count"] >= count)
+    assert room.context["count"] == count
+
+
+async def strike(
+    playing: asyncio.Future[None], crowd: Crowd, blow: Callable[[], None], at: int
+) -> None:
+    """Do this once the crowd has done so much."""
+    await within(60, f"{at} events", lambda: crowd.done >= at or playing.done())
+    blow()
+
+
+async def test_hosts_killed_under_load_cost_no_socket_and_no_event(  # [ROUTE1] [SEND2] [STORE3]
+    fleet: Server,
+) -> None:
+    crowd = Crowd(fleet, clients=8, rooms=4)
+    await crowd.open()
+    playing = asyncio.ensure_future(crowd.play(60))
+    for kill in range(1, 4):
+        await strike(playing, crowd, lambda: os.kill(processes(fleet, "host")[0], 9), kill * 120)
+        await within(30, "its end", lambda: _said(fleet, "ended with status 137") == kill)  # noqa: B023
+        await within(30, "another host", lambda: _said(fleet, "is ready") == kill)  # noqa: B023
+    await playing
+    await crowd.agree()
+    crowd.report()
+    assert crowd.closed == 0
+    assert crowd.done == 480
+    await crowd.close()
+
+
+async def test_a_rolling_restart_loses_nothing_of_anybody(fleet: Server) -> None:  # [ROUTE9]
+    crowd = Crowd(fleet, clients=4, rooms=4)
+    await crowd.open()
+    before = processes(fleet, "host")
+    casts = asyncio.Event()
+
+    async def cast() -> int:
+        """Plain events, which nobody repeats."""
+        room, sent = crowd.rooms[0], 0
+        while not casts.is_set():
+            sent += room.cast({"type": "increment"})
+            await asyncio.wait([asyncio.ensure_future(casts.wait())], timeout=0.02)
+        return sent
+
+    casting = asyncio.ensure_future(cast())
+    playing = asyncio.ensure_future(crowd.play(150))
+    await strike(playing, crowd, lambda: fleet.signal(signal.SIGHUP), 40)
+    await within(60, "both hosts replaced", lambda: _said(fleet, "taken over") == 2)
+    casts.set()
+    crowd.counts[0] += await casting
+    await playing
+    await crowd.agree()
+    assert not set(before) & set(processes(fleet, "host"))
+    crowd.report()
+    assert crowd.closed == 0
+    await crowd.close()
+
+
+async def test_clients_of_a_killed_router_come_back_through_another(fleet: Server) -> None:
+    crowd = Crowd(fleet, clients=8, rooms=2)
+    await crowd.open()
+    playing = asyncio.ensure_future(crowd.play(40))
+    await strike(playing, crowd, lambda: os.kill(processes(fleet, "router")[0], 9), 60)
+    await playing
+    await crowd.agree()
+    await within(30, "another router", lambda: len(processes(fleet, "router")) == 2)
+    await crowd.close()
+
+
+async def test_a_host_that_stood_still_past_its_lease_is_fenced(  # [STORE4] [ROUTE7] [ROUTE6]
+    fleet: Server,
+) -> None:
+    crowd = Crowd(fleet, clients=4, rooms=4)
+    await crowd.open()
+    await crowd.play(3)
+    still = processes(fleet, "host")[0]
+    os.kill(still, signal.SIGSTOP)
+    try:
+        await crowd.play(3)  # goes on when the lease has ended
+    finally:
+        os.kill(still, signal.SIGCONT)
+    await crowd.play(10)
+    await crowd.agree()
+    assert crowd.closed == 0
+    assert still in processes(fleet, "host")
+    crowd.report()
+    await crowd.close()
+
+
+async def test_told_to_stop_it_tells_everybody_when_to_come_back(  # [CLOSE1]
+    fleet: Server,
+) -> None:
+    crowd = Crowd(fleet, clients=4, rooms=2)
+    await crowd.open()
+    await crowd.play(5)
+    assert await asyncio.to_thread(fleet.stop) == 0
+    await within(5, "all of them wait", lambda: all(r.connection == "waiting" for r in crowd.rooms))
+    await asyncio.to_thread(fleet.start)
+    await crowd.play(1)
+    await crowd.agree()
+    await crowd.close()
+
+
+def test_a_port_is_shared_with_no_other_fleet(fleet: Server, tmp_path: Path) -> None:
+    other = Server(COUNTER, tmp_path / "..", "--hosts", "2")
+    other.port = fleet.port
+    with pytest.raises(AssertionError, match="can't listen on"):
+        other.start()
+
+
+def test_an_app_that_cant_be_loaded_ends_it_with_one_line(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("import nothing_like_this\n")
+    server = Server(str(broken), tmp_path, "--hosts", "2")
+    with pytest.raises(AssertionError, match="No module named 'nothing_like_this'"):
+        server.start()
