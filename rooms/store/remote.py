@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         HostInfo,
         Listed,
         Logged,
+        Owner,
         Record,
         SessionId,
         Store,
@@ -166,8 +167,8 @@ class RemoteStore:
         expired: Sequence[SessionId] = await self._call("expired", before, limit)
         return expired
 
-    async def delete(self, id: SessionId) -> bool:
-        return bool(await self._call("delete", id))
+    async def delete(self, id: SessionId, owner: Owner | None = None) -> bool:
+        return bool(await self._call("delete", id, owner))
 
     async def close(self) -> None:
         self._closed = True
@@ -236,20 +237,16 @@ async def _passed(seconds: float) -> None:
 
 # ---------------------------------------------------------------------- bytes
 
-_TYPES: Final[tuple[Any, ...]] = (
-    port.SessionId,
-    port.Record,
-    port.Acquired,
-    port.Held,
-    port.Logged,
-    port.Trim,
-    port.Commit,
-    port.Due,
-    port.Listed,
-    port.Found,
-    port.HostInfo,
+_TYPES: Final[tuple[Any, ...]] = tuple(
+    value
+    for value in vars(port).values()
+    if isinstance(value, type)
+    and value.__module__ == port.__name__
+    and (is_dataclass(value) or issubclass(value, tuple))
 )
-"""What travels as its fields, by its place here."""
+"""The port's values, in the order in which it defines them: each travels as its place here and its
+fields.
+"""
 _CODES: Final = {type: code for code, type in enumerate(_TYPES)}
 _FIELDS: Final = {
     type: tuple(field.name for field in fields(type)) for type in _TYPES if is_dataclass(type)

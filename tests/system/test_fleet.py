@@ -113,7 +113,8 @@ async def strike(
     blow()
 
 
-async def test_hosts_killed_under_load_cost_no_socket_and_no_event(  # [ROUTE1] [SEND2] [STORE3]
+async def test_hosts_killed_under_load_cost_no_socket_and_no_event(
+    # [ROUTE1] [SEND2] [STORE3] [FLEET1] [FLEET2] [FLEET3]
     fleet: Server,
 ) -> None:
     crowd = Crowd(fleet, clients=8, rooms=4)
@@ -131,7 +132,9 @@ async def test_hosts_killed_under_load_cost_no_socket_and_no_event(  # [ROUTE1] 
     await crowd.close()
 
 
-async def test_a_rolling_restart_loses_nothing_of_anybody(fleet: Server) -> None:  # [ROUTE9]
+async def test_a_rolling_restart_loses_nothing_of_anybody(  # [ROUTE9] [FLEET4]
+    fleet: Server,
+) -> None:
     crowd = Crowd(fleet, clients=4, rooms=4)
     await crowd.open()
     before = processes(fleet, "host")
@@ -190,7 +193,7 @@ async def test_a_host_that_stood_still_past_its_lease_is_fenced(  # [STORE4] [RO
     await crowd.close()
 
 
-async def test_told_to_stop_it_tells_everybody_when_to_come_back(  # [CLOSE1]
+async def test_told_to_stop_it_tells_everybody_when_to_come_back(  # [CLOSE1] [FLEET5]
     fleet: Server,
 ) -> None:
     crowd = Crowd(fleet, clients=4, rooms=2)
@@ -211,9 +214,39 @@ def test_a_port_is_shared_with_no_other_fleet(fleet: Server, tmp_path: Path) -> 
         other.start()
 
 
-def test_an_app_that_cant_be_loaded_ends_it_with_one_line(tmp_path: Path) -> None:
+def test_an_app_that_cant_be_loaded_ends_it_with_one_line(tmp_path: Path) -> None:  # [FLEET2]
     broken = tmp_path / "broken.py"
     broken.write_text("import nothing_like_this\n")
     server = Server(str(broken), tmp_path, "--hosts", "2")
     with pytest.raises(AssertionError, match="No module named 'nothing_like_this'"):
         server.start()
+
+
+async def test_nobody_outlives_the_supervisor(fleet: Server) -> None:  # [FLEET6]
+    children = processes(fleet, "host") + processes(fleet, "router")
+    assert len(children) == 4
+    assert fleet._process is not None
+    fleet._process.kill()  # it alone, not its group
+    await asyncio.to_thread(fleet._process.wait)
+    await within(10, "all of them end", lambda: not any(map(_runs, children)))
+    await asyncio.to_thread(fleet.start)  # nothing is in its way
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def test_changed_code_that_cant_be_loaded_leaves_the_hosts_as_they_are(  # [FLEET4]
+    tmp_path: Path,
+) -> None:
+    app = tmp_path / "changing.py"
+    app.write_text(Path(COUNTER, "counter.py").read_text())
+    with running(str(app), tmp_path, "--hosts", "2") as server:
+        before = processes(server, "host")
+        app.write_text("import nothing_like_this\n")
+        server.signal(signal.SIGHUP)
+        asyncio.run(within(30, "it says so", lambda: _said(server, "the others stay") == 1))
+        assert processes(server, "host") == before
