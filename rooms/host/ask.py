@@ -10,9 +10,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from rooms.errors import CloseCode, Closing
 from rooms.host import door
-from rooms.host.neighbours import Neighbour
+from rooms.host.neighbours import Neighbour, NotHere
 from rooms.link.protocol import Answer, Elsewhere
 from rooms.sync.codec import encode
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from rooms.definition import Room
+    from rooms.errors import Closing
     from rooms.host.audience import Audience
     from rooms.host.marks import Outcome
     from rooms.host.neighbours import Letter
@@ -164,7 +164,9 @@ class Retry(Ask):
 
 
 class Delivery(Ask):
-    """A letter from another room; `outcome` is its outcome, or raises Closing."""
+    """A letter from another room of this host. `outcome` becomes its outcome, or raises Closing or
+    NotHere.
+    """
 
     __slots__ = ("outcome", "seq", "since")
 
@@ -182,8 +184,9 @@ class Delivery(Ask):
             self.outcome.set_result(outcome)
 
     def elsewhere(self, address: str | None) -> None:
-        """The letter has to be taken there; its sender tries again."""
-        self.refuse(Closing(CloseCode.OVERLOADED, "another host has this room"))
+        """The letter has to be taken there."""
+        if not self.outcome.done():
+            self.outcome.set_exception(NotHere(address))
 
     def refuse(self, refused: Closing) -> None:
         """Say that it can't be."""

@@ -24,8 +24,19 @@ from rooms.host.keeper import RoomKeeper
 from rooms.host.kinds import kind, viewer
 from rooms.host.links import Links
 from rooms.host.listing import Lobby
+from rooms.host.post import Posted
 from rooms.host.turn import Heard, Leave, Renewed, Wanted
-from rooms.link.protocol import Attach, Close, Detach, Gathered, Hosted, Request, Said, Want
+from rooms.link.protocol import (
+    Answer,
+    Attach,
+    Close,
+    Detach,
+    Gathered,
+    Hosted,
+    Request,
+    Said,
+    Want,
+)
 from rooms.store.port import SessionId
 from rooms.sync import party
 
@@ -138,6 +149,8 @@ class Host:
                     self._detach(channel, moved=moved)
             case Request():
                 self._request(end, message)
+            case Answer():
+                self._rooms.post.answered(message)
             case Gathered(name, session, epoch):
                 self._rooms.gatherings.answered(end, SessionId(name, session), epoch)
             case _:
@@ -275,6 +288,8 @@ class Host:
         elif not request.session and not kind.room.listed:
             nobody = Ask(end, request.request, viewer(request.viewer), create=False)
             nobody.refuse(Closing(CloseCode.NOT_FOUND, f"the rooms of {kind.name} aren't listed"))
+        elif request.letter is not None:
+            self._rooms.put(SessionId(request.kind, request.session), Posted(end, request))
         elif not kind.authenticates:
             self._ask(end, request, viewer(request.viewer))
         else:
@@ -301,6 +316,7 @@ class Host:
     def _link_lost(self, end: End) -> None:
         """A router is gone, and with it all its connections."""
         self._rooms.gatherings.lost(end)
+        self._rooms.post.lost(end)
         for channel in self._links.remove(end):
             self._detach(channel)
 

@@ -8,6 +8,7 @@ there is one (`Live`), where there is none any more (`Asleep`). Next inward: `ro
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from itertools import count
@@ -23,6 +24,8 @@ from rooms.host.gate import Gate
 from rooms.host.gathering import Gatherings
 from rooms.host.hooks import HookSession
 from rooms.host.lease import Lease
+from rooms.host.neighbours import NotHere
+from rooms.host.post import Post
 from rooms.host.room import Claim
 from rooms.host.turn import Enter, Heard, Wanted
 from rooms.host.waking import awaken
@@ -72,6 +75,7 @@ class RoomKeeper:
         self.clock = clock
         self.gatherings = Gatherings()
         self.gate = Gate(store)
+        self.post = Post(links)
         self.live: dict[SessionId, LiveRoom] = {}
         self._kinds = kinds
         self._store = store
@@ -154,15 +158,16 @@ class RoomKeeper:
                 self._refuse(item, Closing(CloseCode.OVERLOADED, "too much waits for this room"))
 
     async def deliver(self, to: SessionId, letter: Letter) -> Outcome:
-        """Take a letter to another session of this host, and bring its outcome.
+        """Take a letter to another session, and bring its outcome.
 
-        Raises Closing: there is no such kind, or the room can't be opened (now).
+        Raises Closing: no host has such a kind, or the room can't be opened (now).
         """
-        if to.kind not in self._kinds:
-            raise Closing(CloseCode.NOT_FOUND, f"there is no kind {to.kind!r}")
-        delivery = Delivery(letter)
-        self.put(to, delivery)
-        return await delivery.outcome
+        if to.kind in self._kinds:
+            delivery = Delivery(letter)
+            self.put(to, delivery)
+            with contextlib.suppress(NotHere):
+                return await delivery.outcome
+        return await self.post.send(to, letter)
 
     def wake(self, id: SessionId) -> None:
         """Wake a session, though nobody waits for an answer."""

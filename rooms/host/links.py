@@ -95,6 +95,10 @@ class Links:
         self._ends.pop(end, None)
         return channels
 
+    def some(self) -> End | None:
+        """One of the routers, if there is any."""
+        return next(iter(self._ends), None)
+
     def open(self, end: End, attach: Attach, at: SessionId) -> Channel:
         """A channel for this attach: the one that had its number, or a new one."""
         known = self._ends[end].get(attach.channel)

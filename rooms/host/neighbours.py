@@ -34,6 +34,10 @@ class Letter(NamedTuple):
     event: dict[str, Json]
 
 
+class NotHere(Exception):
+    """Another host has the session, or is to have it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbour(Viewer):
     """Another room, where a viewer is expected."""

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from rooms.errors import CloseCode, Closing, TooBig
 from rooms.host import door, record
-from rooms.host.ask import Ask, Delivery, Retry
+from rooms.host.ask import Ask, Retry
 from rooms.host.clients import Client, Clients, client_key
 from rooms.host.journal import Moment
 from rooms.host.marks import ACCEPTED, IGNORED, MAX_MARKS, Outcome
+from rooms.host.neighbours import Neighbour
 from rooms.host.scale import REPLY
 from rooms.host.settling import Settling
 from rooms.host.turn import (
@@ -129,7 +130,7 @@ class Session:
             case Retry():
                 item.count = self.outbox.retry(item.name, now)
                 turn.told.append(Answered(item, None))
-            case Delivery():
+            case Ask(viewer=Neighbour()):
                 self._once(item, turn, now)
             case Ask():
                 self._ask(item, turn, now)

@@ -12,9 +12,12 @@ Next inward: `rooms/host/host.py`; next outward: `rooms/router/routing.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgpack
+
+FORWARDED_WITHIN: Final = 30
+"""How long a host waits for the answer to a `Request` of its own, and a router tries (s)."""
 
 Json = Any  # plain JSON data: dict, list, str, int, float, bool, None
 
@@ -95,7 +98,8 @@ class Want(Message):
 class Request(Message):
     """A plain HTTP request on a room. `path` is what follows the session ("" or "/…"); an empty
     `session` is about all of a kind, an empty `kind` about everything. `operator`: it comes from
-    who runs the server, and asks for what nobody else may.
+    who runs the server, and asks for what nobody else may. `letter`: it is an event of another room
+    (`rooms/host/post.py`): whose host asks a router, which asks the host that has the session.
     """
 
     tag: ClassVar[str] = "request"
@@ -111,6 +115,7 @@ class Request(Message):
     token: str | None
     create: bool
     operator: bool = False
+    letter: Json = None
 
 
 @dataclass(slots=True)

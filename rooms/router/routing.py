@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from rooms.errors import CloseCode, Closing
 from rooms.link.protocol import (
+    FORWARDED_WITHIN,
     Answer,
     Asleep,
     Attach,
@@ -260,10 +261,23 @@ class Routing:
                 self._unheard(host, number, unheard)
             case Leaving():
                 host.leave()
+            case Request():
+                self._forward(host, message)
             case Answer(number):
                 asked = self._requests.pop(number, None)
                 if asked is not None:
                     asked.answered(message)
+
+    def _forward(self, host: Host, request: Request) -> None:
+        """A host asks whichever host has the session: the answer goes back to it."""
+        number, here = request.request, self.number()
+
+        def answered(answer: Answer) -> None:
+            if host in self._hosts:
+                host.send(replace(answer, request=number))
+
+        self.request(replace(request, request=here), answered)
+        self._later(FORWARDED_WITHIN, lambda: self.abandon(here))
 
     def _fan_out(self, host: Host, message: Fanout) -> None:
         """One frame for a whole lane: made once, written to each transport."""

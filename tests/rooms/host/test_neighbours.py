@@ -198,7 +198,7 @@ async def test_a_room_out_of_reach_is_tried_for_as_long_as_it_takes() -> None:  
     await on.advance(1_000_000)
     (entry,) = await outbox(on)
     assert (entry["attempts"], entry["dead"]) == (0, None)
-    assert entry["error"] == "another host has this room"
+    assert entry["error"] == "whoever has this room doesn't answer"
     await on.inner.retire("theirs")
     await on.advance(60_000)
     assert await log(on) == [1]
