@@ -331,3 +331,46 @@ def test_inspection_shows_the_snapshot_before_its_actions_failed() -> None:
     actor.start()
     assert seen == ["active"]
     assert actor.get_snapshot().status == "error"
+
+
+def test_a_target_that_stands_as_text_in_a_list_of_after_is_a_target() -> None:
+    states = {"a": {"after": {"10": ["b"]}}, "b": {}}
+    clock = SimulatedClock()
+    actor = create_actor(create_machine({"initial": "a", "states": states}), clock=clock).start()
+    clock.increment(10)
+    assert actor.get_snapshot().value == "b"
+
+
+def test_what_is_entered_again_at_the_start_may_have_the_same_system_id() -> None:
+    kid = create_machine({})
+    state = {
+        "invoke": {"src": "kid", "systemId": "the-kid"},
+        "entry": raise_({"type": "AGAIN"}),
+        "on": {"AGAIN": {"target": "a", "reenter": True, "guard": lambda a, p: not again.pop()}},
+    }
+    again = [True, False]
+    machine = create_machine({"initial": "a", "states": {"a": state}}, {"actors": {"kid": kid}})
+    actor = create_actor(machine).start()
+    (child,) = actor.get_snapshot().children.values()
+    assert actor.system.get("the-kid") is child
+    assert again == []
+
+
+def test_delayed_events_under_one_id_are_all_forgotten_when_their_sender_ends() -> None:
+    told: list[str] = []
+
+    def look(event: dict[str, Any]) -> None:
+        if event["type"] == "@xstate.event":
+            told.append(event["event"]["type"])
+
+    later = {"actions": raise_({"type": "LATER"}, id="same", delay=10)}
+    config = {
+        "initial": "a",
+        "states": {"a": {"on": {"SET": later, "END": "b"}}, "b": {"type": "final"}},
+    }
+    clock = SimulatedClock()
+    actor = create_actor(create_machine(config), clock=clock, inspect=look).start()
+    for event_type in ("SET", "SET", "END"):
+        actor.send({"type": event_type})
+    clock.increment(10)
+    assert told == ["xstate.init", "SET", "SET", "END"]
