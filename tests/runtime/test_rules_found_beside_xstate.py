@@ -342,13 +342,13 @@ def test_a_target_that_stands_as_text_in_a_list_of_after_is_a_target() -> None:
 
 
 def test_what_is_entered_again_at_the_start_may_have_the_same_system_id() -> None:
+    again: list[bool] = [True, False]
     kid = create_machine({})
     state = {
         "invoke": {"src": "kid", "systemId": "the-kid"},
         "entry": raise_({"type": "AGAIN"}),
         "on": {"AGAIN": {"target": "a", "reenter": True, "guard": lambda a, p: not again.pop()}},
     }
-    again = [True, False]
     machine = create_machine({"initial": "a", "states": {"a": state}}, {"actors": {"kid": kid}})
     actor = create_actor(machine).start()
     (child,) = actor.get_snapshot().children.values()
