@@ -42,6 +42,7 @@ def serve(
     *,
     loaded: Callable[[], None],
     ready: Callable[[str, bool], None],
+    development: bool = False,
 ) -> None:
     """Load and serve until SIGTERM or SIGINT. `ready` gets the URL and whether there are pages.
 
@@ -53,7 +54,10 @@ def serve(
     loaded()
     from rooms import server
 
-    server.run(server.serve(app, settings, ready=lambda url: ready(url, app.pages is not None)))
+    def served(url: str) -> None:
+        ready(url, app.pages is not None)
+
+    server.run(server.serve(app, settings, ready=served, development=development))
 
 
 def host(place: Place, settings: Settings, *, ready: Callable[[str], None]) -> None:
@@ -153,13 +157,14 @@ def main() -> None:
                     ready=lambda url: parent.say(ready=url),
                     linked=lambda addresses: parent.say(linked=addresses),
                 )
-            case _:
+            case "development":
                 place = loading.find(target)
                 serve(
                     place,
                     settings,
                     loaded=lambda: parent.say(sources=loading.sources(place)),
                     ready=lambda url, pages: parent.say(ready=url, pages=pages),
+                    development=True,
                 )
 
 

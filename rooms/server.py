@@ -52,10 +52,13 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
-async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -> None:
+async def serve(
+    app: App, settings: Settings, *, ready: Callable[[str], None], development: bool = False
+) -> None:
     """Serve until SIGINT or SIGTERM, or until this task is cancelled; a second signal ends at once.
 
-    `ready` gets the URL when connections are accepted; nothing accepts before.
+    `ready` gets the URL when connections are accepted; nothing accepts before. In `development` a
+    page opened on this machine may see all that its operator may.
 
     Raises:
         UsageError: the address or port can't be had, the store or secret can't be used.
@@ -81,6 +84,7 @@ async def serve(app: App, settings: Settings, *, ready: Callable[[str], None]) -
             pages=app.pages,
             facade=facade_folder(),
             origins=frozenset(settings.origins),
+            development=development,
         )
         router.meet(host.info, ours)
         listening = Listening(router.app, bound)

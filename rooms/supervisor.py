@@ -172,7 +172,7 @@ class _Child:
         """Tell it what to serve."""
         with contextlib.suppress(OSError):  # it has ended, which is an event of its own
             self._ours.sendall(
-                json.dumps([target, settings.to_environ(), "server"]).encode() + b"\n"
+                json.dumps([target, settings.to_environ(), "development"]).encode() + b"\n"
             )
 
     def _hear(self, put: Callable[[_Event], None]) -> None:

@@ -20,10 +20,12 @@ from rooms.host.history import kept as kept_revisions
 from rooms.host.keeper import HeldElsewhere
 from rooms.host.outbox import shown
 from rooms.host.record import state
+from rooms.host.seats import seats_of
 from rooms.store.export import exported, imported
 from rooms.store.port import SessionId
 from rooms.sync.messages import check_event
 from rooms.sync.views import Viewer
+from runtime import StateMachine
 
 if TYPE_CHECKING:
     from rooms.host.clock import Clock
@@ -59,6 +61,9 @@ class Administration:
             if request.session and request.method == "POST" and not request.path:
                 self._send(asked, id, request)
                 return
+            if request.session and (request.method, request.path) == ("GET", "/view"):
+                self._look(asked, id, request)
+                return
             if request.session and (request.method, request.path) == ("POST", "/retry"):
                 retry = Retry(end, request.request, OPERATOR, create=False)
                 retry.name = request.params.get("name")
@@ -85,6 +90,8 @@ class Administration:
         match request.method, request.path:
             case "GET", "/sessions":
                 return await self._list(request.params)
+            case "GET", path if path.startswith("/kinds/"):
+                return self._kind(path.removeprefix("/kinds/"))
             case _:
                 return 404, {"reason": "there is nothing here"}
 
@@ -154,11 +161,28 @@ class Administration:
             "changed": record.changed,
             "due": record.due,
             "expires": record.expires,
+            "seats": seats_of(record.seats),
             "marks": len(record.marks),
             "outbox": shown(record.outbox),
             "snapshot": state(record) if room is None else orjson.loads(room.state()),
             **({"storage": kept} if kept else {}),
         }
+
+    def _kind(self, name: str) -> Reply:
+        room = self._rooms.kind(name)
+        if room is None:
+            return 404, {"reason": f"the App has no kind {name!r}"}
+        machine = room.machine.to_json() if isinstance(room.machine, StateMachine) else None
+        return 200, {"version": room.version(), "machine": machine}
+
+    def _look(self, asked: Ask, id: SessionId, request: Request) -> None:
+        """What somebody would be shown; the room answers."""
+        if not self._rooms.keeps(id.kind):
+            raise UsageError(f"the App has no kind {id.kind!r}")
+        viewer = request.params.get("as")
+        if viewer is not None:
+            asked.viewer = Viewer(viewer, request.params.get("role") or "player")
+        self._rooms.put(id, asked)
 
     async def _history(self, id: SessionId, params: dict[str, str]) -> Reply:
         after, most = _number(params, "after", 0), _number(params, "limit", PAGE)

@@ -37,6 +37,7 @@ from rooms.sync.backlog import Budget
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
+    from rooms.definition import Room
     from rooms.host.clock import Clock
     from rooms.host.kinds import Kind
     from rooms.host.links import Channel, Links
@@ -386,6 +387,11 @@ class RoomKeeper:
     def keeps(self, kind: str) -> bool:
         """Whether this host has rooms of this kind."""
         return kind in self._kinds
+
+    def kind(self, name: str) -> type[Room] | None:
+        """The author's class of this name."""
+        kind = self._kinds.get(name)
+        return None if kind is None else kind.room
 
     async def replace(self, id: SessionId, record: Record | None, told: Closing) -> bool:
         """Delete a session and put `record` in its place, if there is one: a session of another

@@ -167,3 +167,9 @@ class Seats:
         if type not in self.heard:
             return []
         return [{"type": type, "viewer": {"id": seat.id, "role": seat.role}}]
+
+
+def seats_of(blob: bytes | None) -> list[Event]:
+    """What a stored `dump` says, for people: who has a seat, and whether they are there."""
+    stored = [] if blob is None else msgpack.unpackb(blob)
+    return [{"id": id, "role": role, "here": here} for id, role, here, _ in stored]

@@ -17,12 +17,13 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from rooms.errors import CloseCode, Closing
 from rooms.link.protocol import Hosted
 from rooms.router.admission import Admissions
 from rooms.router.connections import Connections
+from rooms.router.development import Development
 from rooms.router.http import Http
 from rooms.router.pages import Pages
 from rooms.router.parties import PartyConnection
@@ -57,7 +58,8 @@ class Router:
     `kinds` says of each kind whether it has an `authenticate` of its own; `secret` signs tokens;
     `now` is the store's time in ms; `pages` and `facade` are folders of files; pages of
     `origins` (`https://example.com`) may use it from elsewhere. Further kinds, and the pages where
-    none were given, it learns from hosts.
+    none were given, it learns from hosts. `development`: pages opened on this machine may ask as
+    its operator.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class Router:
         pages: Path | None,
         facade: Path,
         origins: frozenset[str] = frozenset(),
+        development: bool = False,
     ) -> None:
         tokens = Tokens(secret)
         self._kinds = dict(kinds)
         self._pages = None if pages is None else Pages(pages)
         self._hosted = asyncio.Event()
         admissions = Admissions(self._kinds, tokens, now, origins)
+        self._development = Development(tokens, admissions, now) if development else None
         self._routing = Routing(_later)
         self._connections = Connections(self._routing, admissions, limits, now)
         self._http = Http(self._routing, admissions, self._connections)
@@ -129,7 +133,7 @@ class Router:
             f"/{door}/{{kind}}/{{session}}{{rest:path}}" for door in ("rooms", "parties")
         )
         session = "/rooms/-/sessions/{kind}/{session}"
-        routes = [
+        routes: list[BaseRoute] = [
             Route("/health", http.health),
             Route(session + "{rest:path}", http.operate, methods=_METHODS),
             Route("/rooms/-/{rest:path}", http.operate, methods=_METHODS),
@@ -145,6 +149,8 @@ class Router:
             Mount("/client", Pages(facade, allowed=_is_facade, fallback=False)),
             Mount("/", self._page),
         ]
+        if self._development is not None:
+            routes.insert(0, Route("/rooms/-/token", self._development.token))
         application = Starlette(routes=routes)
         application.router.redirect_slashes = False
         if origins:

@@ -372,3 +372,43 @@ def test_a_link_too_long_for_the_qr_code_has_none(server: Server, browser: Brows
     page = screen(browser, "Ann").page
     page.goto(server.url)
     assert page.evaluate("async (text) => (await import('/qr.js')).qr(text)", "x" * 107) is None
+
+
+# --------------------------------------------------------------------------- its author
+
+
+def test_the_drawer_shows_the_machine_and_what_others_see(  # rule 19
+    server: Server, browser: Browser
+) -> None:
+    ann, link = create(server, browser, "Ann")
+    ben = join(link, browser, "Ben")
+    expect(ben.page.get_by_text("Ann").first).to_be_visible()
+    ann.page.keyboard.press("`")
+    drawer = ann.page.get_by_label("For developers")
+    expect(drawer.locator(".lit > b")).to_have_text(["lobby", "waiting"])
+    expect(drawer.get_by_text("revision")).to_be_visible()
+    own = json.loads(drawer.locator("pre").inner_text())
+    whose = drawer.get_by_label("View as")
+    whose.select_option("all")
+    expect(drawer.locator("pre")).to_contain_text('"codes"')
+    whole = json.loads(drawer.locator("pre").inner_text())
+    assert "codes" not in own["context"]
+    assert set(whole["context"]["players"]) == set(own["context"]["players"])
+    whose.select_option("onlooker")
+    expect(drawer.locator("pre")).not_to_contain_text('"codes"')
+    assert json.loads(drawer.locator("pre").inner_text())["context"].get("me") is None
+    whose.select_option("")
+    expect(drawer.locator("pre")).to_contain_text(own["context"]["me"])
+
+
+def test_a_server_that_is_played_on_tells_its_secrets_to_nobody(  # rule 19
+    browser: Browser, tmp_path: Path
+) -> None:
+    with running("examples/trivia", tmp_path) as serving:
+        ann, _ = create(serving, browser, "Ann")
+        ann.page.keyboard.press("`")
+        drawer = ann.page.get_by_label("For developers")
+        expect(drawer.locator("pre")).to_contain_text("Ann")
+        said = ann.page.evaluate("fetch('/rooms/-/token').then((answer) => answer.status)")
+        assert said == 401
+        expect(drawer.get_by_label("View as")).to_have_count(0)

@@ -138,7 +138,7 @@ function banner() {
 }
 
 function render() {
-  patch(root, [banner(), screen(), session.notice && h("div", { class: "toast", key: "toast", role: "alert" }, session.notice), drawer(session.room)].flat());
+  patch(root, [banner(), screen(), session.notice && h("div", { class: "toast", key: "toast", role: "alert" }, session.notice), drawer(session.room, route().slug)].flat());
 }
 
 /** A blink of the network is nobody's concern; longer ones are said. */

@@ -154,6 +154,33 @@ async def test_what_hooks_keep_is_shown_live_and_asleep() -> None:  # [ADMIN2]
     assert (await on.operated("GET"))[1]["storage"] == {"said": "hello"}
 
 
+async def test_an_operator_sees_what_a_viewer_would_be_shown() -> None:  # [ADMIN10]
+    class Table(Private):
+        def allow_join(self, viewer: Any, snapshot: Any) -> bool | str:
+            return viewer.role == "player" or "players only"
+
+    on = await stage(Table)
+    await on.request("POST", body={"type": "increment"})
+    status, seen = await on.operated("GET", path="/view", params={"as": "ann"})
+    assert (status, seen["view"]["context"]) == (200, {"count": 1, "you": "ann"})
+    status, seen = await on.operated("GET", path="/view")
+    assert (status, seen["view"]["context"]) == (200, {"count": 1})
+    params = {"as": "ann", "role": "guest"}
+    assert (await on.operated("GET", path="/view", params=params))[0] == 403
+    assert (await on.operated("GET", "counter/other", "/view"))[0] == 404
+    assert (await on.operated("GET", "other/x", "/view"))[0] == 422
+
+
+async def test_an_operator_sees_the_machine_and_who_sits_there() -> None:  # [ADMIN10] [ADMIN2]
+    on = await stage(Full)
+    ann = await on.connect()
+    await ann.send("ping")
+    status, kind = await on.operated("GET", "", "/kinds/counter")
+    assert (status, kind["version"], kind["machine"]["id"]) == (200, "", "lobby")
+    assert (await on.operated("GET", "", "/kinds/other"))[0] == 404
+    assert (await on.operated("GET"))[1]["seats"] == [{"id": "ann", "role": "player", "here": True}]
+
+
 # ------------------------------------------------------------------ an event
 
 
