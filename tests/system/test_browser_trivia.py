@@ -396,6 +396,7 @@ def test_the_drawer_shows_the_machine_and_what_others_see(  # rule 19
     assert set(whole["context"]["players"]) == set(own["context"]["players"])
     whose.select_option("onlooker")
     expect(drawer.locator("pre")).not_to_contain_text('"codes"')
+    expect(drawer.locator("pre")).to_contain_text('"players"')
     assert json.loads(drawer.locator("pre").inner_text())["context"].get("me") is None
     whose.select_option("")
     expect(drawer.locator("pre")).to_contain_text(own["context"]["me"])

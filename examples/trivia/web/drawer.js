@@ -33,7 +33,7 @@ export function drawer(room, slug) {
     h("p", {}, `${room.connection} · ${room.me?.role ?? "nobody yet"} · cursor ${room.cursor ?? "none"}${revision}`),
     known.machine && h("div", { class: "chart", role: "img", "aria-label": "The machine" }, states(known.machine, known.value)),
     known.machine && viewAs(),
-    h("pre", { tabindex: 0 }, JSON.stringify(view, null, 2)),
+    h("pre", { tabindex: 0 }, view ? JSON.stringify(view, null, 2) : "…"),
   );
 }
 
