@@ -100,6 +100,20 @@ async def test_the_sender_dies_before_the_answer_comes() -> None:  # [ROOM7] [RO
     assert shown(record.outbox) == []
 
 
+async def test_a_router_dies_with_it() -> None:  # [ROOM7] [ROOM6]
+    on, ann, one, other = await apart()
+    with on.members["b"].store.holding():
+        await tell(ann, other, 1)
+        for link in on.links:
+            link.close()
+        on.add_router()
+        await on.advance(2_000)
+    await on.settle()
+    assert await log(on, other) == [1]
+    again = await on.connect("ann", one, client=ann.client)
+    assert len(again.view["context"]["heard"]) == 1
+
+
 async def test_a_rejection_comes_back_as_one() -> None:  # [ROOM4] [ROOM7]
     on, _ann, one, other = await apart()
     there = await on.connect("eve", "peer/stranger")
