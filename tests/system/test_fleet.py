@@ -40,7 +40,10 @@ def processes(server: Server, role: str) -> list[int]:
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     found = []
     for pid in children:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has just been reaped
         if len(command) > 2 and command[-2].startswith(role.encode()):  # else it is dead
             found.append(int(pid))
     return found
