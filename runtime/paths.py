@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import RuntimeFault
@@ -63,9 +63,8 @@ class Traversal:
     """How to go about it.
 
     Args:
-        events: those to try: a list, or a function of the state. A machine's states are tried with
-            the events they
-            handle; a list then says which events stand for a type.
+        events: those to try: a list, or a function of the state. Without it a machine's states are
+            tried with the bare types they handle.
         serialize_state: (state, event, previous state) → text; equal texts are one state.
         serialize_event: event → text.
         filter_events: (state, event) → whether to try it.
@@ -76,7 +75,7 @@ class Traversal:
         input: for the first snapshot.
     """
 
-    events: Sequence[Event] | Callable[[Any], Iterable[Event]] = ()
+    events: Sequence[Event] | Callable[[Any], Iterable[Event]] | None = None
     serialize_state: Callable[[Any, Event | None, Any], str] | None = None
     serialize_event: Callable[[Event], str] | None = None
     filter_events: Callable[[Any, Event], bool] | None = None
@@ -85,8 +84,6 @@ class Traversal:
     stop_when: Callable[[Any], bool] | None = None
     limit: float = math.inf
     input: Any = None
-    #: Whether `events` is all there is to try, whatever the state handles.
-    only_these: bool = field(default=False, repr=False)
 
     def text_of(self, state: Any, event: Event | None = None, previous: Any = None) -> str:
         """What tells a state from others."""
@@ -106,15 +103,9 @@ class Traversal:
 
     def to_try(self, state: Any) -> Iterable[Event]:
         """The events to try on a state."""
-        events = list(self.events(state) if callable(self.events) else self.events)
-        if not isinstance(state, Snapshot) or self.only_these:
-            return events
-        found: list[Event] = []
-        for event_type in _handled(state):
-            found += [event for event in events if event["type"] == event_type] or [
-                {"type": event_type}
-            ]
-        return found
+        if self.events is None:
+            return handled_events(state) if isinstance(state, Snapshot) else ()
+        return self.events(state) if callable(self.events) else self.events
 
     def wanted(self, paths: Iterable[Path]) -> list[Path]:
         """The paths that lead where they should."""
@@ -191,6 +182,22 @@ def join_paths(head: Path, tail: Path) -> Path:
     if tail.steps[0].state is not head.state:
         raise RuntimeFault("Paths cannot be joined: the second doesn't begin where the first ends")
     return Path(tail.state, head.steps + tail.steps[1:], head.weight + tail.weight)
+
+
+def handled_events(snapshot: Snapshot, examples: Iterable[Event] = ()) -> list[Event]:
+    """An event for each type that active nodes name, or the examples of that type; wildcards name
+    none.
+    """
+    by_type: dict[str, list[Event]] = {}
+    for example in examples:
+        by_type.setdefault(example["type"], []).append(example)
+    descriptors = dict.fromkeys(d for node in snapshot.nodes for d in node.own_events)
+    return [
+        event
+        for descriptor in descriptors
+        if not descriptor.endswith("*")
+        for event in by_type.get(descriptor, [{"type": descriptor}])
+    ]
 
 
 def serialize_snapshot(state: Any) -> str:
@@ -277,12 +284,6 @@ def _adjacency(logic: ActorLogic, traversal: Traversal) -> AdjacencyMap:
             entry.transitions[traversal.text_of_event(next_event)] = Next(next_event, reached)
             pending.append((reached, next_event, state))
     return adjacency
-
-
-def _handled(snapshot: Snapshot) -> list[str]:
-    """The event types that active nodes name; wildcards name none."""
-    descriptors = dict.fromkeys(d for node in snapshot.nodes for d in node.own_events)
-    return [descriptor for descriptor in descriptors if not descriptor.endswith("*")]
 
 
 def _text(value: Any) -> str:

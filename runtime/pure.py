@@ -62,8 +62,9 @@ def get_next_snapshot(
 def get_initial_microsteps(
     machine: StateMachine, input: Any = None, *, now: float = 0, seed: int = 0
 ) -> list[Microstep]:
-    """The microsteps of a machine's initial macrostep."""
+    """The microsteps of a machine's initial macrostep. Raises what guards and assigns raise."""
     actor = _InertActor(machine, _InertSystem(now, seed, None))
+    actor.system.strict = True
     trace = actor.system.witness = _Trace(actor)
     machine.get_initial_snapshot(actor, input)
     return trace.microsteps

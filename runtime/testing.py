@@ -111,7 +111,9 @@ class TestPath:
 
 
 class TestModel:
-    """Paths of a machine, made for walking. Options as in `paths.Traversal`."""
+    """Paths of a machine, made for walking. Options as in `paths.Traversal`; those given here hold
+    for all paths, and `events` are examples: a type without any is tried bare.
+    """
 
     __test__ = False
 
@@ -120,11 +122,16 @@ class TestModel:
         machine: StateMachine,
         *,
         state_matcher: Callable[[Any, str], bool] | None = None,
+        events: Sequence[Event] | Callable[[Any], Iterable[Event]] = (),
         **options: Any,
     ) -> None:
         self._machine = machine
         self._matches = state_matcher or self._active
-        self._options = {"serialize_state": _state_and_how, **options}
+
+        def examples(state: Any) -> list[Event]:
+            return routes.handled_events(state, events(state) if callable(events) else events)
+
+        self._options = {"serialize_state": _state_and_how, "events": examples, **options}
 
     def get_shortest_paths(self, **options: Any) -> list[TestPath]:
         """One shortest path to each state and way in, without those that others contain."""

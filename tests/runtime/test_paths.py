@@ -79,6 +79,11 @@ def test_the_start_and_the_events_may_be_given() -> None:
     assert [path.state.context["n"] for path in by_state] == [0, 1, 3]
 
 
+def test_events_that_are_given_are_all_that_is_tried() -> None:
+    paths = get_shortest_paths(machine, events=[{"type": "TO_C"}, {"type": "ANY"}])
+    assert told(paths) == [("a", ["xstate.init"]), ("c", ["xstate.init", "TO_C"])]
+
+
 def test_events_may_be_filtered() -> None:
     paths = get_shortest_paths(machine, filter_events=lambda s, event: event["type"] != "TO_C")
     assert [path.state.value for path in paths] == ["a", "b"]

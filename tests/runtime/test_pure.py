@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from runtime import (
     Act,
     assign,
@@ -126,3 +128,13 @@ def test_microsteps_are_told_one_by_one_with_their_effects() -> None:
     assert [len(effects) for _, effects in steps] == [2, 1, 0]
     (entered,) = get_initial_microsteps(machine)
     assert entered[0].value == "a"
+
+
+def test_initial_microsteps_raise_what_the_first_snapshot_would_carry() -> None:
+    def fail(args: Any, params: Any) -> dict[str, Any]:
+        raise ValueError("first")
+
+    machine = create_machine({"entry": assign(fail)})
+    assert initial_transition(machine)[0].status == "error"
+    with pytest.raises(ValueError, match="first"):
+        get_initial_microsteps(machine)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime import DefinitionError, create_machine, from_transition, raise_
+from runtime import DefinitionError, assign, create_machine, from_transition, raise_
 from runtime.testing import create_test_model
 
 machine = create_machine(
@@ -136,3 +136,27 @@ def test_descriptions_tell_events_fields_and_meta() -> None:
 def test_machines_that_wait_for_more_than_events_can_not_be_walked(config: Any) -> None:
     with pytest.raises(DefinitionError, match="not supported"):
         create_test_model(create_machine(config))
+
+
+def test_a_models_events_are_examples_of_the_types_that_states_handle() -> None:
+    filling = create_machine(
+        {
+            "context": {"n": 0},
+            "initial": "empty",
+            "states": {
+                "empty": {
+                    "on": {
+                        "ADD": {
+                            "target": "full",
+                            "actions": assign({"n": lambda args, params: args.event["by"]}),
+                        }
+                    }
+                },
+                "full": {},
+            },
+        }
+    )
+    examples = [{"type": "ADD", "by": 1}, {"type": "ADD", "by": 2}, {"type": "NOBODY"}]
+    for given in (examples, lambda state: examples):
+        paths = create_test_model(filling, events=given).get_shortest_paths()
+        assert [path.state.context["n"] for path in paths] == [1, 2]
