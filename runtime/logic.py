@@ -29,8 +29,8 @@ COMPLETE = "xstate.observable.complete"
 
 
 class LogicArgs:
-    """What a logic's function is given: `input self system emit`; for callbacks `send_back` and
-    `receive` besides.
+    """What a logic's function is given: `input self system emit key`; for callbacks `send_back`
+    and `receive` besides.
     """
 
     __slots__ = ("_scope", "input")
@@ -48,6 +48,13 @@ class LogicArgs:
     def system(self) -> Any:
         """The actor system."""
         return self._scope.system
+
+    @property
+    def key(self) -> str | None:
+        """An idempotency key: no other start's, ever, but again this one's when a restore resumes
+        it. None in a standalone system, which keeps none.
+        """
+        return getattr(self._scope, "key", None)
 
     def emit(self, event: Event) -> None:
         """Emit an event to the actor's listeners."""
@@ -277,8 +284,8 @@ class TransitionLogic(_Logic):
 
 
 def from_promise(function: Callable[..., Any]) -> PromiseLogic:
-    """Logic from `async fn(args)`: `args.input self system emit`. It runs as a task of the running
-    event loop.
+    """Logic from `async fn(args)`: `args.input self system emit key`. It runs as a task of the
+    running event loop.
     """
     return PromiseLogic(function)
 

@@ -40,6 +40,8 @@ class Performer:
         logger: gets what `log` logs, `(value)` or `(label, value)`; standard logging unless given.
         emit: gets (address, event) for each emitted event.
         declared: gets each declared effect; without it they are logged.
+        keys: what the keys of outside actors (`args.key`) begin with, so that they are no other
+            system's.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class Performer:
         logger: Callable[..., None] | None = None,
         emit: Callable[[str, Event], None] | None = None,
         declared: Callable[[Declared], None] | None = None,
+        keys: str = "",
     ) -> None:
         self._deliver = deliver
         self._report = report
         self._logger = logger or _log_value
         self._emit = emit
         self._declared = declared
+        self.keys = keys
         self._running: dict[str, _Outside] = {}
 
     def perform(self, effect: Effect, system: SystemSnapshot) -> None:
@@ -135,6 +139,7 @@ class _Outside:
 
     def __init__(self, performer: Performer, effect: Start, system: SystemSnapshot) -> None:
         self.address = effect.actor
+        self.key = f"{performer.keys}{effect.number}"
         self.logic: Any = effect.logic
         self.running: Any = None
         self.self = _Handle(performer, effect.actor, effect.id, system)

@@ -157,7 +157,7 @@ class HookSession(Session):
             self._end(call, then, result, None, turn, now)
             return
         loop = asyncio.get_running_loop()
-        task = loop.create_task(_awaited(result))
+        task = loop.create_task(result if inspect.iscoroutine(result) else _awaited(result))
         self._running = _Running(call, then, task, ask, loop.call_later(LONGEST, task.cancel))
         self.busy = True
         task.add_done_callback(lambda _: self.resume())

@@ -45,15 +45,16 @@ _TIMER: Final = "timer "
 class Entry:
     """One effect that is owed.
 
-    `number` gives the order; `key` stays the same for as long as the effect is owed. `actor` is the
-    address of who declared it; `made` and `due` are times (ms); `attempts` is how many were begun,
-    for an event to another room how many failed; `error` what the last of them said, `dead` since
-    when nobody tries (ms). `begun` is the life in which the newest attempt was counted, 0 when
-    that has ended: an attempt is counted before it is begun, so that an effect that brings its host
-    down doesn't do so for ever.
+    `number` gives the order; entries of one `lane` are performed one after the other. `key` stays
+    the same for as long as the effect is owed. `actor` is the address of who declared it; `made`
+    and `due` are times (ms); `attempts` is how many were begun, for an event to another room how
+    many failed; `error` what the last of them said, `dead` since when nobody tries (ms). `begun` is
+    the life in which the newest attempt was counted, 0 when that has ended: an attempt is counted
+    before it is begun, so that an effect that brings its host down doesn't do so for ever.
     """
 
     number: int
+    lane: str
     key: str
     name: str
     params: Json
@@ -71,11 +72,6 @@ class Entry:
         if self.name != SEND_TO_ROOM:
             return None
         return SessionId(self.params["kind"], self.params["session"])
-
-    @property
-    def lane(self) -> str:
-        """Entries of one lane are performed one after the other."""
-        return self.name if self.name != SEND_TO_ROOM else f"{SEND_TO_ROOM} {self.to}"
 
 
 class Outbox:
@@ -139,7 +135,11 @@ class Outbox:
         """Owe the effects that a step declared. `refuse` had nothing against them."""
         for effect in _durable(effects):
             name, params = self._read(effect)
-            self._put(self._first(Entry(0, "", name, params, effect.actor, now, now)))
+            lane = name
+            if name == SEND_TO_ROOM:
+                lane = f"{name} {params['kind']}/{params['session']}"
+            entry = Entry(0, lane, "", name, params, effect.actor, made=now, due=now)
+            self._put(self._first(entry))
 
     def _read(self, effect: Declared) -> tuple[str, Json]:
         """The name and params of an effect, as plain data. Raises UsageError, Unstorable."""

@@ -168,6 +168,7 @@ class LiveRoom:
             logger=self._log,
             emit=self._emit,
             declared=self._declared,
+            keys=f"{claim.generation}.start.",
         )
         self._courier = Courier(
             self._room,

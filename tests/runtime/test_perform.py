@@ -15,6 +15,7 @@ from runtime import (
     System,
     SystemSnapshot,
     assign,
+    create_actor,
     create_machine,
     declare,
     emit,
@@ -244,6 +245,29 @@ async def test_system_ids_are_found_by_actions() -> None:
     host.send("GO")
     assert found == ["it"]
     assert host.reported == []
+
+
+async def test_a_start_has_a_key_which_only_a_restore_that_resumes_gives_again() -> None:
+    keys: list[str | None] = []
+
+    async def call(args: Any) -> None:
+        keys.append(args.key)
+        await asyncio.get_running_loop().create_future()
+
+    machine = working(it=from_promise(call))
+    host = Host(machine)
+    persisted = host.system.persist(host.snapshot)
+    await asyncio.tasks.sleep(0)
+    for invoked in ("resume", "restart"):
+        host.performer.stop_all()
+        host.take(host.system.restore(persisted, now=0, invoked=invoked))
+        await asyncio.tasks.sleep(0)
+    host.performer.stop_all()
+    assert keys[0] == keys[1] != keys[2]
+    actor = create_actor(machine).start()
+    await asyncio.tasks.sleep(0)
+    assert keys[3] is None
+    actor.stop()
 
 
 @pytest.mark.parametrize("kind", [from_promise, from_callback])

@@ -25,7 +25,7 @@ from rooms.host.journal import Journal
 from rooms.host.lease import Lease
 from rooms.host.links import Links
 from rooms.host.neighbours import PREFIX
-from rooms.host.outbox import Entry, Outbox
+from rooms.host.outbox import Outbox
 from rooms.host.seats import Seats
 from rooms.host.session import Session
 from rooms.host.teller import Teller
@@ -94,11 +94,19 @@ def mutated(name: str | None) -> Iterator[None]:
     """The code with one guard switched off; None: as it is."""
     with ExitStack() as changes:
         if name is not None:
-            MUTANTS[name](
-                lambda owner, attribute, value: changes.enter_context(
-                    patch.object(owner, attribute, value)
-                )
+            changes.enter_context(applied(MUTANTS[name]))
+        yield
+
+
+@contextmanager
+def applied(make: Callable[[Callable[[Any, str, Any], None]], None]) -> Iterator[None]:
+    """The code with the changes of one mutant."""
+    with ExitStack() as changes:
+        make(
+            lambda owner, attribute, value: changes.enter_context(
+                patch.object(owner, attribute, value)
             )
+        )
         yield
 
 
@@ -475,7 +483,7 @@ def letters_not_numbered(swap: Any) -> None:
 @mutant
 def effects_at_once(swap: Any) -> None:
     """Effects of one name don't wait for each other."""
-    swap(Entry, "lane", property(lambda self: str(self.number)))
+    swap(courier, "heads", lambda entries: {str(n): e for n, e in entries.items() if not e.dead})
 
 
 # -------------------------------------------------------------------------------- who is here

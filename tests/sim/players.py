@@ -227,6 +227,7 @@ class Player:
 
     def _dial(self, url: str, subprotocol: str | None, listener: Listener) -> Near:
         self.world.history.asked(self.page)
+        self.world.dialled += 1
         server = self.world.door()
         wire = Wire(self.world.loop, self.world.faults, self, server, url, subprotocol, listener)
         server.wires.append(wire)

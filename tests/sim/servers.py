@@ -16,8 +16,9 @@ from rooms.link.protocol import Fanout, Live, Tell
 from rooms.router.limits import Limits
 from rooms.router.router import Router
 from rooms.store.port import SessionId
+from tests.sim.hooked import Diary
 from tests.sim.loop import Process
-from tests.sim.machines import KINDS
+from tests.sim.machines import KINDS as MACHINES
 from tests.sim.store import Way
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tests.sim.network import Wire
     from tests.sim.world import World
 
+KINDS = {**MACHINES, "diary": Diary}
 SECRET = b"the secret of a simulated world."
 
 
@@ -99,7 +101,8 @@ class Server:
         assert self.host is not None
         if isinstance(message, Live):
             id = SessionId(message.kind, message.session)
-            self.world.compare(id, self.host.rooms[id])
+            if id in self.host.rooms:  # one of hooks is live when its connections are there
+                self.world.compare(id, self.host.rooms[id])
         elif isinstance(message, (Fanout, Tell)) and message.cursor is not None:
             for room in self.host.rooms.values():
                 for watch in room.audience._fanout._watches.values():

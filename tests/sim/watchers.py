@@ -59,6 +59,7 @@ class Watcher:
         dice = self.world.dice
         while not self._left:
             self.world.history.asked(self.name)
+            self.world.dialled += 1
             self._stream = _Stream(self, self.world.door())
             while not self._stream.over.done():
                 heard = self._stream.heard

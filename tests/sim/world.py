@@ -82,6 +82,8 @@ class World:
         self.watchers: list[Watcher] = []
         self.favourite = 0
         """The server that new connections come to."""
+        self.dialled = 0
+        """How many connections there ever were, at most."""
         self.digest = hashlib.blake2b(digest_size=8)
         """Of every message to a player, and when it was written: equal for equal worlds."""
         self._leaving: list[Server] = []
@@ -266,8 +268,12 @@ class World:
                 self.history.violated("seat", f"{id}: {here} have gone, and nobody was told")
         if context is not None:
             self.history.ended(context["life"], context["log"], self.loop.now(), deleted=deleted)
-            self._look_back(id, context)
-
+            if id.kind == "diary":
+                met = sum(context["met"].values())
+                if self.faults.gentle and met > self.dialled:
+                    self.history.violated("met again", f"{id}: {met} of {self.dialled}")
+            else:
+                self._look_back(id, context)
             far = self._stored(SessionId("ledger", FAR))
             received = [] if far is None else far["received"]
             self.history.handed(context["handed"], received, all=not deleted)
@@ -307,6 +313,8 @@ class World:
         record = run_now(self.store.load(id))
         if record is None or record.snapshot is None:
             return None
+        if id.kind == "diary":
+            return {key: json.loads(value) for key, value in record.storage.items() if key}
         try:
             return stored.state(record)["context"]
         except (ValueError, PatchError) as error:

@@ -15,11 +15,14 @@ from tests.rooms.host.stage import Stage, Tab
 
 CALLS: list[tuple[str, asyncio.Future[Any]]] = []
 """The calls that were begun: what they were given, and how they will end."""
+KEYS: list[str] = []
+"""Their keys."""
 
 
 async def fetch(args: Any) -> Any:
     end: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     CALLS.append((args.input, end))
+    KEYS.append(args.key)
     return await end
 
 
@@ -61,6 +64,7 @@ class Worker(Room):
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
     CALLS.clear()
+    KEYS.clear()
 
 
 async def busy(policy: str) -> tuple[Stage, Tab]:
@@ -80,6 +84,7 @@ async def test_it_is_begun_again(policy: str, how: str) -> None:  # [INVOKE1]
     ann = await on.connect(client=ann.client)
     assert [given for given, _ in CALLS] == ["this", "this"]
     assert CALLS[0][1].cancelled()
+    assert (KEYS[0] == KEYS[1]) is (policy == "resume")
     CALLS[1][1].set_result(7)
     await on.settle()
     assert ann.view["context"] == {"answers": [7]}

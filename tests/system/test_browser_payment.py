@@ -1,0 +1,57 @@
+"""The payment's page in a real browser: it polls, and says who it is with a token or a name it
+keeps; a killed server is a pause.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from examples.payment.bank import OPENED_WITH, Bank
+from examples.payment.tokens import token
+from tests.system.browser import chromium, screen
+from tests.system.processes import running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.timeout(240)]
+
+SECRET = "a secret of at least 32 characters."
+MONEY_WITHIN_MS = 180_000
+"""Half of the bank's calls fail: by then even a payment that has to be refunded has ended."""
+
+
+def test_a_payer_and_an_approver_poll_the_same_payment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAYMENT_BANK", str(tmp_path / "bank.db"))
+    monkeypatch.setenv("ROOMS_SECRET", SECRET)
+    with running("examples/payment", tmp_path, command="dev") as server, chromium() as browser:
+        payer, approver = screen(browser, "payer"), screen(browser, "approver")
+        payer.page.goto(server.url)
+        state = payer.page.get_by_role("status")
+        expect(state).to_have_text("new")
+        payer.page.get_by_role("button", name="Request").click()
+        expect(state).to_have_text("needs confirm")
+        payer.page.get_by_role("button", name="approve").click()
+        expect(payer.page.get_by_role("alert")).to_have_text(
+            "only an approver or admin may do that"
+        )
+        payer.page.get_by_role("button", name="confirm").click()
+        expect(state).to_have_text("awaiting approval")
+        server.kill()
+        server.start()
+        approver.page.goto(f"{payer.page.url}#token={token(SECRET, 'root', 'admin')}")
+        approver.page.get_by_role("button", name="approve").click()
+        for person in (payer, approver):
+            status = person.page.get_by_role("status")
+            expect(status).not_to_have_text("awaiting approval", timeout=MONEY_WITHIN_MS)
+            expect(person.page.get_by_text("approved")).to_be_visible()
+        done = payer.page.get_by_role("listitem").filter(has_text="succeeded")
+        done = done.or_(payer.page.get_by_role("listitem").filter(has_text="refunded"))
+        expect(done).to_be_visible(timeout=MONEY_WITHIN_MS)
+        bank = Bank(tmp_path / "bank.db", fails=False)
+        assert bank.balance("ann") + bank.balance("ben") == 2 * OPENED_WITH
