@@ -15,9 +15,9 @@ import orjson
 from rooms.errors import BadMessage, CloseCode, Closing, RoomsError, UsageError
 from rooms.host.ask import Ask, Retry
 from rooms.host.door import OPERATOR
+from rooms.host.endings import HeldElsewhere
 from rooms.host.history import Keeps, past
 from rooms.host.history import kept as kept_revisions
-from rooms.host.keeper import HeldElsewhere
 from rooms.host.outbox import shown
 from rooms.host.record import state
 from rooms.host.seats import seats_of
@@ -111,7 +111,7 @@ class Administration:
                 return await self._import(id, request)
             case "DELETE", "":
                 gone = Closing(CloseCode.NOT_FOUND, "this room was deleted")
-                existed = await self._rooms.replace(id, None, gone)
+                existed = await self._rooms.endings.replace(id, None, gone)
                 return (200, {"deleted": str(id)}) if existed else _missing(id)
             case _:
                 return 404, {"reason": "there is nothing here"}
@@ -236,7 +236,7 @@ class Administration:
         if request.params.get("replace") != "1" and await self._store.load(id) is not None:
             return 409, {"reason": f"{id} exists; --replace puts this in its place"}
         again = Closing(CloseCode.GOING_AWAY, "this room was replaced")
-        await self._rooms.replace(id, record, again)
+        await self._rooms.endings.replace(id, record, again)
         return 200, {"imported": str(id), "revision": record.revision}
 
 

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from contextlib import asynccontextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,6 +20,7 @@ import msgpack
 from rooms.errors import CloseCode, Closing, Fenced, StoreError, Unstorable
 from rooms.host.alarms import Alarms
 from rooms.host.ask import Ask, Delivery
+from rooms.host.endings import Endings, HeldElsewhere
 from rooms.host.expiry import Sweep
 from rooms.host.gate import Gate
 from rooms.host.gathering import Gatherings
@@ -31,11 +33,11 @@ from rooms.host.turn import Enter, Heard, Wanted
 from rooms.host.waking import awaken
 from rooms.link.protocol import Asleep, Close, Keep, Leaving, Live
 from rooms.placement.ring import place
-from rooms.store.port import Commit, Held, Owner
+from rooms.store.port import Held
 from rooms.sync.backlog import Budget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 
     from rooms.definition import Room
     from rooms.host.clock import Clock
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from rooms.host.room import LiveRoom
     from rooms.host.turn import Item
     from rooms.link.protocol import Message
-    from rooms.store.port import HostInfo, Record, SessionId, Store
+    from rooms.store.port import HostInfo, SessionId, Store
     from runtime import Effect
 
 logger = logging.getLogger(__name__)
@@ -90,7 +92,8 @@ class RoomKeeper:
         self._orphans: set[SessionId] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
-        self._sweep = Sweep(store, clock, self._expire)
+        self.endings = Endings(self, store, links)
+        self._sweep = Sweep(store, clock, self.endings.expire)
         self._alarms = Alarms(store, clock, self.wake)
         self._lease = Lease(
             store,
@@ -306,7 +309,7 @@ class RoomKeeper:
             if await self._release(room.claim, activation):
                 self._alarms.note(id, room.due())
             if room.audience.channels():
-                self._keep_from_expiring(room)
+                self.endings.postpone(room)
             self._turn_out(room)
         self._go_on(id)
 
@@ -344,45 +347,7 @@ class RoomKeeper:
                 self._links.unheard(channel)
         self._links.everybody(Asleep(id.kind, id.session, room.claim.epoch))
 
-    # ------------------------------------------------------------------ what expires
-
-    def _keep_from_expiring(self, room: LiveRoom) -> None:
-        """Whoever stays connected to a sleeping session keeps it: it wakes in good time, and
-        expires that much later when it sleeps again.
-        """
-        ttl = room.ttl
-        if ttl is not None:
-            self._wake_at(room.claim.id, self.clock.now() + ttl // 2)
-
-    def _wake_at(self, id: SessionId, at: int) -> None:
-        if at > self.clock.now():
-            self.clock.call_at(at, lambda: self._wake_at(id, at))
-        elif self._links.of(id):
-            self.wake(id)
-
-    async def _expire(self, id: SessionId) -> bool:
-        """Delete a session that has expired, unless somebody has woken it or it changed."""
-        if id in self.live or id in self._between:
-            return False
-        self._between[id] = _Waiting()
-        try:
-            incarnation = self.incarnation
-            acquired = await self._store.acquire(id, incarnation)
-            if isinstance(acquired, Held):
-                return False
-            record, owner = acquired.record, Owner(incarnation, acquired.epoch)
-            expires = None if record is None else record.expires
-            if expires is not None and expires <= self.clock.now():
-                return await self._store.delete(id, owner)
-            await self._store.release(id, *owner, None if record is None else record.activation)
-            return False
-        except StoreError:
-            self._orphans.add(id)  # it may be ours, and nobody's else
-            raise
-        finally:
-            self._go_on(id)
-
-    # ------------------------------------------------------------------ the operator's
+    # ------------------------------------------------------------------ for `endings.py`
 
     def keeps(self, kind: str) -> bool:
         """Whether this host has rooms of this kind."""
@@ -393,74 +358,32 @@ class RoomKeeper:
         kind = self._kinds.get(name)
         return None if kind is None else kind.room
 
-    async def replace(self, id: SessionId, record: Record | None, told: Closing) -> bool:
-        """Delete a session and put `record` in its place, if there is one: a session of another
-        generation. Its connections are closed as `told` says. False: there was none.
+    def asleep(self, id: SessionId) -> bool:
+        """Whether nothing of this session goes on here."""
+        return id not in self.live and id not in self._between
 
-        Whoever comes meanwhile waits, and finds what is there afterwards.
-
-        Raises:
-            StoreError: it can't be; the room goes on from what is stored.
-            HeldElsewhere: another host has it.
+    @asynccontextmanager
+    async def between(self, id: SessionId) -> AsyncIterator[LiveRoom | None]:
+        """A session between two incarnations, for as long as the block lasts: whoever comes waits.
+        Gives the room that was live until now.
         """
         while (waiting := self._between.get(id)) is not None:
             await waiting.over.wait()
         self._between[id] = _Waiting()
-        room = self.live.pop(id, None)
-        if room is not None:
-            room.stop(told)
         try:
-            incarnation = self.incarnation
-            acquired = await self._store.acquire(id, incarnation)
-            if isinstance(acquired, Held):
-                raise HeldElsewhere(acquired.address)
-            if not await self._store.delete(id, Owner(incarnation, acquired.epoch)):
-                raise StoreError("another host has taken it over")
-            if record is not None:
-                await self._plant(id, record)
-        except BaseException as error:
-            if room is not None:
-                self.dropped(room, StoreError(f"it wasn't deleted: {error!r}"))
-            raise
-        else:
-            self._orphans.discard(id)
-            self._drops.pop(id, None)
-            for channel in self._links.of(id):
-                self.shut(channel, told)
-                self._links.forget(channel)
-            self._alarms.look()
+            yield self.live.pop(id, None)
         finally:
             self._go_on(id)
-        return acquired.record is not None
 
-    async def _plant(self, id: SessionId, record: Record) -> None:
-        """Store a session that isn't there, asleep. Raises StoreError."""
-        incarnation = self.incarnation
-        acquired = await self._store.acquire(id, incarnation)
-        if isinstance(acquired, Held) or acquired.record is not None:
-            raise StoreError(f"{id} was made meanwhile")
-        commit = Commit(
-            id=id,
-            incarnation=incarnation,
-            epoch=acquired.epoch,
-            generation=acquired.generation,
-            prev=0,
-            new=record.revision,
-            version=record.version,
-            due=record.due,
-            snapshot=record.snapshot,
-            seats=record.seats,
-            marks=record.marks,
-            outbox=record.outbox,
-            patches=record.patches,
-            storage=record.storage,
-            listing=record.listing,
-            expires=record.expires,
-        )
-        [error] = await self._store.commit_many([commit])
-        if error is not None:
-            raise error
-        await self._store.release(id, incarnation, acquired.epoch, None)
+    def bring_back(self, id: SessionId) -> None:
+        """A session may be this host's without a room: wake it when the store answers again."""
+        self._orphans.add(id)
+
+    def forget(self, id: SessionId) -> None:
+        """The session is another one now."""
+        self._orphans.discard(id)
+        self._drops.pop(id, None)
+        self._alarms.look()
 
     # ------------------------------------------------------------------ trouble
 
@@ -568,14 +491,6 @@ class _Drop(NamedTuple):
     times: int
     at: float
     careful: bool
-
-
-class HeldElsewhere(Exception):
-    """The session is another host's."""
-
-    def __init__(self, address: str) -> None:
-        super().__init__(address)
-        self.address = address
 
 
 async def _passed(ms: float) -> None:

@@ -230,6 +230,19 @@ async def test_nothing_is_deleted_by_a_host_that_drains() -> None:
     assert await on.record() is None
 
 
+async def test_an_import_of_long_ago_has_its_time_before_it() -> None:  # [TTL1] [ADMIN6]
+    on = await stage()
+    await made(on)
+    _, export = await on.operated("GET", path="/export")
+    await on.advance(3 * HOUR)
+    assert await on.record() is None
+    assert (await on.operated("PUT", body=export))[0] == 200
+    await on.advance(HOUR - 1)
+    assert await on.record() is not None
+    await on.advance(EVERY + 5_000)
+    assert await on.record() is None
+
+
 # ------------------------------------------------------------------ and those of the same name
 
 

@@ -1,0 +1,146 @@
+"""How sessions end: deleted or replaced by an operator, or because nobody came by for too long.
+
+In: wishes, and what has expired. Out: a session that is gone, or another one of its name; nothing
+of the former is stored or told any more, and whoever comes meanwhile waits. Only what this host
+owns is deleted: ownership is what the store compares. Next: `rooms/host/keeper.py`, the store.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rooms.errors import StoreError
+from rooms.store.port import Commit, Held, Owner
+
+if TYPE_CHECKING:
+    from rooms.errors import Closing
+    from rooms.host.keeper import RoomKeeper
+    from rooms.host.links import Links
+    from rooms.host.room import LiveRoom
+    from rooms.store.port import Record, SessionId, Store
+
+
+class HeldElsewhere(Exception):
+    """The session is another host's."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
+
+
+class Endings:
+    """The ends of the sessions of one host."""
+
+    def __init__(self, rooms: RoomKeeper, store: Store, links: Links) -> None:
+        self._rooms = rooms
+        self._store = store
+        self._links = links
+
+    # ------------------------------------------------------------------ what expires
+
+    def postpone(self, room: LiveRoom) -> None:
+        """Whoever stays connected to a sleeping session keeps it: it wakes in good time, and
+        expires that much later when it sleeps again.
+        """
+        ttl = room.ttl
+        if ttl is not None:
+            self._wake_at(room.claim.id, self._rooms.clock.now() + ttl // 2)
+
+    def _wake_at(self, id: SessionId, at: int) -> None:
+        clock = self._rooms.clock
+        if at > clock.now():
+            clock.call_at(at, lambda: self._wake_at(id, at))
+        elif self._links.of(id):
+            self._rooms.wake(id)
+
+    async def expire(self, id: SessionId) -> bool:
+        """Delete a session that has expired, unless somebody has woken it or it changed.
+
+        Raises StoreError.
+        """
+        if not self._rooms.asleep(id):
+            return False
+        async with self._rooms.between(id):
+            incarnation = self._rooms.incarnation
+            try:
+                acquired = await self._store.acquire(id, incarnation)
+                if isinstance(acquired, Held):
+                    return False
+                record, owner = acquired.record, Owner(incarnation, acquired.epoch)
+                expires = None if record is None else record.expires
+                if expires is not None and expires <= self._rooms.clock.now():
+                    return await self._store.delete(id, owner)
+                activation = None if record is None else record.activation
+                await self._store.release(id, *owner, activation)
+            except StoreError:
+                self._rooms.bring_back(id)  # it may be ours, and nobody's else
+                raise
+        return False
+
+    # ------------------------------------------------------------------ the operator's
+
+    async def replace(self, id: SessionId, record: Record | None, told: Closing) -> bool:
+        """Delete a session and put `record` in its place, if there is one: a session of another
+        generation. Its connections are closed as `told` says. False: there was none.
+
+        Raises:
+            StoreError: it can't be; the room goes on from what is stored.
+            HeldElsewhere: another host has it.
+        """
+        async with self._rooms.between(id) as room:
+            if room is not None:
+                room.stop(told)
+            try:
+                existed = await self._delete(id)
+                if record is not None:
+                    await self._plant(id, record)
+            except BaseException as error:
+                if room is not None:
+                    self._rooms.dropped(room, StoreError(f"it wasn't deleted: {error!r}"))
+                raise
+            self._rooms.forget(id)
+            for channel in self._links.of(id):
+                self._rooms.shut(channel, told)
+                self._links.forget(channel)
+        return existed
+
+    async def _delete(self, id: SessionId) -> bool:
+        incarnation = self._rooms.incarnation
+        acquired = await self._store.acquire(id, incarnation)
+        if isinstance(acquired, Held):
+            raise HeldElsewhere(acquired.address)
+        if not await self._store.delete(id, Owner(incarnation, acquired.epoch)):
+            raise StoreError("another host has taken it over")
+        return acquired.record is not None
+
+    async def _plant(self, id: SessionId, record: Record) -> None:
+        """Store a session that isn't there, asleep. Raises StoreError."""
+        incarnation = self._rooms.incarnation
+        acquired = await self._store.acquire(id, incarnation)
+        if isinstance(acquired, Held) or acquired.record is not None:
+            raise StoreError(f"{id} was made meanwhile")
+        expires = record.expires
+        if expires is not None:  # it has as long as it had when it fell asleep
+            expires = self._rooms.clock.now() + max(expires - record.changed, 0)
+        commit = Commit(
+            id=id,
+            incarnation=incarnation,
+            epoch=acquired.epoch,
+            generation=acquired.generation,
+            prev=0,
+            new=record.revision,
+            version=record.version,
+            due=record.due,
+            snapshot=record.snapshot,
+            seats=record.seats,
+            marks=record.marks,
+            outbox=record.outbox,
+            patches=record.patches,
+            storage=record.storage,
+            listing=record.listing,
+            expires=expires,
+        )
+        [error] = await self._store.commit_many([commit])
+        if error is not None:
+            raise error
+        await self._store.release(id, incarnation, acquired.epoch, None)
