@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .actor import Actor
 from .chance import SeededRandom
 from .mailbox import RUNNING
-from .statechart.effects import Act, Declared, Log, StopChild
+from .statechart.effects import Act, Declared, Log, Raise, StopChild
 from .statechart.selection import candidates_of
 from .timers import address_under
 
@@ -105,10 +105,10 @@ class _InertSystem:
     """Surroundings in which everything becomes an effect of the one actor."""
 
     strict = False
-    inspector = None
 
     def __init__(self, now: float, seed: int, snapshot: Any) -> None:
         self.actor: Any = None
+        self.inspector = _Raised()
         self.witness: _Trace | None = None
         self._now = now
         self._seed = seed
@@ -180,6 +180,19 @@ class _InertSystem:
 
     def relay(self, source: Any, target: Any, event: Event) -> None:
         """Nobody receives."""
+
+
+class _Raised:
+    """Puts events that are raised at once among the effects, as XState does, for those who read
+    along: they have been taken already.
+    """
+
+    def action(self, actor: Any, type: str, params: Any) -> None:
+        if type == Raise.type and params["delay"] is None:
+            actor.deferred.append(Raise(params["event"], None, params["id"]))
+
+    def actor(self, actor: Any) -> None:
+        """Children are made, not started."""
 
 
 class _Trace:

@@ -64,7 +64,9 @@ def test_a_transition_runs_to_rest_and_performs_nothing() -> None:
     first, _ = initial_transition(machine)
     snapshot, effects = transition(machine, first, {"type": "GO"})
     assert snapshot.value == "d"
-    assert [type(effect).__name__ for effect in effects] == ["Cancel", "SpawnChild", "StopChild"]
+    kinds = [type(effect).__name__ for effect in effects]
+    assert kinds == ["Cancel", "Raise", "SpawnChild", "StopChild"]
+    assert effects[1] == Raise(effects[1].event, None, None)  # type: ignore[union-attr]
     assert first.value == "a"
     assert get_next_snapshot(machine, first, {"type": "GO"}).value == "d"
 
@@ -125,7 +127,7 @@ def test_microsteps_are_told_one_by_one_with_their_effects() -> None:
     first, _ = initial_transition(machine)
     steps = get_microsteps(machine, first, {"type": "GO"})
     assert [snapshot.value for snapshot, _ in steps] == ["b", "c", "d"]
-    assert [len(effects) for _, effects in steps] == [2, 1, 0]
+    assert [len(effects) for _, effects in steps] == [3, 1, 0]
     (entered,) = get_initial_microsteps(machine)
     assert entered[0].value == "a"
 
