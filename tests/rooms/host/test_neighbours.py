@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rooms.definition import Room
 from rooms.errors import CloseCode, Closing
 from rooms.host import marks
 from rooms.host.neighbours import Letter
@@ -264,3 +265,18 @@ async def test_allow_send_isnt_asked_of_rooms() -> None:  # [ROOM4]
     assert there.outcomes() == [(1, "rejected")]
     await tell(ann, 1)
     assert await log(on) == [1]
+
+
+async def test_a_room_without_a_machine_hears_it_too() -> None:  # [ROOM1] [ROOM3] [HOOK4]
+    class Inbox(Room):
+        def on_message(self, connection: Any, message: Any) -> Any:
+            self.storage.put("last", message)
+            return message["n"]
+
+    on, ann = await stage(inbox=Inbox)
+    await tell(ann, 5, kind="inbox")
+    (heard,) = ann.view["context"]["heard"]
+    assert (heard["type"], heard["output"]) == ("room.effect.done", 5)
+    record = await on.record("inbox/b")
+    assert record is not None
+    assert b"room:peer/a" in record.storage["last"]
