@@ -183,22 +183,24 @@ class History:
             self._violated("heard twice", f"{client}: {entry}")
         self._heard.add((client, life, place))
 
-    def performed(self, session: str, key: str, entry: str, attempt: tuple[int, int]) -> None:
-        """A session begins to perform an effect of this key, for this entry: (epoch, number)."""
+    def performed(self, life: str, key: str, entry: str, attempt: tuple[int, int]) -> None:
+        """A life of a session begins to perform an effect of this key, for this entry; the attempt
+        is its (epoch, number).
+        """
         known, attempts = self._performed.setdefault(key, (entry, set()))
         if known != entry:
             self._violated("effect key", f"{key} is for {known}, and for {entry}")
         if attempt in attempts:
             self._violated("attempt twice", f"{key}, {entry}: {attempt}")
         attempts.add(attempt)
-        before = self._under_way.get((session, attempt[0]), key)
+        before = self._under_way.get((life, attempt[0]), key)
         if before != key:
             self._violated("effects at once", f"{key} before {before} is done")
-        self._under_way[session, attempt[0]] = key
+        self._under_way[life, attempt[0]] = key
 
-    def done(self, session: str, attempt: tuple[int, int]) -> None:
+    def done(self, life: str, attempt: tuple[int, int]) -> None:
         """It has done what it began."""
-        self._under_way.pop((session, attempt[0]), None)
+        self._under_way.pop((life, attempt[0]), None)
 
     def handed(self, sent: Sequence[str], received: Sequence[str], *, all: bool) -> None:
         """What a life of a session handed over to another session, and what that one received of

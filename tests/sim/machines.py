@@ -79,14 +79,18 @@ def _begin_ring(args: Any, params: Any) -> dict[str, Any]:
     return {"log": [*args.context["log"], f"{_entry(args)}~{args.now}"]}
 
 
+def _bell(args: Any, params: Any) -> dict[str, Any]:
+    return {"life": args.context["life"], "entry": _entry(args)}
+
+
 async def ring(room: Room, params: Any, attempt: Attempt) -> None:
     """A durable effect: somebody writes down that it is performed, and may fail it."""
     witness = getattr(asyncio.get_running_loop(), "witness", None)
     if witness is not None:
-        witness.performs(f"{room.kind}/{room.id}", params["entry"], attempt)
+        witness.performs(params["life"], params["entry"], attempt)
     await passed(0.02)
     if witness is not None:
-        witness.performed(f"{room.kind}/{room.id}", attempt)
+        witness.performed(params["life"], attempt)
 
 
 def _rang(args: Any, params: Any) -> dict[str, Any]:
@@ -137,7 +141,7 @@ _ON: dict[str, Any] = {
     "ring": {
         "actions": [
             assign(_begin_ring),
-            effect("ring", lambda args, params: {"entry": _entry(args)}),
+            effect("ring", _bell),
             reply(_answer),
         ]
     },

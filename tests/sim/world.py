@@ -39,7 +39,7 @@ SMALL: Final = (journal.SMALL, 512, 64)
 """Up to how many bytes states are stored whole, by seed: those of worlds are small."""
 _SECRET = re.compile(r"secret of (\w+):")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-TROUBLE = 25.0
+TROUBLE = 16.0
 """How long things go wrong (s)."""
 AGAIN = 60.0
 """By when everything works again after the faults (s)."""
@@ -75,7 +75,7 @@ class World:
         self.loop.witness = self
         self.environment = Process(self.loop, "environment")
         self.store = WitnessedStore(self.loop, self.history, self.dice)
-        self.pace = weather.get("pace") or self.dice.choice([0.25, 0.6, 2.0])
+        self.pace = weather.get("pace") or self.dice.choice([0.3, 0.7, 2.0])
         self.servers: list[Server] = []
         self.players: list[Player] = []
         self.robots: list[Robot] = []
@@ -278,15 +278,15 @@ class World:
             received = [] if far is None else far["received"]
             self.history.handed(context["handed"], received, all=not deleted)
 
-    def performs(self, session: str, entry: str, attempt: Attempt) -> None:
+    def performs(self, life: str, entry: str, attempt: Attempt) -> None:
         """A room begins a durable effect; sometimes it fails."""
-        self.history.performed(session, attempt.key, entry, (attempt.epoch, attempt.number))
+        self.history.performed(life, attempt.key, entry, (attempt.epoch, attempt.number))
         if self.faults.on and not self.faults.gentle and self.dice.random() < 0.2:
             raise OSError("the bell is out of order")
 
-    def performed(self, session: str, attempt: Attempt) -> None:
+    def performed(self, life: str, attempt: Attempt) -> None:
         """It has done it."""
-        self.history.done(session, (attempt.epoch, attempt.number))
+        self.history.done(life, (attempt.epoch, attempt.number))
 
     def _look_back(self, id: SessionId, context: Any) -> None:
         """Every revision that is to be kept can be shown, and lies on the way to the newest."""
