@@ -47,6 +47,10 @@ class Faults:
             kinds.append(["draft/a"])  # its level promises no more
         self.kinds = dice.choice(kinds)
         """The sessions of this world."""
+        self.curious = False
+        """Whether somebody looks back at a session's history whenever it wakes."""
+        self.tabs = 0.4
+        """How probably somebody has two tabs open."""
         self.lost_requests = dice.choice([0.0, 0.1, 0.3])
         self.roaming = 0.15
 

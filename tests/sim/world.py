@@ -118,7 +118,7 @@ class World:
         where = self.faults.kinds
         self.players = [Player(self, f"p{n}", self.dice.choice(where)) for n in range(PLAYERS)]
         if self._script is None:
-            if self.dice.random() < 0.4:  # another tab of the first one's
+            if self.dice.random() < self.faults.tabs:  # another tab of the first one's
                 self.players.append(Player(self, "tab", self.players[0].where, "p0"))
             if self.dice.random() < 0.4:
                 self.robots.append(Robot(self, "robot", self.dice.choice(where)))
@@ -420,6 +420,8 @@ class World:
             assert record is not None
             was, now = stored.state(record), room.session.dump(room.session.snapshot)
             self.history.restored(str(id), _as_slept(orjson.dumps(was)), _as_slept(now))
+            if self.faults.curious:
+                self._look_back(id, was["context"])
 
     def watch(self, player: Player, page: str, message: dict[str, Any]) -> None:
         """A server wrote this for a player's page."""
