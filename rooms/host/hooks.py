@@ -65,6 +65,8 @@ Then = Callable[[Any, "Exception | None", "Turn", int], None]
 class HookSession(Session):
     """One session of a room without a machine. `resume` asks for a turn."""
 
+    piecemeal = True
+
     def __init__(
         self,
         room: Room,

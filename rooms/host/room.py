@@ -261,13 +261,15 @@ class LiveRoom:
         ahead = len(self._pending) + sum(len(flight.turns) for flight in self._flights)
         if self.closed or not self._keeper.stands():
             return
-        if ahead >= MAX_AHEAD:
+        session, mailbox, turn = self.session, self._mailbox, None
+        if self._pending and session.piecemeal and len(self._pending[-1].told) < MAX_EVENTS:
+            turn = self._pending[-1]  # an async hook at a time would be a commit for every few
+        elif ahead >= MAX_AHEAD:
             self._stalled = True  # until the gate opens
             return
         clock = self._keeper.clock
         now, begun = clock.now(), clock.elapsed()
-        turn = Turn()
-        session, mailbox = self.session, self._mailbox
+        before, turn = turn, turn or Turn()
         try:
             session.expire(turn, now)
             entered = False
@@ -282,7 +284,7 @@ class LiveRoom:
                 if clock.elapsed() - begun > MAX_WORK:
                     break
             self._idleness.touch()
-            if turn.told or turn.deeds or self._unstored():
+            if turn is not before and (turn.told or turn.deeds or self._unstored()):
                 self._pending.append(turn)
             self._proceed()
         except Exception as error:

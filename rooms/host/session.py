@@ -75,6 +75,8 @@ class Session:
     None unless `keeps_past`.
     """
 
+    piecemeal = False
+    """Whether its turns are as short as one async hook, and several go into one commit."""
     busy = False
     """Whether the mailbox has to wait: a hook of a room without a machine hasn't ended."""
 

@@ -126,7 +126,7 @@ class Bench:
                 method="POST",
                 path="",
                 params={},
-                headers={},
+                headers={"content-type": "application/json"},
                 body=b'{"type":"increment"}',
                 viewer={"id": "v", "role": "player", "claims": {}},
                 token=None,
