@@ -323,9 +323,8 @@ class History:
         for life, log in self._logs.items():
             self._check_log(life, log)
         self._check_once()
-        if not self._deleted:  # a session made anew may judge a repeat anew
-            for changed in self._changed:
-                self._violated("two outcomes", changed)
+        for changed in self._changed:
+            self._violated("two outcomes", changed)
         keys: dict[str, set[str]] = defaultdict(set)
         for key, (entry, _) in self._performed.items():
             keys[entry].add(key)

@@ -284,6 +284,12 @@ def _refusing(swap: Any, judge: Callable[..., Any]) -> None:
 
 
 @mutant
+def deletion_forgotten(swap: Any) -> None:
+    """A session made again takes what was said to the one before it of that name."""
+    swap(waking, "Marks", lambda stored, deleted=None: marks.Marks(stored))
+
+
+@mutant
 def no_compare_and_swap(swap: Any) -> None:
     """Whatever is committed is written, by whomever, onto whatever is there."""
     _refusing(swap, lambda *_: None)
