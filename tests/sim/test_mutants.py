@@ -47,6 +47,7 @@ HARM = {
     "revision_ignored": {"gapless", "lost", "acknowledged twice"},
     "generation_ignored": {"committer", "undead session"},
     "expired_renews": {"undead incarnation"},
+    "deletion_forgotten": {"two outcomes"},
     "living_owner_ignored": {"stolen"},
     "lease_never_over": {"stale", "went back"},
     "timer_index_late": {"timer late", "timer missing"},
