@@ -18,7 +18,7 @@ from rooms.host.history import FOR_EVER, Keeps, dump_entry
 from rooms.store.port import Logged, Trim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from rooms.store.port import Record
     from rooms.sync.messages import Json
@@ -77,7 +77,8 @@ class Journal:
         self._weight = 0
         self._size = 0
         self._mark = 0
-        self._shape: Json = None
+        self._known: Json = None  # what was written last
+        self._shape: Json = None  # the same, of large states: what patches lead from
         self._before: Json = None
         self._forget = rewrite or (not keeps and record is not None and record.logged)
         if keeps:
@@ -85,7 +86,7 @@ class Journal:
         if record is not None and record.snapshot is not None:
             self._patches = list(record.patches)
             self._weight = sum(map(len, record.patches.values()))
-            self._stored(record.snapshot, lambda: persisted)
+            self._stored(record.snapshot, persisted)
 
     @property
     def patched(self) -> bool:
@@ -112,29 +113,30 @@ class Journal:
         Raises Unstorable: something in the state isn't JSON data.
         """
         blob, patches = None, None
+        shape = self._system.share(snapshot)
         if self._size > SMALL and not whole and not self.rewrite:
-            patches = self._patch(snapshot, revision)
+            patches = self._patch(shape, revision)
         if patches is None:
-            blob = stored.dump(self._system, snapshot)
+            blob = stored.dump_shared(shape, self._known)
             patches = dict.fromkeys(self._patches) if self._patches else {}
             self._patches, self._weight = [], 0
-            self._stored(blob, lambda: self._system.share(snapshot))
+            self._stored(blob, shape)
+        self._known = shape
         log, trim = self._log(past, revision, now)
         self.rewrite = self._forget = False
         return Written(blob, patches, log, trim)
 
-    def _stored(self, blob: bytes, shape: Callable[[], Json]) -> None:
+    def _stored(self, blob: bytes, shape: Json) -> None:
         """This is the stored snapshot now; what patches need is kept for large ones only."""
         self._size = len(blob)
         large = self._size > SMALL
         self._mark = stored.mark(blob) if large else 0
-        self._shape = shape() if large else None
+        self._shape = shape if large else None
 
-    def _patch(self, snapshot: SystemSnapshot, revision: int) -> dict[str, bytes | None] | None:
+    def _patch(self, shape: Json, revision: int) -> dict[str, bytes | None] | None:
         """The patch that leads here from what was written last; None where the whole is better."""
         if len(self._patches) >= MAX_PATCHES:
             return None
-        shape = self._system.share(snapshot)
         ops = stored.operations(self._shape, shape)
         patch = stored.dump_patch(self._mark, len(self._patches), ops)
         weight = self._weight + len(patch)

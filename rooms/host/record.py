@@ -8,6 +8,7 @@ and when as a patch is `rooms/host/journal.py`'s to say.
 from __future__ import annotations
 
 import logging
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zlib import crc32
 
@@ -16,7 +17,7 @@ import orjson
 from rooms.errors import CloseCode, Closing, Unstorable
 from rooms.sync.diff import apply, diff
 from runtime import RestoreError, RuntimeFault
-from runtime.statechart.snapshot import plain
+from runtime.statechart.snapshot import PLAIN, plain
 
 if TYPE_CHECKING:
     from rooms.definition import Room
@@ -50,10 +51,36 @@ def dump(system: System, snapshot: SystemSnapshot) -> bytes:
 
     Raises Unstorable: something in it isn't JSON data.
     """
+    return dump_shared(system.share(snapshot), None)
+
+
+def dump_shared(shared: dict[str, Any], known: Json) -> bytes:
+    """A snapshot as stored, from its shared form. `known` is another one that was dumped before:
+    what they have in common isn't looked at again.
+
+    Raises Unstorable: something in it isn't JSON data.
+    """
     try:
-        return orjson.dumps(system.persist(snapshot))
+        _check(shared, known)
+        return orjson.dumps(shared, default=plain)
     except (RuntimeFault, TypeError) as error:
-        raise Unstorable(str(error)) from error
+        raise Unstorable(str(error.__cause__ or error)) from error
+
+
+def _check(value: Json, known: Json) -> None:
+    """Raise RuntimeFault for what isn't JSON data, though it could be written as if it were."""
+    if value.__class__ is dict:
+        had = known if known.__class__ is dict else {}
+        for key, inner in value.items():
+            if inner.__class__ not in PLAIN and inner is not (was := had.get(key)):
+                _check(inner, was)
+    elif value.__class__ is list:
+        held = known[: len(value)] if known.__class__ is list else []
+        for inner, was in zip_longest(value, held):
+            if inner.__class__ not in PLAIN and inner is not was:
+                _check(inner, was)
+    else:
+        plain(value)
 
 
 def operations(old: Json, new: Json) -> list[Op]:

@@ -34,7 +34,7 @@ Rare = tuple["HistoryValue", Any, Any]
 #: The mark XState gives to a reference to an actor within persisted context.
 ACTOR_MARK = "xstate$$type"
 _STATUSES = ("active", "done", "error", "stopped")
-_PLAIN = frozenset((str, int, bool, type(None), float))
+PLAIN = frozenset((str, int, bool, type(None), float))
 
 
 class Snapshot(Generic[ContextT]):
@@ -284,17 +284,16 @@ def _in_order(configuration: Configuration, order: list[int]) -> Configuration:
 def plain(value: Any) -> Any:
     """A deep copy as plain JSON data: refs become XState's marks, exceptions `{name, message}`."""
     kind = value.__class__
-    if kind in _PLAIN:
+    if kind in PLAIN:
         return value
     if kind is dict:
-        if _PLAIN.issuperset(map(type, value.values())):
+        if PLAIN.issuperset(map(type, value.values())):
             return value.copy()
         return {
-            key: inner if inner.__class__ in _PLAIN else plain(inner)
-            for key, inner in value.items()
+            key: inner if inner.__class__ in PLAIN else plain(inner) for key, inner in value.items()
         }
     if kind is list:
-        return [inner if inner.__class__ in _PLAIN else plain(inner) for inner in value]
+        return [inner if inner.__class__ in PLAIN else plain(inner) for inner in value]
     if isinstance(value, BaseException):
         return (
             {"name": value.name, "message": value.message}
@@ -314,19 +313,19 @@ def plain(value: Any) -> Any:
 def revive(value: Any, children: Mapping[str, ActorRef]) -> Any:
     """A deep copy of persisted data, its marks turned into refs again."""
     kind = value.__class__
-    if kind in _PLAIN:
+    if kind in PLAIN:
         return value
     if kind is dict:
         if ACTOR_MARK in value:
             return children.get(value["id"])
-        if _PLAIN.issuperset(map(type, value.values())):
+        if PLAIN.issuperset(map(type, value.values())):
             return value.copy()
         return {
-            key: inner if inner.__class__ in _PLAIN else revive(inner, children)
+            key: inner if inner.__class__ in PLAIN else revive(inner, children)
             for key, inner in value.items()
         }
     if kind is list:
-        return [inner if inner.__class__ in _PLAIN else revive(inner, children) for inner in value]
+        return [inner if inner.__class__ in PLAIN else revive(inner, children) for inner in value]
     return value
 
 

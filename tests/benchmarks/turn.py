@@ -71,11 +71,11 @@ def stages(room_kind: type[Room]) -> list[_Stage]:
     assert step.taken
     old, new = room.view(before.root, ann), room.view(step.snapshot.root, ann)
     ops = diff(old, new)
-    marks = Marks({})
+    marks, known = Marks({}), system.share(before)
 
     def store() -> object:
         marks.settle("ann\x00client", 1, ACCEPTED, NOW)
-        return record.dump(system, step.snapshot), marks.changes()
+        return record.dump_shared(system.share(step.snapshot), known), marks.changes()
 
     def encode() -> object:
         told = codec.encode(messages.patch("nonce123.0", "nonce123.1", ops), "json")

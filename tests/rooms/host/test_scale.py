@@ -70,14 +70,14 @@ class Fleeting(Hidden):
 
 @pytest.fixture(autouse=True)
 def dumps(monkeypatch: pytest.MonkeyPatch) -> None:
-    dump = record.dump
+    dump = record.dump_shared
 
     def counted(*args: Any) -> bytes:
         DUMPS.append(1)
         return dump(*args)
 
     DUMPS.clear()
-    monkeypatch.setattr(record, "dump", counted)
+    monkeypatch.setattr(record, "dump_shared", counted)
 
 
 async def stage(kind: Any = Hidden) -> Stage:
