@@ -264,8 +264,11 @@ def heads(entries: Mapping[int, Entry]) -> dict[str, Entry]:
 
 
 def shown(stored: Mapping[str, bytes]) -> list[dict[str, Any]]:
-    """What a stored outbox holds, for people: what waits and, with `dead`, what failed for good."""
-    return [orjson.loads(blob) for key, blob in sorted(stored.items()) if key != _COUNT]
+    """What a stored outbox holds, for people: what waits and, with `dead`, what failed for good; in
+    order, then the timers that failed.
+    """
+    keys = sorted(stored.keys() - {_COUNT}, key=lambda key: (key.startswith(_TIMER), len(key), key))
+    return [orjson.loads(stored[key]) for key in keys]
 
 
 def _durable(effects: Iterable[Effect]) -> list[Declared]:
