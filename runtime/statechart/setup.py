@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
     from .args import Args
     from .enqueue import EnqueueArgs
+    from .guards import BuiltinGuard
 
     #: A function of (args, params).
     Function = Callable[[Args[ContextT, EventT], Any], Any]
+    #: A name, or `{"type", "params"}`.
+    Named = str | Mapping[str, Any]
     Plain = str | int | float | bool | Sequence[Any] | Mapping[str, Any] | None
 
 
@@ -71,8 +74,8 @@ class Setup(Generic[ContextT, EventT]):
         self,
         *,
         actions: Mapping[str, Function[ContextT, EventT] | builtin.BuiltinAction] | None = None,
-        guards: Mapping[str, Any] | None = None,
-        delays: Mapping[str, Any] | None = None,
+        guards: Mapping[str, Function[ContextT, EventT] | BuiltinGuard | Named] | None = None,
+        delays: Mapping[str, Function[ContextT, EventT] | float] | None = None,
         actors: Mapping[str, Any] | None = None,
     ) -> Setup[ContextT, EventT]:
         """The same with more, or other, implementations."""

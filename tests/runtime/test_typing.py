@@ -45,6 +45,8 @@ MISTAKES = {
     's.assign({"count": lambda a, p: a.context["cuont"]})': "typeddict-item",
     's.raise_({"type": "zip"})': "arg-type",
     'actor.subscribe(next=lambda snapshot: snapshot.context["cuont"])': "typeddict-item",
+    's.extend(guards={"g": lambda a, p: a.context["cuont"] > 3})': "typeddict-item",
+    's.extend(delays={"d": lambda a, p: a.context["cuont"]})': "typeddict-item",
     'text: str = actor.get_snapshot().context["count"]': "assignment",
 }
 
