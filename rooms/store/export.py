@@ -81,9 +81,9 @@ def _value(field: Any, data: dict[str, Any]) -> Any:
 
 
 def _is_json(blob: bytes) -> bool:
-    """Whether JSON gives these very bytes again."""
+    """Whether it is an object, and JSON gives these very bytes again."""
     try:
-        return orjson.dumps(orjson.loads(blob)) == blob
+        return blob[:1] == b"{" and orjson.dumps(orjson.loads(blob)) == blob
     except ValueError:
         return False
 

@@ -10,6 +10,7 @@ from rooms.definition import Room
 from rooms.errors import CloseCode
 from rooms.host.audience import _WHOLE
 from rooms.host.door import OPERATOR
+from rooms.sync.views import everything
 from tests.rooms.host import machines
 from tests.rooms.host.machines import Counter, Full, Private, Strict, Volatile, Worker
 from tests.rooms.host.stage import Stage
@@ -317,6 +318,40 @@ async def test_no_viewer_shares_the_operators_view() -> None:  # [ADMIN4]
     await ann.send("increment")
     assert watcher.view["context"] == {"count": 2}
     assert ann.view == bob.view == {"value": "hidden"}
+
+
+async def test_hooks_hear_of_no_watcher_and_answer_an_operators_message() -> None:
+    # [ADMIN3] [ADMIN4]
+    heard: list[str] = []
+
+    class Chat(Room):
+        view = everything
+
+        def on_connect(self, connection: Any, request: Any) -> None:
+            heard.append(f"connected {connection.viewer.id}")
+
+        def on_close(self, connection: Any) -> None:
+            heard.append(f"closed {connection.viewer.id}")
+
+        def on_message(self, connection: Any, message: Any) -> Any:
+            self.storage.put("said", message["text"])
+            self.broadcast({"type": "said", "text": message["text"]})
+            return {"by": connection.viewer.id}
+
+    on = await stage(Chat)
+    ann = await on.connect("ann")
+    await ann.send("say", text="hello")
+    watcher = await on.connect("", operator=True, create=False)
+    as_ben = await on.connect("ben", operator=True, create=False)
+    assert watcher.view["context"] == {"said": "hello"}
+    await watcher.send("say", text="no")
+    status, said = await on.operated("POST", body={"event": {"type": "say", "text": "stop"}})
+    assert (status, said["outcome"], said["result"]) == (200, "accepted", {"by": OPERATOR.id})
+    assert watcher.view["context"] == {"said": "stop"}
+    assert "room.emitted" in ann.types()
+    for tab in (watcher, as_ben):
+        await tab.leave()
+    assert heard == ["connected ann"]
 
 
 # ------------------------------------------------------------------ delete
