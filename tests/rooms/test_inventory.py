@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgpack
 import orjson
 import pytest
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+SEATS = msgpack.packb([("ann", "player", True, None)])
 ONE, TWO = SessionId("light", "one"), SessionId("light", "two")
 
 
@@ -57,7 +59,7 @@ async def url(tmp_path: Path) -> str:
             replace(
                 commit,
                 snapshot=snapshot,
-                seats=b"\x00seats",
+                seats=SEATS,
                 marks={"subject\0client": b"\x01"},
                 due=1_700_000_060_000 if id is ONE else None,
             ),
@@ -103,6 +105,7 @@ async def test_a_session_is_shown_without_anybodys_keys(alone: Operator) -> None
     shown = json.loads("\n".join(lines))
     assert shown["snapshot"]["value"] == "red"
     assert (shown["revision"], shown["version"], shown["marks"]) == (1, "1", 1)
+    assert shown["seats"] == [{"id": "ann", "role": "player", "here": True}]
     assert "client" not in lines[0]
 
 
@@ -131,7 +134,7 @@ async def test_an_export_has_everything_in_a_line_each(alone: Operator) -> None:
     assert (one["kind"], one["session"], two["session"]) == ("light", "one", "two")
     assert one["snapshot"]["value"] == "red"
     assert (one["due"], one["changed"]) == (1_700_000_060_000, 1_700_000_000_000)
-    assert base64.b64decode(one["seats"]) == b"\x00seats"
+    assert base64.b64decode(one["seats"]) == SEATS
     assert base64.b64decode(one["activation"]) == b"nonce"
     assert {k: base64.b64decode(v) for k, v in one["marks"].items()} == {"subject\0client": b"\x01"}
     lines.clear()
