@@ -139,6 +139,7 @@ class Commit:
     listing: bytes | None = None
     expires: int | None = None
     durable: bool = True  # False: may be lost by a crash of the machine (levels memory, primary)
+    replicas: int = 0  # how many machines beside the store's own have it before it is answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +263,8 @@ class Store(Protocol):
     async def delete(self, id: SessionId, owner: Owner | None = None) -> bool:
         """Forget a session at once, whoever owns it, or only while `owner` does: its owner's next
         commit is refused. False: there was none, or none of that owner's. That there was one is
-        remembered (`Acquired.deleted`), by its name for `REMEMBERED` ms, and then for all names.
+        remembered (`Acquired.deleted`), by its name for `REMEMBERED` ms, and then for all names, or
+        for so many of them that it is among them.
         """
 
     async def close(self) -> None:

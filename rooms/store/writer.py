@@ -17,12 +17,12 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rooms.errors import StoreError, UnknownOutcome
 from rooms.store import records
-from rooms.store.port import Trim
+from rooms.store.merging import merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -188,9 +188,10 @@ class Writer:
                 case _Commits(commits, now):
                     for commit in commits:
                         earlier = waiting.get(commit.id)
-                        if earlier is not None:
-                            commit = _merged(earlier[0], commit)
-                        waiting[commit.id] = (commit, now)
+                        both = commit if earlier is None else merged(earlier[0], commit)
+                        if both is None:
+                            raise _Refused
+                        waiting[commit.id] = (both, now)
                     answers.append((job.answer, [None] * len(commits)))
                 case _Work(run):
                     self._flush(db, waiting)
@@ -277,46 +278,6 @@ def _failed(jobs: list[_Job], kind: type[StoreError], reason: str) -> list[_Answ
         )
         for job in jobs
     ]
-
-
-def _merged(first: Commit, second: Commit) -> Commit:
-    """Two commits of one session as one.
-
-    Raises:
-        _Refused: the second doesn't follow the first.
-    """
-    if (first.incarnation, first.epoch, first.generation, first.new) != (
-        second.incarnation,
-        second.epoch,
-        second.generation,
-        second.prev,
-    ):
-        raise _Refused
-    return replace(
-        second,
-        prev=first.prev,
-        snapshot=first.snapshot if second.snapshot is None else second.snapshot,
-        seats=first.seats if second.seats is None else second.seats,
-        marks={**first.marks, **second.marks},
-        outbox={**first.outbox, **second.outbox},
-        patches={**first.patches, **second.patches},
-        storage={**first.storage, **second.storage},
-        log=(*first.log, *second.log),
-        trim=_both_trims(first, second),
-        listing=first.listing if second.listing is None else second.listing,
-    )
-
-
-def _both_trims(first: Commit, second: Commit) -> Trim | None:
-    """What two commits of one session trim, as one; the first of them only what it knew."""
-    if first.trim is None:
-        return second.trim
-    earlier = Trim(min(first.trim.revision, first.new), first.trim.at)
-    if second.trim is None:
-        return earlier
-    if second.trim.revision < earlier.revision or second.trim.at < earlier.at:
-        raise _Refused  # nobody does: it is carried out, apart
-    return second.trim
 
 
 def _roll_back(db: sqlite3.Connection) -> None:

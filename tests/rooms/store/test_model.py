@@ -65,7 +65,7 @@ class Stores(RuleBasedStateMachine):
         self.dead: set[str] = set()
         self.kept: dict[SessionId, Kept] = {}
         self.acquired: list[Commit] = []  # what somebody who acquired would commit next
-        self.epoch = 0
+        self.epochs = dict.fromkeys(IDS, 0)
         self.store: Store = self.run(self.open())
 
     async def open(self) -> Store:
@@ -138,14 +138,14 @@ class Stores(RuleBasedStateMachine):
         assert isinstance(answer, Acquired)
         if kept is None:
             assert answer.record is None
-            assert answer.epoch > self.epoch
+            assert answer.epoch > self.epochs[id]
             kept = self.kept[id] = Kept(answer.generation, incarnation, answer.epoch)
         else:
             self.check(answer.record, kept)
             assert answer.generation == kept.generation
-            assert answer.epoch == kept.epoch if kept.owner else answer.epoch > self.epoch
+            assert answer.epoch == kept.epoch if kept.owner else answer.epoch > self.epochs[id]
             kept.owner, kept.epoch, kept.activation = incarnation, answer.epoch, None
-        self.epoch = max(self.epoch, answer.epoch)
+        self.epochs[id] = answer.epoch
         self.acquired.append(
             Commit(
                 id=id,

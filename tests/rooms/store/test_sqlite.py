@@ -15,7 +15,7 @@ import pytest
 from rooms.errors import Fenced, StoreError, StoreLocked, UnknownOutcome, UsageError
 from rooms.store import open_store, records
 from rooms.store.memory import MemoryStore
-from rooms.store.port import Acquired, Commit, Due, Logged, Record, SessionId, Trim
+from rooms.store.port import REMEMBERED, Acquired, Commit, Due, Logged, Record, SessionId, Trim
 from rooms.store.schema import APPLICATION_ID, MIGRATIONS
 from rooms.store.sqlite import LOCK_WAIT, SqliteStore
 from tests.contracts import (
@@ -140,6 +140,24 @@ async def test_epochs_grow_over_the_life_of_the_file(clock: Clock, tmp_path: Pat
     async with opened(tmp_path, clock) as store:
         await announce(store, "two")
         assert (await own(store, TABLE, "two")).epoch > former.epoch
+
+
+async def test_names_deleted_a_day_ago_are_remembered_as_one_time_for_all_names(  # [NAME6]
+    store: SqliteStore, clock: Clock
+) -> None:
+    await announce(store, "one")
+    for id in (TABLE, OTHER):
+        await put_to_sleep(store, id, "one", None)
+        assert await store.delete(id)
+        deleted = clock.ms
+        clock.advance(1000)
+    clock.advance(REMEMBERED)
+    await announce(store, "two")
+    third = SessionId("trivia", "table-3")
+    await put_to_sleep(store, third, "two", None)
+    assert await store.delete(third)
+    for id in (TABLE, OTHER, SessionId("trivia", "never")):
+        assert (await own(store, id, "two")).deleted == deleted
 
 
 def modes_in(folder: Path) -> dict[str, int]:

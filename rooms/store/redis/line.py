@@ -1,0 +1,201 @@
+"""A line to one server: a connection of its own, on which whatever waits is sent together.
+
+In: commands, from the loop, in order. Out: their replies, in that order. While one group is under
+way the next gathers, and is sent as one when the first is answered: that is the store's group
+commit. A group whose commands have to be on replicas ends with WAIT, which waits for what this
+connection wrote before, so it has to be this one (Redis, WAIT).
+
+A command under way is never cancelled: whoever stops waiting loses the answer. When the connection
+is lost, or doesn't answer in time, what was sent has an unknown outcome; what wasn't is sent on the
+next connection, or was refused if there is none.
+
+Next: the scripts in `lua/`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import timeout as at_most
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from hiredis import pack_command
+from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+
+from rooms.errors import StoreError, UnknownOutcome
+from rooms.store.redis import scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from redis.asyncio.connection import AbstractConnection
+
+Command = tuple["str | bytes | int", ...]
+
+CONNECT_WITHIN: Final = 3.0
+"""Seconds until a server that can't be reached is given up; the next question tries again."""
+ANSWER_WITHIN: Final = 5.0
+"""Seconds until a group that isn't answered is given up, with its connection."""
+WAIT_WITHIN: Final = 1000
+"""How long replicas have to say that they have something (ms)."""
+AT_ONCE: Final = 1000
+"""The most commands that are sent together."""
+NOT_NOW: Final = (ReadOnlyError, MasterDownError, ClusterDownError)
+"""What a server says that isn't the one to ask any more; it has done nothing then."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    commands: Sequence[Command]
+    replicas: int
+    answer: asyncio.Future[list[Any]]
+
+
+class Line:
+    """One connection at a time to one server, made when it is needed. `connect` makes one;
+    `name` is what errors call the server.
+    """
+
+    def __init__(self, name: str, connect: Callable[[], Awaitable[AbstractConnection]]) -> None:
+        self._name = name
+        self._connect = connect
+        self._connection: AbstractConnection | None = None
+        self._waiting: deque[_Asked] = deque()
+        self._running: asyncio.Task[None] | None = None
+
+    def ask(self, commands: Sequence[Command], replicas: int = 0) -> asyncio.Future[list[Any]]:
+        """Have these sent one after the other. Each reply is a value, or a ResponseError.
+
+        The answer raises UnknownOutcome when they may or may not have been carried out, or aren't
+        on that many replicas yet; StoreError when they were not.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[Any]] = loop.create_future()
+        self._waiting.append(_Asked(commands, replicas, answer))
+        if self._running is None:
+            self._running = loop.create_task(self._run())
+        return answer
+
+    async def close(self) -> None:
+        """Finish what was asked, and let go of the connection."""
+        while self._running is not None:
+            await asyncio.wait([self._running])
+        await self._let_go()
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                try:
+                    connection = await self._connected()
+                except (RedisError, OSError, TimeoutError) as error:
+                    refused = list(self._waiting)
+                    self._waiting.clear()
+                    _fail(refused, StoreError(f"{self._name} can't be reached: {_reason(error)}"))
+                else:
+                    await self._send(connection, self._next_group())
+        finally:
+            self._running = None
+
+    def _next_group(self) -> list[_Asked]:
+        group, size = [self._waiting.popleft()], 0
+        while self._waiting and (size := size + len(group[-1].commands)) < AT_ONCE:
+            group.append(self._waiting.popleft())
+        return group
+
+    async def _connected(self) -> AbstractConnection:
+        if self._connection is None or not self._connection.is_connected:
+            # A server may take a connection and say nothing; what waits must hear of it.
+            async with at_most(CONNECT_WITHIN):
+                connection = await self._connect()
+                try:
+                    loads = [("SCRIPT", "LOAD", script.text) for script in scripts.ALL]
+                    for reply in await _exchange(connection, loads):
+                        if isinstance(reply, ResponseError):
+                            raise reply
+                except BaseException:
+                    await connection.disconnect(nowait=True)
+                    raise
+            self._connection = connection
+        return self._connection
+
+    async def _send(self, connection: AbstractConnection, group: list[_Asked]) -> None:
+        replicas = max(asked.replicas for asked in group)
+        commands = [command for asked in group for command in asked.commands]
+        wait: list[Command] = [("WAIT", replicas, WAIT_WITHIN)] if replicas else []
+        try:
+            # As long as commands are answered that were sent, the server may take its time.
+            async with at_most(ANSWER_WITHIN):
+                replies = await _exchange(connection, [*commands, *wait])
+                if any(isinstance(reply, NoScriptError) for reply in replies):
+                    replies = await self._bring_scripts(connection, [*commands, *wait], replies)
+        except (RedisError, OSError, TimeoutError) as error:
+            await self._let_go()
+            lost = f"{self._name} didn't answer ({_reason(error)}): load it again"
+            _fail(group, UnknownOutcome(lost))
+            return
+        have = replies.pop() if wait else 0
+        if any(isinstance(reply, NOT_NOW) for reply in replies):
+            await self._let_go()  # the next connection may find another server
+        for asked in group:
+            mine, replies = replies[: len(asked.commands)], replies[len(asked.commands) :]
+            if asked.answer.done():
+                continue  # who waited was cancelled
+            if asked.replicas and (isinstance(have, ResponseError) or have < asked.replicas):
+                asked.answer.set_exception(
+                    UnknownOutcome(
+                        f"{self._name}: {have} of {asked.replicas} replicas have it after "
+                        f"{WAIT_WITHIN} ms: load it again"
+                    )
+                )
+            else:
+                asked.answer.set_result(mine)
+
+    async def _bring_scripts(
+        self, connection: AbstractConnection, commands: list[Command], replies: list[Any]
+    ) -> list[Any]:
+        """Somebody flushed the server's scripts: what it didn't know it hasn't carried out."""
+        again = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if commands[-1][0] == "WAIT":
+            again.append(len(commands) - 1)
+        loads: list[Command] = [("SCRIPT", "LOAD", script.text) for script in scripts.ALL]
+        later = await _exchange(connection, [*loads, *(commands[i] for i in again)])
+        for i, reply in zip(again, later[len(loads) :], strict=True):
+            replies[i] = reply
+        return replies
+
+    async def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+
+
+async def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
+    """Send all, then read all replies; an error that is a reply is one of them."""
+    await connection.send_packed_command(
+        [pack_command(command) for command in commands], check_health=False
+    )
+    replies: list[Any] = []
+    for _ in commands:
+        try:
+            replies.append(await connection.read_response(disable_decoding=True))
+        except ResponseError as error:
+            replies.append(error)
+    return replies
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _fail(group: Sequence[_Asked], error: StoreError) -> None:
+    for asked in group:
+        if not asked.answer.done():
+            asked.answer.set_exception(type(error)(str(error)))

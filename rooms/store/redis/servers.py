@@ -1,0 +1,160 @@
+"""Which server has which partition: one server, the primary that sentinels name, or a cluster.
+
+In: a store's URL. Out: `Servers`, who sends commands about a partition to the server that has it
+now, on lines of our own. Commits have a line to themselves, so that nothing else waits while they
+wait for replicas.
+
+    redis://[user:password@]host[:port][/db]        rediss:// with TLS
+    redis+unix:///path/of/socket[?db=0]
+    redis+sentinel://[user:password@]host[:port][,host[:port] …]/name[/db]
+
+Each takes `?prefix=…`, what the names of its keys begin with (`rooms:`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from redis.asyncio.connection import Connection, parse_url
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from rooms.errors import StoreError, UsageError
+from rooms.store.redis.line import CONNECT_WITHIN, Line
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from urllib.parse import SplitResult
+
+    from redis.asyncio.connection import AbstractConnection
+
+    from rooms.store.redis.line import Command
+
+SCHEMES: Final = ("redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel")
+PREFIX: Final = "rooms:"
+SENTINEL_PORT: Final = 26379
+
+
+class Servers(Protocol):
+    """Who has the partitions."""
+
+    async def ask(
+        self, asked: Sequence[tuple[int, Command]], *, replicas: int = 0, commits: bool = False
+    ) -> list[Any]:
+        """Have commands sent, each to who has its partition, those of a server in their order.
+
+        For each a reply, or the error: ResponseError as the server gave it, UnknownOutcome when it
+        may have been carried out or isn't on that many replicas yet, else StoreError.
+        """
+
+    async def close(self) -> None:
+        """Finish what was asked, and let go of all connections."""
+
+
+class Single:
+    """One server has everything. `connect` connects to whichever that is now."""
+
+    def __init__(self, name: str, connect: Callable[[], Awaitable[AbstractConnection]]) -> None:
+        self._commits = Line(name, connect)
+        self._others = Line(name, connect)
+
+    async def ask(
+        self, asked: Sequence[tuple[int, Command]], *, replicas: int = 0, commits: bool = False
+    ) -> list[Any]:
+        line = self._commits if commits else self._others
+        try:
+            return await line.ask([command for _, command in asked], replicas)
+        except StoreError as error:
+            return [error] * len(asked)
+
+    async def close(self) -> None:
+        await self._commits.close()
+        await self._others.close()
+
+
+def is_redis(url: str) -> bool:
+    """Whether a store's URL names a store of this kind."""
+    return url.partition("://")[0] in SCHEMES
+
+
+def open_servers(url: str) -> tuple[Servers, str]:
+    """The servers that a store's URL names, and the prefix of its keys. Nothing is connected yet.
+
+    Raises:
+        UsageError: there can be no such servers.
+    """
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    prefix = query.pop("prefix", PREFIX)
+    parts = parts._replace(query=urlencode(query))
+    name = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+    try:
+        if parts.scheme.endswith("+sentinel"):
+            return _through_sentinels(name, parts), prefix
+        scheme = "unix" if parts.scheme == "redis+unix" else parts.scheme
+        return _one(name, urlunsplit(parts._replace(scheme=scheme))), prefix
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from None
+
+
+# Nothing is repeated behind our back, answered commands may take as long as `Line` lets them.
+_OURS: Final[dict[str, Any]] = {
+    "protocol": 2,
+    "retry": Retry(NoBackoff(), 0),
+    "socket_timeout": None,
+    "socket_connect_timeout": CONNECT_WITHIN,
+}
+
+
+def _one(name: str, url: str) -> Single:
+    make = _connections(url)
+    make({})  # tells at once of options that can't be
+
+    async def connect() -> AbstractConnection:
+        connection = make({})
+        await connection.connect()
+        return connection
+
+    return Single(name, connect)
+
+
+def _through_sentinels(name: str, parts: SplitResult) -> Single:
+    """The primary that sentinels name, asked again for each connection."""
+    scheme = parts.scheme.removesuffix("+sentinel")
+    login, _, addresses = parts.netloc.rpartition("@")
+    service, _, db = parts.path.strip("/").partition("/")
+    if not service:
+        raise ValueError("the path begins with the name of the primary: /mymaster, or /mymaster/0")
+    sentinels = [urlsplit(f"redis://{address}") for address in addresses.split(",")]
+    known = Sentinel(
+        [(one.hostname or "localhost", one.port or SENTINEL_PORT) for one in sentinels],
+        sentinel_kwargs={"socket_timeout": CONNECT_WITHIN, "retry": _OURS["retry"]},
+    )
+    at = f"{login}@" if login else ""
+    make = _connections(urlunsplit((scheme, f"{at}localhost", f"/{db}", parts.query, "")))
+
+    async def connect() -> AbstractConnection:
+        host, port = await known.discover_master(service)
+        connection = make({"host": host, "port": port})
+        await connection.connect()
+        return connection
+
+    return Single(name, connect)
+
+
+def _connections(url: str) -> Callable[[dict[str, Any]], AbstractConnection]:
+    options: dict[str, Any] = dict(parse_url(url))
+    kind = options.pop("connection_class", Connection)
+
+    def make(where: dict[str, Any]) -> AbstractConnection:
+        try:
+            connection: AbstractConnection = kind(**{**options, **_OURS, **where})
+        except (TypeError, RedisError) as error:
+            raise ValueError(str(error)) from None
+        return connection
+
+    return make

