@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rooms.app import App
 
     # from definition
-    from rooms.definition import Door, Room, reply
+    from rooms.definition import Door, Room, replicated, reply
 
     # from effects
     from rooms.effects import Attempt, effect, send_to_room
@@ -40,6 +40,7 @@ __all__ = [
     # definition
     "Door",
     "Room",
+    "replicated",
     "reply",
     # effects
     "Attempt",
@@ -72,7 +73,7 @@ __all__ = [
 
 _HOMES = {
     "rooms.app": ("App",),
-    "rooms.definition": ("Door", "Room", "reply"),
+    "rooms.definition": ("Door", "Room", "replicated", "reply"),
     "rooms.effects": ("Attempt", "effect", "send_to_room"),
     "rooms.errors": ("CloseCode", "RoomsError", "UsageError"),
     "rooms.sync.parts": ("map_values", "omit", "pick"),

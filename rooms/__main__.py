@@ -321,7 +321,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_store(parser: _Parser) -> None:
-    parser.add_argument("--store", metavar="URL", help="sqlite:///rooms.db (default), or memory:")
+    parser.add_argument(
+        "--store", metavar="URL", help="sqlite:///rooms.db (default), redis://… or memory:"
+    )
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -22,7 +22,15 @@ from rooms.router.dialing import Dialing
 from rooms.router.limits import Limits
 from rooms.router.listening import Listening, bind
 from rooms.router.router import Router
-from rooms.server import drain, facade_folder, signalled, signing_secret, store_time, url_of
+from rooms.server import (
+    drain,
+    facade_folder,
+    replicas_wanted,
+    signalled,
+    signing_secret,
+    store_time,
+    url_of,
+)
 from rooms.store import open_store
 
 if TYPE_CHECKING:
@@ -47,7 +55,7 @@ async def serve_host(app: App, settings: Settings, *, ready: Callable[[str], Non
         StoreError: the store can't be opened.
     """
     async with contextlib.AsyncExitStack() as ending:
-        store = await _shared_store(settings)
+        store = await _shared_store(settings, replicas_wanted(app))
         ending.push_async_callback(store.close)
         ends: list[StreamEnd[Message]] = []
         serve: Callable[[StreamEnd[Message]], None] = ends.append  # until it may
@@ -156,14 +164,14 @@ async def _ask_time_on(store: Store, clock: Clock) -> None:
             logger.warning("the store's time can't be asked: %s", error)
 
 
-async def _shared_store(settings: Settings) -> Store:
+async def _shared_store(settings: Settings, replicas: int = 0) -> Store:
     """The store, which other processes use too."""
     if settings.store == "memory:" or settings.store.startswith("sqlite:"):
         raise UsageError(
             f"{settings.store} is one process's: on one machine take "
-            "`rooms serve APP --hosts N --routers M`, which shares it"
+            "`rooms serve APP --hosts N --routers M`, which shares it; on several, redis://…"
         )
-    return await open_store(settings.store, now=store_time(), elapsed=elapsed)
+    return await open_store(settings.store, now=store_time(), elapsed=elapsed, replicas=replicas)
 
 
 def _tls(settings: Settings) -> Tls | None:

@@ -23,7 +23,34 @@ if TYPE_CHECKING:
     from rooms.effects import EffectFunction
     from rooms.sync.views import Seen
 
-Durability = Literal["memory", "primary", "fsync"]
+
+@dataclass(frozen=True, slots=True)
+class Replicated:
+    """A durability: so many machines beside the store's own have it. Made by `replicated`."""
+
+    replicas: int
+
+
+def replicated(replicas: int) -> Replicated:
+    """A `durability`: an event is acknowledged when so many replicas of the store have it too.
+
+    Raises:
+        UsageError: it isn't a number from 1.
+    """
+    if isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1:
+        raise UsageError(f"replicated({replicas!r}): take how many replicas, from 1")
+    return Replicated(replicas)
+
+
+Durability = Literal["memory", "primary", "fsync"] | Replicated
+
+
+def replicas_of(kind: type[Room] | Room) -> int:
+    """How many replicas a kind's `durability` wants."""
+    given = kind.durability
+    return given.replicas if isinstance(given, Replicated) else 0
+
+
 RestoreTimers = Literal["deadline", "remaining"]
 RestoreInvoked = Literal["restart", "fail", "resume"]
 
@@ -66,7 +93,8 @@ class Room(Hooks):
 
     durability: ClassVar[Durability] = "fsync"
     """When an event is acknowledged. `fsync`: it is on disk · `primary`: the store has it, a power
-    cut may lose it · `memory`: at once, a crash loses what came since the last sleep or drain."""
+    cut may lose it · `memory`: at once, a crash loses what came since the last sleep or drain ·
+    `replicated(k)`: the store and k replicas of it have it."""
 
     on_error: Any = "reject"
     """An exception while an event is handled: drop that event's step (`reject`), or `stop` as
@@ -162,7 +190,8 @@ class Room(Hooks):
                 f"{cls.__name__} has a machine, so nothing calls its {' and '.join(sorted(unused))}"
             )
         for option, words in _WORDS.items():
-            if (given := getattr(cls, option)) not in words:
+            given = getattr(cls, option)
+            if given not in words and not (option == "durability" and replicas_of(cls)):
                 raise UsageError(f"{cls.__name__}.{option} is {given!r}; take {' or '.join(words)}")
         for option in ("ttl", "ttl_done"):
             given = getattr(cls, option)

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from rooms.definition import Room
+from rooms.definition import Room, replicas_of
 from rooms.errors import UsageError
 from rooms.host.clock import elapsed
 from rooms.host.host import Host
@@ -67,7 +67,9 @@ async def serve(
     async with contextlib.AsyncExitStack() as ending:
         bound = bind(settings.bind, settings.port)
         ending.callback(bound.close)
-        store = await open_store(settings.store, now=store_time(), elapsed=elapsed)
+        store = await open_store(
+            settings.store, now=store_time(), elapsed=elapsed, replicas=replicas_wanted(app)
+        )
         ending.push_async_callback(store.close)
         secret = await signing_secret(store, settings.secret)
 
@@ -100,6 +102,11 @@ async def serve(
         with signalled() as stopped:
             ready(url)
             await stopped.wait()
+
+
+def replicas_wanted(app: App) -> int:
+    """How many replicas the strictest kind's `durability` wants."""
+    return max(replicas_of(kind) for kind in app.kinds.values())
 
 
 def store_time() -> Callable[[], int]:

@@ -15,6 +15,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from rooms.definition import replicas_of
 from rooms.errors import CloseCode, Closing, StoreError, Unstorable
 from rooms.host import door
 from rooms.host.ask import Ask
@@ -143,6 +144,7 @@ class LiveRoom:
         self._keeper = keeper
         self._journal = journal
         self._room = session.room
+        self._replicas = replicas_of(session.room)
         self._keeps_seats = bool(session.seats.heard) or self._room.max_viewers is not None
         self._volatile = self._room.volatile
         self._mailbox: deque[Item | Ask] = deque()
@@ -408,6 +410,7 @@ class LiveRoom:
             trim=written.trim,
             storage=session.storage(),
             durable=self._room.durability == "fsync",
+            replicas=self._replicas,
         )
         self._handed = session.revision
         self._flights.append(_Flight(self._pending, session.snapshot, owed))

@@ -15,31 +15,51 @@ if TYPE_CHECKING:
 
 def file_of(url: str) -> Path | None:
     """The file that a store's URL names: `sqlite:///rooms.db` (relative to the current folder),
-    `sqlite:////var/lib/rooms.db`. None for `memory:`, and for a store that another process keeps.
+    `sqlite:////var/lib/rooms.db`. None for `memory:`, and for a store that other processes keep.
 
     Raises:
         UsageError: no store has such a URL.
     """
-    if url == "memory:" or url.startswith("unix:/"):
+    if url == "memory:" or url.startswith("unix:/") or is_redis(url):
         return None
     path = url.removeprefix("sqlite:///")
     if path in (url, ""):
         raise UsageError(
-            f"{url!r} names no store: take sqlite:///rooms.db, sqlite:////full/path or memory:"
+            f"{url!r} names no store: take sqlite:///rooms.db, sqlite:////full/path, "
+            "redis://localhost/0 or memory:"
         )
     return Path(path)
 
 
-async def open_store(url: str, *, now: Callable[[], int], elapsed: Callable[[], float]) -> Store:
+def is_redis(url: str) -> bool:
+    """Whether a store's URL names Redis or Valkey (`rooms/store/redis/servers.py`)."""
+    return url.partition("://")[0] in (
+        "redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel",
+    )  # fmt: skip
+
+
+async def open_store(
+    url: str, *, now: Callable[[], int], elapsed: Callable[[], float], replicas: int = 0
+) -> Store:
     """Open the store that a URL names.
 
-    `now` is ms since 1970; `elapsed` is ms by a clock that is never stepped.
+    `now` is ms since 1970; `elapsed` is ms by a clock that is never stepped; a store of several
+    machines has its own time. `replicas` is what the strictest of the commits to come wants.
 
     Raises:
-        UsageError: no store has such a URL.
+        UsageError: no store has such a URL, or none with replicas.
         StoreError: it can't be opened (StoreLocked: another process has it).
     """
+    if is_redis(url):
+        from rooms.store.redis.store import RedisStore
+
+        return await RedisStore.open(url, replicas=replicas)
     path = file_of(url)
+    if replicas:
+        raise UsageError(
+            f"durability replicated({replicas}) needs a store with replicas: {url} has none, take "
+            "redis://… or another durability"
+        )
     if url.startswith("unix:/"):
         from rooms.store.remote import RemoteStore
 

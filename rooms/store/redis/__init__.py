@@ -1,3 +1,3 @@
-"""The distributed store: Redis or Valkey. `store.py` is its face; `deploy/redis.md` is for those who
-run it.
+"""The distributed store: Redis or Valkey. `store.py` is its face; `deploy/redis/README.md` is for
+those who run it.
 """

@@ -34,7 +34,7 @@ _SHARE: Final = SLOTS // PARTITIONS
 
 
 def slot(tag: str) -> int:
-    """The cluster's hash slot of a key with this tag (CRC16 as the cluster specification has it)."""
+    """The hash slot of a key with this tag (CRC16, as the cluster specification has it)."""
     return crc_hqx(tag.encode(), 0) % SLOTS
 
 

@@ -15,7 +15,7 @@ Next: the scripts in `lua/`.
 from __future__ import annotations
 
 import asyncio
-from asyncio import timeout as at_most
+from asyncio import timeout as at_most  # noqa: TID251 - of CONNECT_WITHIN and ANSWER_WITHIN
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -72,10 +72,11 @@ class Line:
         self._running: asyncio.Task[None] | None = None
 
     def ask(self, commands: Sequence[Command], replicas: int = 0) -> asyncio.Future[list[Any]]:
-        """Have these sent one after the other. Each reply is a value, or a ResponseError.
+        """Have these sent one after the other. Each reply is a value, a ResponseError, or
+        UnknownOutcome where it was carried out and isn't on that many replicas.
 
-        The answer raises UnknownOutcome when they may or may not have been carried out, or aren't
-        on that many replicas yet; StoreError when they were not.
+        The answer raises UnknownOutcome when they may or may not have been carried out; StoreError
+        when they were not.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Any]] = loop.create_future()
@@ -111,7 +112,9 @@ class Line:
         return group
 
     async def _connected(self) -> AbstractConnection:
-        if self._connection is None or not self._connection.is_connected:
+        if self._connection is not None and _has_ended(self._connection):
+            await self._let_go()
+        if self._connection is None:
             # A server may take a connection and say nothing; what waits must hear of it.
             async with at_most(CONNECT_WITHIN):
                 connection = await self._connect()
@@ -149,14 +152,12 @@ class Line:
             if asked.answer.done():
                 continue  # who waited was cancelled
             if asked.replicas and (isinstance(have, ResponseError) or have < asked.replicas):
-                asked.answer.set_exception(
-                    UnknownOutcome(
-                        f"{self._name}: {have} of {asked.replicas} replicas have it after "
-                        f"{WAIT_WITHIN} ms: load it again"
-                    )
+                few = UnknownOutcome(
+                    f"{self._name}: not on {asked.replicas} replicas after {WAIT_WITHIN} ms "
+                    f"({have}): load it again"
                 )
-            else:
-                asked.answer.set_result(mine)
+                mine = [reply if isinstance(reply, ResponseError) else few for reply in mine]
+            asked.answer.set_result(mine)
 
     async def _bring_scripts(
         self, connection: AbstractConnection, commands: list[Command], replies: list[Any]
@@ -180,7 +181,7 @@ class Line:
 async def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
     """Send all, then read all replies; an error that is a reply is one of them."""
     await connection.send_packed_command(
-        [pack_command(command) for command in commands], check_health=False
+        [_pack(command) for command in commands], check_health=False
     )
     replies: list[Any] = []
     for _ in commands:
@@ -189,6 +190,19 @@ async def _exchange(connection: AbstractConnection, commands: Sequence[Command])
         except ResponseError as error:
             replies.append(error)
     return replies
+
+
+def _has_ended(connection: AbstractConnection) -> bool:
+    """Whether the server let go of it while nothing was under way: what is sent now wouldn't come
+    there, and isn't unknown.
+    """
+    reader = connection._reader
+    return reader is None or reader.at_eof() or reader.exception() is not None
+
+
+def _pack(command: Command) -> bytes:
+    packed: bytes = pack_command(command)  # type: ignore[arg-type]  # its stub: a tuple of one
+    return packed
 
 
 def _reason(error: BaseException) -> str:

@@ -27,14 +27,12 @@ from rooms.store.redis.line import CONNECT_WITHIN, Line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-
     from urllib.parse import SplitResult
 
     from redis.asyncio.connection import AbstractConnection
 
     from rooms.store.redis.line import Command
 
-SCHEMES: Final = ("redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel")
 PREFIX: Final = "rooms:"
 SENTINEL_PORT: Final = 26379
 
@@ -76,11 +74,6 @@ class Single:
         await self._others.close()
 
 
-def is_redis(url: str) -> bool:
-    """Whether a store's URL names a store of this kind."""
-    return url.partition("://")[0] in SCHEMES
-
-
 def open_servers(url: str) -> tuple[Servers, str]:
     """The servers that a store's URL names, and the prefix of its keys. Nothing is connected yet.
 
@@ -116,7 +109,7 @@ def _one(name: str, url: str) -> Single:
 
     async def connect() -> AbstractConnection:
         connection = make({})
-        await connection.connect()
+        await connection.connect()  # type: ignore[no-untyped-call]
         return connection
 
     return Single(name, connect)
@@ -130,7 +123,7 @@ def _through_sentinels(name: str, parts: SplitResult) -> Single:
     if not service:
         raise ValueError("the path begins with the name of the primary: /mymaster, or /mymaster/0")
     sentinels = [urlsplit(f"redis://{address}") for address in addresses.split(",")]
-    known = Sentinel(
+    known = Sentinel(  # type: ignore[no-untyped-call]
         [(one.hostname or "localhost", one.port or SENTINEL_PORT) for one in sentinels],
         sentinel_kwargs={"socket_timeout": CONNECT_WITHIN, "retry": _OURS["retry"]},
     )
@@ -140,7 +133,7 @@ def _through_sentinels(name: str, parts: SplitResult) -> Single:
     async def connect() -> AbstractConnection:
         host, port = await known.discover_master(service)
         connection = make({"host": host, "port": port})
-        await connection.connect()
+        await connection.connect()  # type: ignore[no-untyped-call]
         return connection
 
     return Single(name, connect)

@@ -10,6 +10,7 @@ Next: `line.py` (groups), `lua/commit.lua`.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 _ALL: Final = range(PARTITIONS)
 _BURIED_AT_ONCE: Final = 256
 
@@ -79,6 +82,7 @@ class RedisStore:
         self._random_bytes = random_bytes
         self._announced: set[str] = set()
         self._secret: bytes | None = None
+        self._syncs: bool | None = None  # None: it doesn't say, or it was said that it doesn't
         self._closed = False
 
     @classmethod
@@ -93,6 +97,7 @@ class RedisStore:
         store = cls(servers, prefix=prefix, replicas=replicas)
         try:
             await store.secret()
+            await store._ask_how_it_syncs()
         except BaseException:
             await store.close()
             raise
@@ -180,6 +185,13 @@ class RedisStore:
 
     async def commit_many(self, commits: Sequence[Commit]) -> Sequence[StoreError | None]:
         self._check_open()
+        if self._syncs is False and any(commit.durable for commit in commits):
+            self._syncs = None
+            logger.warning(
+                "the store doesn't sync each commit to disk: what is acknowledged by rooms with "
+                "durability fsync may be lost when its machine loses power; set `appendonly yes` "
+                "and `appendfsync always` there, or take durability primary or replicated(k)"
+            )
         answers: list[StoreError | None] = [None] * len(commits)
         waiting = _runs(commits)
         while waiting:  # once, unless commits of one session don't follow on one another
@@ -317,7 +329,7 @@ class RedisStore:
         limit: int,
         read: Callable[[Sequence[str]], Awaitable[list[T | None]]],
     ) -> list[T]:
-        """What `read` makes of the names in an index, in their order; None for those it has lost."""
+        """What `read` makes of the names in an index, in their order; None where it has gone."""
         self._check_open()
         start, end = ("-", "+") if kind is None else (f"[{kind},", f"({kind}-")
         if after is not None and (kind is None or name_of(after) >= f"{kind},"):
@@ -375,6 +387,16 @@ class RedisStore:
         await self._lease("buried", *dead)
 
     # ---------------------------------------------------------------- asking
+
+    async def _ask_how_it_syncs(self) -> None:
+        """Whether the server syncs before it answers, if it tells us."""
+        asked = [(0, ("CONFIG", "GET", "append*"))]
+        [reply] = await self._servers.ask(asked)
+        if not isinstance(reply, Exception):
+            options = dict(zip(reply[::2], reply[1::2], strict=True))
+            self._syncs = (
+                options.get(b"appendonly") == b"yes" and options.get(b"appendfsync") == b"always"
+            )
 
     async def _run(
         self, script: Script, id: SessionId, *args: str | bytes | int, replicas: int = 0

@@ -9,7 +9,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ import pytest
 import redis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 READY_WITHIN: Final = 20.0
 PRODUCTS: Final = ("redis", "valkey")
@@ -111,6 +110,14 @@ def running(product: str, *options: str, port: int = 0) -> Iterator[Server]:
             yield server
         finally:
             server.kill()
+
+
+def within(seconds: float, what: str, holds: Callable[[], bool]) -> None:
+    """Wait until something holds. Raises AssertionError that names it."""
+    give_up = time.monotonic() + seconds  # noqa: TID251
+    while not holds():
+        assert time.monotonic() < give_up, f"not within {seconds} s: {what}"  # noqa: TID251
+        time.sleep(0.02)
 
 
 def free_port() -> int:

@@ -23,6 +23,6 @@ def test_any_order_of_calls_is_answered_as_the_model_does(server: Server) -> Non
             servers, _ = open_servers(server.url())
             return RedisStore(servers, prefix=f"{uuid.uuid4().hex}:", now=self.clock.now)
 
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         RedisStores, settings=settings(max_examples=15, stateful_step_count=40, deadline=None)
     )

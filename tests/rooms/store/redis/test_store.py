@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rooms.errors import StoreError, UnknownOutcome, UsageError
+from rooms.store import open_store
+from rooms.store.port import REMEMBERED, Acquired
+from rooms.store.redis.keys import Keys
 from rooms.store.redis.servers import open_servers
 from rooms.store.redis.store import RedisStore
-from tests.contracts import Clock, StoreContract
+from tests.contracts import (
+    TABLE,
+    TTL,
+    Clock,
+    StoreContract,
+    announce,
+    first,
+    following,
+    host,
+    own,
+    stored,
+    write,
+)
+from tests.rooms.store.redis.proxy import between
+from tests.rooms.store.servers import PRODUCTS, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from tests.rooms.store.servers import Server
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 class TestRedisStore(StoreContract):
@@ -23,3 +50,149 @@ class TestRedisStore(StoreContract):
         store = RedisStore(servers, prefix=prefix, now=clock.now)
         yield store
         await store.close()
+
+
+async def opened(url: str, **options: Any) -> RedisStore:
+    return await RedisStore.open(url, **options)
+
+
+async def test_what_was_committed_is_there_for_every_process(server: Server, prefix: str) -> None:
+    one, two = await opened(server.url(prefix)), await opened(server.url(prefix))
+    await announce(one, "one")
+    commit = replace(first(TABLE, "one", await own(one, TABLE, "one")), marks={"a": b"1"}, due=9)
+    await write(one, commit)
+    assert await stored(two, TABLE) == await stored(one, TABLE)
+    assert await two.secret() == await one.secret()
+    assert [host.incarnation for host in await two.hosts()] == ["one"]
+    assert abs(await two.now() - await one.now()) < 5000
+    assert isinstance(await two.acquire(TABLE, "one"), Acquired)
+    await one.close()
+    await two.close()
+
+
+async def test_prefixes_part_stores(server: Server, prefix: str) -> None:
+    one, two = await opened(server.url(prefix)), await opened(server.url(f"{prefix}other:"))
+    await announce(one, "one")
+    assert list(await two.hosts()) == []
+    assert await two.secret() != await one.secret()
+    await one.close()
+    await two.close()
+
+
+async def test_an_acquire_that_comes_late_gets_nothing(
+    server: Server, prefix: str, clock: Clock
+) -> None:  # [STORE4]
+    """It looked at its lease before that ended, and is carried out when its incarnation has been
+    buried; nobody would look for what it then owned.
+    """
+    servers, _ = open_servers(server.url())
+    store = RedisStore(servers, prefix=prefix, now=clock.now)
+    await announce(store, "one")
+    leases = store._leases
+    looked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*incarnations: str) -> Any:
+        answer = await leases(*incarnations)
+        if incarnations == ("one",):
+            looked.set()
+            await go_on.wait()
+        return answer
+
+    store._leases = slowly  # type: ignore[method-assign]
+    late = asyncio.create_task(store.acquire(TABLE, "one"))
+    await asyncio.wait_for(looked.wait(), 10)
+    clock.advance(TTL)
+    assert await store.next_due() is None  # who asks that buries
+    go_on.set()
+    with pytest.raises(StoreError, match="no lease"):
+        await late
+    await store.close()
+
+
+async def test_an_incarnation_forgotten_after_long_is_still_dead(
+    server: Server, prefix: str, clock: Clock
+) -> None:  # [STORE4]
+    servers, _ = open_servers(server.url())
+    store = RedisStore(servers, prefix=prefix, now=clock.now)
+    await announce(store, "one")
+    clock.advance(REMEMBERED + TTL)
+    await store.next_due()
+    with server.client() as client:
+        assert client.zcard(Keys(prefix).leases()[0]) == 0
+    assert not await store.heartbeat(host("one"), TTL)
+    await store.close()
+
+
+async def test_a_lost_commit_has_an_unknown_outcome_and_the_next_is_judged_by_the_record(
+    server: Server, prefix: str
+) -> None:  # [STORE2] [STORE9]
+    async with between(server.socket) as proxy:
+        store = await opened(f"{proxy.url}?prefix={prefix}")
+        await announce(store, "one")
+        one = first(TABLE, "one", await own(store, TABLE, "one"))
+        await write(store, one)
+        proxy.swallow_replies()
+        lost = asyncio.create_task(store.commit_many([following(one, b"two")]))
+        await asyncio.wait_for(proxy.swallowed.wait(), 10)
+        proxy.heal()
+        proxy.cut()
+        [error] = await lost
+        assert isinstance(error, UnknownOutcome)
+        assert (await stored(store, TABLE)).snapshot == b"two"
+        [error] = await store.commit_many([following(one, b"another two")])
+        assert error is not None
+        await store.close()
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+async def test_a_killed_server_has_what_it_answered(product: str) -> None:  # [STORE3]
+    with running(product, "--appendonly", "yes", "--appendfsync", "always") as server:
+        store = await opened(server.url())
+        await announce(store, "one")
+        commit = first(TABLE, "one", await own(store, TABLE, "one"))
+        await write(store, commit)
+        before = await stored(store, TABLE)
+        server.kill()
+        [error] = await store.commit_many([following(commit, b"two")])
+        assert isinstance(error, StoreError)
+        server.start()
+        assert await stored(store, TABLE) == before
+        await write(store, following(commit, b"two"))
+        await store.close()
+
+
+async def test_a_server_that_does_not_sync_is_told_of_once(
+    server: Server, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = await opened(server.url(prefix))
+    await announce(store, "one")
+    one = replace(first(TABLE, "one", await own(store, TABLE, "one")), durable=False)
+    await write(store, one)
+    assert not caplog.records
+    two = replace(following(one, b"two"), durable=True)
+    await write(store, two)
+    await write(store, following(two, b"three"))
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    await store.close()
+
+
+async def test_urls_name_servers(server: Server, prefix: str) -> None:
+    store = await open_store(server.url(prefix), now=Clock().now, elapsed=Clock().now)
+    assert isinstance(store, RedisStore)
+    await store.close()
+    for url, why in (
+        ("redis://localhost:none/0", "none"),
+        ("redis+sentinel://localhost", "name of the primary"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            await open_store(url, now=Clock().now, elapsed=Clock().now)
+    with pytest.raises(StoreError, match="can't be reached") as refused:
+        await opened("redis://me:secret@127.0.0.1:1/0")
+    assert "secret" not in str(refused.value)
+
+
+async def test_replicas_are_no_matter_of_one_machine(tmp_path: Path) -> None:
+    for url in ("memory:", f"sqlite:///{tmp_path}/rooms.db"):
+        with pytest.raises(UsageError, match=r"replicated\(1\) needs a store with replicas"):
+            await open_store(url, now=Clock().now, elapsed=Clock().now, replicas=1)
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,137 @@
+"""What `replicated(k)` promises: who answers for a commit has heard of it from k replicas."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rooms.errors import StoreError, UnknownOutcome
+from rooms.store.redis import line
+from rooms.store.redis.servers import open_servers
+from rooms.store.redis.store import RedisStore
+from tests.contracts import TABLE, TTL, announce, first, following, host, own, stored, write
+from tests.rooms.store.servers import PRODUCTS, free_port, running, within
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from rooms.store.port import Commit
+    from tests.rooms.store.servers import Server
+
+
+@pytest.fixture(scope="module", params=PRODUCTS)
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Server]]:
+    """A primary and its replica."""
+    port = free_port()
+    with (
+        running(request.param, "--repl-diskless-sync-delay", "0", port=port) as primary,
+        running(request.param, "--replicaof", f"127.0.0.1 {port}") as replica,
+    ):
+        with replica.client() as client:
+            within(10, "the replica is up to date", lambda: _follows(client.info("replication")))
+        yield primary, replica
+
+
+def _follows(info: object) -> bool:
+    return isinstance(info, dict) and info.get("master_link_status") == "up"
+
+
+@pytest.fixture
+async def store(pair: tuple[Server, Server], prefix: str) -> AsyncIterator[RedisStore]:
+    store = await RedisStore.open(pair[0].url(prefix), replicas=1)
+    yield store
+    await store.close()
+
+
+@contextmanager
+def standing_still(server: Server) -> Iterator[None]:
+    server.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.signal(signal.SIGCONT)
+
+
+def at(server: Server, prefix: str) -> RedisStore:
+    """A store at a server that may be a replica, which `open` would refuse."""
+    servers, _ = open_servers(server.url())
+    return RedisStore(servers, prefix=prefix)
+
+
+async def owned(store: RedisStore) -> Commit:
+    await announce(store, "one")
+    return replace(first(TABLE, "one", await own(store, TABLE, "one")), replicas=1)
+
+
+async def test_a_replica_is_no_store(pair: tuple[Server, Server], prefix: str) -> None:
+    with pytest.raises(StoreError, match="read only replica"):
+        await RedisStore.open(pair[1].url(prefix))
+
+
+async def test_what_is_answered_is_on_the_replica(
+    pair: tuple[Server, Server], store: RedisStore, prefix: str
+) -> None:  # [STORE8]
+    await write(store, await owned(store))
+    there = at(pair[1], prefix)
+    assert await stored(there, TABLE) == await stored(store, TABLE)
+    assert [one.incarnation for one in await there.hosts()] == ["one"]
+    await there.close()
+
+
+async def test_a_commit_that_no_replica_has_is_unknown(
+    pair: tuple[Server, Server], store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:  # [STORE8]
+    monkeypatch.setattr(line, "WAIT_WITHIN", 200)
+    one = await owned(store)
+    await write(store, one)
+    with standing_still(pair[1]):
+        [error] = await store.commit_many([following(one, b"two")])
+        assert isinstance(error, UnknownOutcome)
+        assert "not on 1 replicas after 200 ms (0)" in str(error)
+        at_primary = replace(following(following(one, None), b"three"), replicas=0)
+        await write(store, at_primary)  # the primary has both
+    assert (await stored(store, TABLE)).snapshot == b"three"
+
+
+async def test_owning_and_living_are_told_to_replicas_too(
+    pair: tuple[Server, Server], store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:  # [STORE8]
+    monkeypatch.setattr(line, "WAIT_WITHIN", 200)
+    await owned(store)
+    with standing_still(pair[1]):
+        with pytest.raises(UnknownOutcome):
+            await store.heartbeat(host("one"), TTL)
+        with pytest.raises(UnknownOutcome):  # also what changes nothing
+            await store.acquire(TABLE, "one")
+    assert await store.heartbeat(host("one"), TTL)
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+async def test_a_promoted_replica_goes_on_where_the_primary_ended(product: str) -> None:
+    # [STORE8] [STORE2]
+    port = free_port()
+    with (
+        running(product, "--repl-diskless-sync-delay", "0", port=port) as primary,
+        running(product, "--replicaof", f"127.0.0.1 {port}") as replica,
+    ):
+        with replica.client() as client:
+            within(10, "the replica is up to date", lambda: _follows(client.info("replication")))
+        store = await RedisStore.open(primary.url(), replicas=1)
+        one = await owned(store)
+        await write(store, one)
+        primary.kill()
+        await store.close()
+        store = at(replica, "rooms:")
+        [error] = await store.commit_many([following(one, b"two")])
+        assert error is not None
+        assert "read only replica" in str(error)
+        with replica.client() as client:
+            client.replicaof("NO", "ONE")
+        assert await store.heartbeat(host("one"), TTL)
+        await write(store, replace(following(one, b"two"), replicas=0))
+        assert (await stored(store, TABLE)).snapshot == b"two"
+        await store.close()
