@@ -16,12 +16,12 @@ from rooms.errors import BadMessage, CloseCode, Closing, RoomsError, UsageError
 from rooms.host.ask import Ask, Retry
 from rooms.host.door import OPERATOR
 from rooms.host.endings import HeldElsewhere
-from rooms.host.history import Keeps, past
+from rooms.host.history import Keeps, past, read_log
 from rooms.host.history import kept as kept_revisions
 from rooms.host.outbox import shown
 from rooms.host.record import state
 from rooms.host.seats import seats_of
-from rooms.store.export import exported, imported
+from rooms.store.export import exported, imported, imported_log
 from rooms.store.port import SessionId
 from rooms.sync.messages import check_event
 from rooms.sync.views import Viewer
@@ -101,8 +101,7 @@ class Administration:
             case "GET", "":
                 return await self._show(id)
             case "GET", "/export":
-                record = await self._store.load(id)
-                return _missing(id) if record is None else (200, exported(id, record))
+                return await self._export(id)
             case "GET", "/history":
                 return await self._history(id, request.params)
             case "GET", path if path.startswith("/history/"):
@@ -229,14 +228,22 @@ class Administration:
         else:
             self._rooms.put(id, retry)
 
+    async def _export(self, id: SessionId) -> Reply:
+        record = await self._store.load(id)
+        if record is None:
+            return _missing(id)
+        log = await read_log(self._store, id, 0, record.revision) if record.logged else ()
+        return 200, exported(id, record, log)
+
     async def _import(self, id: SessionId, request: Request) -> Reply:
         named, record = imported(request.body)
+        log = imported_log(request.body)
         if named != id:
             raise UsageError(f"this is {named}, not {id}")
         if request.params.get("replace") != "1" and await self._store.load(id) is not None:
             return 409, {"reason": f"{id} exists; --replace puts this in its place"}
         again = Closing(CloseCode.GOING_AWAY, "this room was replaced")
-        await self._rooms.endings.replace(id, record, again)
+        await self._rooms.endings.replace(id, record, again, log)
         return 200, {"imported": str(id), "revision": record.revision}
 
 

@@ -13,11 +13,13 @@ from rooms.errors import StoreError
 from rooms.store.port import Commit, Held, Owner
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rooms.errors import Closing
     from rooms.host.keeper import RoomKeeper
     from rooms.host.links import Links
     from rooms.host.room import LiveRoom
-    from rooms.store.port import Record, SessionId, Store
+    from rooms.store.port import Logged, Record, SessionId, Store
 
 
 class HeldElsewhere(Exception):
@@ -79,9 +81,15 @@ class Endings:
 
     # ------------------------------------------------------------------ the operator's
 
-    async def replace(self, id: SessionId, record: Record | None, told: Closing) -> bool:
-        """Delete a session and put `record` in its place, if there is one: a session of another
-        generation. Its connections are closed as `told` says. False: there was none.
+    async def replace(
+        self,
+        id: SessionId,
+        record: Record | None,
+        told: Closing,
+        log: Sequence[Logged] = (),
+    ) -> bool:
+        """Delete a session and put `record` with its `log` in its place, if there is one: a session
+        of another generation. Its connections are closed as `told` says. False: there was none.
 
         Raises:
             StoreError: it can't be; the room goes on from what is stored.
@@ -93,7 +101,7 @@ class Endings:
             try:
                 existed = await self._delete(id)
                 if record is not None:
-                    await self._plant(id, record)
+                    await self._plant(id, record, log)
             except BaseException as error:
                 if room is not None:
                     self._rooms.dropped(room, StoreError(f"it wasn't deleted: {error!r}"))
@@ -113,7 +121,7 @@ class Endings:
             raise StoreError("another host has taken it over")
         return acquired.record is not None
 
-    async def _plant(self, id: SessionId, record: Record) -> None:
+    async def _plant(self, id: SessionId, record: Record, log: Sequence[Logged]) -> None:
         """Store a session that isn't there, asleep. Raises StoreError."""
         incarnation = self._rooms.incarnation
         acquired = await self._store.acquire(id, incarnation)
@@ -137,6 +145,7 @@ class Endings:
             outbox=record.outbox,
             patches=record.patches,
             storage=record.storage,
+            log=log,
             listing=record.listing,
             expires=expires,
         )

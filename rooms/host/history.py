@@ -85,7 +85,7 @@ async def kept(
     record = await store.load(id)
     if record is None:
         return []
-    entries = await _entries(store, id, after, record.revision, limit)
+    entries = await read_log(store, id, after, record.revision, limit)
     newest = record.revision
     return [_kept(entry) for entry in entries if keeps is None or keeps.has(entry, newest, now)]
 
@@ -102,7 +102,7 @@ async def past(
     record = await store.load(id)
     if record is None or not 0 < revision <= record.revision:
         return None
-    entries = await _entries(store, id, revision - 1, record.revision)
+    entries = await read_log(store, id, revision - 1, record.revision)
     if [entry.revision for entry in entries] != list(range(revision, record.revision + 1)):
         return None  # what leads back to it is no longer there, or never was
     if keeps is not None and not keeps.has(entries[0], record.revision, now):
@@ -114,10 +114,12 @@ async def past(
     return Past(_kept(entries[0]), record.version, state)
 
 
-async def _entries(
+async def read_log(
     store: Store, id: SessionId, after: int, last: int, limit: int | None = None
 ) -> list[Logged]:
-    """The log beyond `after` up to `last`: what came while we read isn't the record's."""
+    """The log beyond `after` up to `last`, a record's revision: what came since isn't the record's.
+    Raises StoreError.
+    """
     found: list[Logged] = []
     while limit is None or len(found) < limit:
         size = PAGE if limit is None else min(PAGE, limit - len(found))

@@ -9,14 +9,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, Final
 
 import orjson
 
 from rooms.errors import UsageError
-from rooms.store.port import Record, SessionId
+from rooms.store.port import Logged, Record, SessionId
 from rooms.sync.messages import KIND_PATTERN, SESSION_PATTERN
 
 _RAW: Final = "snapshot_base64"
@@ -26,8 +26,8 @@ _MAPPINGS: Final = frozenset(
 _BYTES: Final = frozenset(field.name for field in fields(Record) if "bytes" in str(field.type))
 
 
-def exported(id: SessionId, record: Record) -> dict[str, Any]:
-    """The record as data for JSON, `kind` and `session` first."""
+def exported(id: SessionId, record: Record, log: Sequence[Logged] = ()) -> dict[str, Any]:
+    """The record and its log as data for JSON, `kind` and `session` first."""
     line: dict[str, Any] = {"kind": id.kind, "session": id.session}
     for field in fields(Record):
         value = getattr(record, field.name)
@@ -39,6 +39,8 @@ def exported(id: SessionId, record: Record) -> dict[str, Any]:
             line[_RAW if field.name == "snapshot" else field.name] = _text(value)
         else:
             line[field.name] = value
+    if log:
+        line["log"] = [[one.revision, one.at, _text(one.data)] for one in log]
     return line
 
 
@@ -62,6 +64,27 @@ def imported(line: str | bytes) -> tuple[SessionId, Record]:
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
         what = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
         raise UsageError(f"this is no line of an export: {what}") from error
+
+
+def imported_log(line: str | bytes) -> list[Logged]:
+    """The log in what `exported` made.
+
+    Raises:
+        UsageError: it isn't one; it says what is wrong.
+    """
+    try:
+        data = json.loads(line)
+        log = [
+            Logged(int(revision), int(at), base64.b64decode(text, validate=True))
+            for revision, at, text in data.get("log", ())
+        ]
+        revisions = [one.revision for one in log]
+        newest = data["revision"]
+        if revisions != list(range(newest - len(log) + 1, newest + 1)) or not all(revisions):
+            raise ValueError("`log` has an entry for each revision up to the newest")
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+        raise UsageError(f"this is no line of an export: {error}") from error
+    return log
 
 
 def _value(field: Any, data: dict[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from rooms.host.audience import _WHOLE
 from rooms.host.door import OPERATOR
 from rooms.sync.views import everything
 from tests.rooms.host import machines
-from tests.rooms.host.machines import Counter, Full, Private, Strict, Volatile, Worker
+from tests.rooms.host.machines import Book, Counter, Full, Private, Strict, Volatile, Worker
 from tests.rooms.host.stage import Stage
 
 EVENT = {"event": {"type": "increment"}}
@@ -490,6 +491,38 @@ async def test_an_imported_session_is_equal_and_of_another_generation() -> None:
     assert back.view["context"] == {"count": 1}
     await back.send("increment", seq=2)
     assert back.view["context"] == {"count": 2}
+
+
+async def test_the_past_comes_with_an_import() -> None:  # [ADMIN2] [ADMIN6]
+    on = await stage(Book)
+    for text in ("first", "second", "third"):
+        await on.request("POST", body={"type": "put", "page": "p", "text": text})
+    _, export = await on.operated("GET", path="/export")
+    assert [entry[0] for entry in export["log"]] == [1, 2, 3]
+    await on.request("POST", body={"type": "put", "page": "p", "text": "fourth"})
+    assert (await on.operated("PUT", body=export, params={"replace": "1"}))[0] == 200
+    await on.request("POST", body={"type": "put", "page": "q", "text": "after"})
+    for revision, pages in (
+        (1, {"p": "first"}),
+        (3, {"p": "third"}),
+        (4, {"p": "third", "q": "after"}),
+    ):
+        answer = await on.request("GET", params={"revision": str(revision)})
+        assert json.loads(answer.body)["view"]["context"]["pages"] == pages
+
+
+@pytest.mark.parametrize(
+    "log", [[[1, 2]], [[3, 1, ""]], "x", [[1, 1, ""], [2, 1, "é"]], [[0, 1, ""]]]
+)
+async def test_a_log_that_is_none_is_refused_and_changes_nothing(log: Any) -> None:  # [ADMIN6]
+    on = await stage(Book)
+    for text in ("first", "second"):
+        await on.request("POST", body={"type": "put", "page": "p", "text": text})
+    before = await on.record()
+    _, export = await on.operated("GET", path="/export")
+    status, _ = await on.operated("PUT", body={**export, "log": log}, params={"replace": "1"})
+    assert status == 422
+    assert await on.record() == before
 
 
 async def test_a_commit_of_the_former_session_is_refused_after_an_import() -> None:  # [ADMIN6]
