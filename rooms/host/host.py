@@ -33,6 +33,7 @@ from rooms.link.protocol import (
     Detach,
     Gathered,
     Hosted,
+    Keep,
     Request,
     Said,
     Want,
@@ -236,7 +237,9 @@ class Host:
         room = self._rooms.live.get(channel.at)
         if room is not None and channel.inside:
             room.share(channel)
-        elif channel.viewer is not None and not channel.entering:
+            return
+        self._links.send([Keep(channel.id, channel.attachment())])  # wherever its room wakes
+        if channel.viewer is not None and not channel.entering:
             self._rooms.wake(channel.at)  # its router attaches it again
 
     def _hear(self, channel: Channel, item: Heard | Wanted) -> None:

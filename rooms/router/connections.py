@@ -62,6 +62,7 @@ class Connections:
         self._addresses = Addresses(limits.connections)
         self._open: set[Connection] = set()
         self._empty = asyncio.Event()
+        self._closing: Callable[[], Closing] | None = None
 
     async def watch(self, websocket: WebSocket) -> None:
         """The same for an operator, who watches a session."""
@@ -100,8 +101,9 @@ class Connections:
     def stream(self, admission: Admission, address: str) -> EventStream:
         """A connection that only listens, let in as it was admitted.
 
-        Raises Closing: 4429.
+        Raises Closing: 4429, or the server is closing.
         """
+        self._check_open()
         self._count(address)
         stream = EventStream(asyncio.get_running_loop())
         connection = Connection(self, stream, "json", None)
@@ -119,16 +121,23 @@ class Connections:
             self._addresses.leave(address)
 
     async def close(self, closing: Callable[[], Closing], within: float) -> None:
-        """Close every connection, each with a `closing` of its own; wait so many seconds for them
-        to go.
+        """Close every connection, each with a `closing` of its own, and those that still come;
+        wait so many seconds for them to go.
         """
+        self._closing = closing
         self.routing.leave(closing)
         self._empty.clear()
         if self._open:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), within)
 
+    def _check_open(self) -> None:
+        """Raises Closing: its handshake was under way when the server began to close."""
+        if self._closing is not None:
+            raise self._closing()
+
     def _let_in(self, connection: Connection, websocket: WebSocket, *, operator: bool) -> None:
+        self._check_open()
         self.admissions.check_origin(websocket.headers)
         admission = connection.admit(websocket, operator=operator)
         address = websocket.client.host if websocket.client else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rooms.host.presence import MOST
+from rooms.link.protocol import Keep
 from tests.rooms.host.machines import Counter
 from tests.rooms.host.stage import Stage
 
@@ -166,6 +167,19 @@ async def test_presence_outlives_a_sleep_of_the_room() -> None:
     await ben.say("increment")
     await on.advance(17)
     assert present(ben) == {"ann": {"x": 1}, "ben": {}}
+
+
+async def test_what_is_shared_while_there_is_no_room_is_kept_for_wherever_it_wakes() -> None:
+    on = await stage()
+    ann = await on.connect("ann")
+    await ann.say("increment")
+    await on.advance(30_000)
+    assert not on.awake()
+    with on.store.holding("acquire"):
+        ann.put({"type": "room.presence", "data": {"x": 1}})
+        await on.settle()
+        kept = [message.attachment for message in on.told if isinstance(message, Keep)]
+        assert kept[-1]["presence"] == {"x": 1}
 
 
 async def test_sharing_keeps_a_room_awake_and_wakes_a_sleeping_one() -> None:

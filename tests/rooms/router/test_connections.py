@@ -390,6 +390,14 @@ async def test_a_closing_server_says_when_to_come_back(  # [CLOSE1]
     await asyncio.wait_for(closing, WITHIN)
 
 
+async def test_who_still_comes_to_a_closing_server_is_told_the_same(door: Door) -> None:
+    """Its handshake was under way when the server began to close."""  # [CLOSE1]
+    await door.router.close()
+    wire = await dial(door.room())
+    assert (await wire.refused())["code"] == 1001
+    assert not door.host.all(Attach)
+
+
 @pytest.mark.parametrize("end", ["abort", "close", "close frame"])
 async def test_a_connection_that_ends_this_moment_spoils_no_fan_out(  # [DOOR10]
     door: Door, end: str
