@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from client import connect
+from tests.system.endurance import within
 from tests.system.processes import running
+from tests.system.test_fleet import processes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,12 +25,19 @@ APP = """
 from rooms import App, Room
 
 class Chat(Room):
+    def on_connect(self, connection, request):
+        connection.set_state({"said": 0})
+        self.storage.put("met", self.storage.get("met", 0) + 1)
+
     async def on_message(self, connection, message):
+        said = connection.state["said"] + 1
+        connection.set_state({"said": said})
         count = self.storage.get("count", 0) + 1
         self.storage.put("count", count)
         self.storage.put(f"line/{count:06}", message)
         self.broadcast({"type": "said", "count": count, "text": message["text"]})
-        return count
+        met = self.storage.get("met")
+        return {"count": count, "said": said, "id": connection.id, "met": met}
 
 app = App(chat=Chat)
 """
@@ -54,7 +65,7 @@ async def test_each_message_counts_once_through_kills(tmp_path: Path) -> None:  
             for n in range(LINES):
                 outcome = await room.send({"type": "say", "text": f"{who}.{n}"})
                 assert outcome.outcome == "accepted", outcome
-                counts.append(outcome.result)
+                counts.append(outcome.result["count"])
 
         talking = [asyncio.create_task(talk(room, who)) for who, room in enumerate(rooms)]
         for kill in range(KILLS):
@@ -68,10 +79,36 @@ async def test_each_message_counts_once_through_kills(tmp_path: Path) -> None:  
             await asyncio.gather(*talking)
         total = PEOPLE * LINES
         assert sorted(counts) == list(range(1, total + 1))
+        await within(30, "all connected", lambda: all(r.connection == "open" for r in rooms))
         last: Any = await rooms[0].send({"type": "say", "text": "last"})
-        assert last.result == total + 1
-        async with asyncio.timeout(10):  # noqa: TID251 (bound: what everybody hears)
-            while not all(total + 1 in of for of in heard):
-                await rooms[0].send({"type": "say", "text": "?"})
+        assert last.result["count"] == total + 1
+        await within(10, "the last one heard", lambda: all(total + 1 in of for of in heard))
+        for room in rooms:
+            room.close()
+
+
+async def test_connections_are_the_same_when_their_hosts_process_is_killed(  # [HOOK6] [HOOK13]
+    tmp_path: Path,
+) -> None:
+    app = tmp_path / "chat.py"
+    app.write_text(APP)
+    with running(str(app), tmp_path, "--hosts", "2", "--routers", "2") as server:
+        rooms = [connect(f"{server.url}/rooms/chat/x") for _ in range(PEOPLE)]
+        heard = [hearing(room) for room in rooms]
+        await asyncio.gather(*(room.ready() for room in rooms))
+        said: list[list[Any]] = []
+        for strike in range(3):
+            said.append([])
+            for room in rooms:
+                async with asyncio.timeout(30):  # noqa: TID251 (bound: an outcome)
+                    said[-1].append((await room.send({"type": "say", "text": "hi"})).result)
+            if strike < 2:
+                os.kill(processes(server, "host")[0], signal.SIGKILL)
+        for number, (first, *later) in enumerate(zip(*said, strict=True)):
+            assert [one["id"] for one in later] == [first["id"]] * 2, number
+            assert [one["said"] for one in later] == [2, 3]
+            assert [one["met"] for one in later] == [PEOPLE] * 2, "none of them was met again"
+        everything = set(range(1, 3 * PEOPLE + 1))
+        await within(10, "everything heard", lambda: all(of == everything for of in heard))
         for room in rooms:
             room.close()
