@@ -250,20 +250,24 @@ class _Member:
         self._target = target
         self._linked: list[str] = []
         self._changed = asyncio.Event()
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
         """Start it, tell it what to be, and hear what it says."""
         ours, theirs = socket.socketpair()
         path = os.pathsep.join(filter(None, (_PACKAGES, os.environ.get("PYTHONPATH"))))
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "rooms.process", self.name),  # for who lists them
-                env={**os.environ, "PYTHONPATH": path, PARENT: str(theirs.fileno())},
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                preexec_fn=_ignore_interrupts,
-            )
+        # A terminal's Ctrl-C reaches children too; only the supervisor tells them to stop, once.
+        usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
+                    [sys.executable, "-P", "-m", "rooms.process", self.name],  # for who lists them
+                    env={**os.environ, "PYTHONPATH": path, PARENT: str(theirs.fileno())},
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, usual)
         reader, writer = await asyncio.open_connection(sock=ours)
         orders = [self._target, self.settings.to_environ(), self.role]
         writer.write(json.dumps(orders).encode() + b"\n")
@@ -273,14 +277,15 @@ class _Member:
 
     async def _hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert self._process is not None
-        while line := await reader.readline():
-            match json.loads(line):
-                case {"ready": _}:
-                    self.ready.set()
-                case {"linked": [*addresses]}:
-                    self._linked = addresses
-                    self._changed.set()
-        status = await self._process.wait()
+        with contextlib.suppress(ConnectionError):  # it ended before it had read its orders
+            while line := await reader.readline():
+                match json.loads(line):
+                    case {"ready": _}:
+                        self.ready.set()
+                    case {"linked": [*addresses]}:
+                        self._linked = addresses
+                        self._changed.set()
+        status = await asyncio.to_thread(_end_of, self._process)
         self.status = status if status >= 0 else 128 - status
         writer.close()
         self.ended.set()
@@ -302,8 +307,7 @@ class _Member:
         self.stopped = True
         if self._process is None or self.ended.is_set():
             return
-        with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
+        self._process.terminate()
         if not await _within(ENDS_WITHIN, self.ended):
             self.kill()
             await self.ended.wait()
@@ -311,8 +315,7 @@ class _Member:
     def kill(self) -> None:
         """End it now."""
         if self._process is not None and not self.ended.is_set():
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._process.kill()
 
 
 async def _within(seconds: float, *events: asyncio.Event) -> bool:
@@ -331,6 +334,10 @@ async def _passed(seconds: float) -> None:
     await passed
 
 
-def _ignore_interrupts() -> None:
-    """A terminal's Ctrl-C reaches children too; only the supervisor tells them to stop, once."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _end_of(process: subprocess.Popen[bytes]) -> int:
+    """The status of a process that has let go of its socket, which it does at its end."""
+    try:
+        return process.wait(ENDS_WITHIN)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()

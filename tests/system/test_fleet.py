@@ -246,7 +246,7 @@ def test_changed_code_that_cant_be_loaded_leaves_the_hosts_as_they_are(  # [FLEE
     tmp_path: Path,
 ) -> None:
     app = tmp_path / "changing.py"
-    app.write_text(Path(COUNTER, "counter.py").read_text())
+    app.write_text((Path(COUNTER) / "counter.py").read_text().replace(', pages="web"', ""))
     with running(str(app), tmp_path, "--hosts", "2") as server:
         before = processes(server, "host")
         app.write_text("import nothing_like_this\n")
