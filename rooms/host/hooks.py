@@ -133,6 +133,7 @@ class HookSession(Session):
 
     def stop(self) -> None:
         if self._running is not None:
+            self._running.limit.cancel()
             self._running.task.cancel()
 
     # ------------------------------------------------------------------ calling hooks
