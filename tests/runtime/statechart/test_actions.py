@@ -315,3 +315,27 @@ def test_entry_actions_may_send_to_children_that_are_about_to_be_invoked() -> No
     snapshot, effects = initial_transition(machine)
     (sent,) = (effect for effect in effects if isinstance(effect, SendTo))
     assert sent.target is snapshot.children["kid"]
+
+
+def test_actions_do_the_same_when_nobody_inspects() -> None:
+    told: list[Any] = []
+    tell = declare("host.tell")
+    actions = [
+        raise_({"type": "R"}),
+        send_to(lambda args, params: args.self, {"type": "S"}, id="s", delay=5),
+        cancel("s"),
+        emit({"type": "E"}),
+        log("said"),
+        spawn_child("reducer", id="kid"),
+        stop_child("kid"),
+        stop_child("nobody"),
+        tell({"n": 1}),
+    ]
+    machine = create_machine({"on": {"GO": {"actions": actions}}}, {"actors": {"reducer": reducer}})
+    clock = SimulatedClock()
+    actor = create_actor(machine, clock=clock, logger=told.append)
+    actor.on("*", lambda event: told.append(event["type"]))
+    actor.start().send({"type": "GO"})
+    clock.increment(5)
+    assert told == ["said", "E"]
+    assert actor.get_snapshot().children == {}

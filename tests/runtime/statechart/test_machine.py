@@ -262,3 +262,22 @@ def test_a_config_with_anything_else_in_it_is_shown_by_the_names_of_types() -> N
         "meta": {"when": {"type": "object"}},
         "invoke": {"src": {"type": "k"}},
     }
+
+
+def test_a_shared_snapshot_says_the_same_without_a_copy() -> None:
+    kid = create_machine({"context": {"deep": {"n": 1}}})
+    config = {
+        "context": {"list": [1]},
+        "invoke": {"id": "kid", "src": "kid"},
+        "on": {"SET": {"actions": assign({"set": True})}},
+    }
+    machine = create_machine(config, {"actors": {"kid": kid}})
+    system = System(machine)
+    first = system.initial(now=0, seed=1).snapshot
+    shared = machine.get_shared_snapshot(first.root)
+    assert shared == machine.get_persisted_snapshot(first.root)
+    assert shared["context"] is first.root.context
+    later = system.step(first, {"type": "SET"}, now=1).snapshot
+    after = machine.get_shared_snapshot(later.root)
+    assert after["children"]["kid"] is shared["children"]["kid"]
+    assert after["context"]["list"] is shared["context"]["list"]
