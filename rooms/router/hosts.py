@@ -7,7 +7,7 @@ at is the ring's to say (`rooms/placement/ring.py`). Next: `rooms/router/routing
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rooms.placement.ring import place
 
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from rooms.link.protocol import Message
     from rooms.router.channels import Channel, Lane
     from rooms.store.port import HostInfo
+
+MAX_HOPS: Final = 3
+"""How often something is sent on from host to host before there is a pause."""
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 2.0
+
+
+def pause(pauses: int) -> float:
+    """How long to wait before a host is looked for again, after so many pauses (s)."""
+    return min(FIRST_PAUSE * (1 << pauses), LONGEST_PAUSE)
 
 
 class Host:

@@ -11,7 +11,7 @@ Next inward: `rooms/link/protocol.py`, then `rooms/host/host.py`; next outward:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -37,9 +37,10 @@ from rooms.link.protocol import (
     Unheard,
     Want,
 )
+from rooms.router.asking import Requests
 from rooms.router.channels import Channel, Lane, Place, Session
 from rooms.router.frames import frame, framed
-from rooms.router.hosts import Host, Hosts
+from rooms.router.hosts import MAX_HOPS, Host, Hosts, pause
 from rooms.sync import messages
 
 if TYPE_CHECKING:
@@ -51,26 +52,10 @@ if TYPE_CHECKING:
 
 MOVING_AFTER: Final = 0.5
 """How long a room takes to be there again until its connections are told (s)."""
-MAX_HOPS: Final = 3
-"""How often a session is sent on from host to host before there is a pause."""
-FIRST_PAUSE: Final = 0.05
-LONGEST_PAUSE: Final = 2.0
 MAX_PAUSES: Final = 11
 """After so many (some 13 s) its connections shall come back, perhaps through another router."""
 
 _NUMBERED: Final = frozenset({"room.send", "room.send_to"})
-_UNREACHED: Final = b'{"code":1013,"reason":"the room\'s host was lost; it may have done this"}'
-
-
-@dataclass(slots=True, eq=False)
-class _Asked:
-    """A request that isn't answered, and the host that has it."""
-
-    request: Request
-    answered: Callable[[Answer], None]
-    host: Host | None = None
-    hops: int = 0
-    pauses: int = 0
 
 
 class Routing:
@@ -84,7 +69,7 @@ class Routing:
         self._hosts = Hosts()
         self._sessions: dict[tuple[str, str], Session] = {}
         self._channels: dict[int, Channel] = {}
-        self._requests: dict[int, _Asked] = {}
+        self._requests = Requests(self._hosts, self._host_of, later)
         self._waiting: dict[Session, None] = {}
         self._numbers = count(1)
         self._leaving = False
@@ -185,12 +170,11 @@ class Routing:
         session = self._sessions.get((request.kind, request.session))
         if session is not None and session.host is None and not request.operator:
             self._wake(session)  # an operator looks without waking
-        asked = self._requests[request.request] = _Asked(request, answered)
-        self._put(asked)
+        self._requests.ask(request, answered)
 
     def abandon(self, request: int) -> None:
         """Nobody waits for this answer any more."""
-        self._requests.pop(request, None)
+        self._requests.abandon(request)
 
     # ------------------------------------------------------------------ hosts
 
@@ -216,13 +200,7 @@ class Routing:
             self._unname(channel)
             if session.host is host:
                 session.host = session.epoch = None
-        for asked in [asked for asked in self._requests.values() if asked.host is host]:
-            if asked.request.method == "GET":
-                self._put(asked)
-            else:
-                del self._requests[asked.request.request]
-                headers = {"content-type": "application/json", "retry-after": "1"}
-                asked.answered(Answer(asked.request.request, 503, headers, _UNREACHED))
+        self._requests.lost(host)
         for session in homeless:
             self._wake(session)
 
@@ -263,10 +241,8 @@ class Routing:
                 host.leave()
             case Request():
                 self._forward(host, message)
-            case Answer(number):
-                asked = self._requests.pop(number, None)
-                if asked is not None:
-                    asked.answered(message)
+            case Answer():
+                self._requests.answer(message)
 
     def _forward(self, host: Host, request: Request) -> None:
         """A host asks whichever host has the session: the answer goes back to it."""
@@ -402,6 +378,10 @@ class Routing:
 
     # ------------------------------------------------------------------ who is where
 
+    def _host_of(self, kind: str, session: str) -> Host | None:
+        known = self._sessions.get((kind, session))
+        return None if known is None else known.host
+
     def _wake(self, session: Session) -> None:
         """Put every channel that is outside before the room, wherever that is or is to be."""
         if session in self._waiting or not session.channels:
@@ -458,9 +438,7 @@ class Routing:
 
     def _elsewhere(self, host: Host, number: int, address: str | None) -> None:
         """A host has no place for this channel, or request."""
-        asked = self._requests.get(number)
-        if asked is not None:
-            self._put(asked, address)
+        self._requests.elsewhere(number, address)
         channel = self._channels.get(number)
         if channel is None:
             return
@@ -517,7 +495,7 @@ class Routing:
         self._waiting[session] = None
         for channel in session.channels:
             self._watch(channel)
-        self._later(_pause(session.pauses), lambda: self._again(session))
+        self._later(pause(session.pauses), lambda: self._again(session))
         session.hops = 0
         session.pauses += 1
 
@@ -525,30 +503,6 @@ class Routing:
         if session in self._waiting:
             del self._waiting[session]
             self._wake(session)
-
-    def _put(self, asked: _Asked, address: str | None = None) -> None:
-        """Put a request before the host at `address`, or wherever its session is or is to be."""
-        name = (asked.request.kind, asked.request.session)
-        session, before = self._sessions.get(name), asked.host
-        asked.host = None
-        if address is not None:
-            asked.host = self._hosts.at(address)
-        elif session is not None and session.host is not None and session.host is not before:
-            asked.host = session.host
-        else:
-            asked.host = self._hosts.place(*name)
-        asked.hops += 1
-        if asked.host is not None and asked.host is not before and asked.hops <= MAX_HOPS:
-            asked.host.send(asked.request)
-            return
-        asked.host = None
-        asked.hops = 0
-        self._later(_pause(asked.pauses), lambda: self._put_again(asked))
-        asked.pauses += 1
-
-    def _put_again(self, asked: _Asked) -> None:
-        if asked.request.request in self._requests:  # else nobody waits any more
-            self._put(asked)
 
     def _want(self, channel: Channel) -> None:
         """Ask for the view after its cursor and the outcomes after the last one it was told."""
@@ -559,7 +513,3 @@ class Routing:
         else:
             present, channel.missed_presence = channel.missed_presence, False
             channel.host.send(Want(channel.number, channel.cursor, channel.settled, present))
-
-
-def _pause(pauses: int) -> float:
-    return min(FIRST_PAUSE * (1 << pauses), LONGEST_PAUSE)

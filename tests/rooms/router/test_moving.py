@@ -28,7 +28,8 @@ from rooms.link.protocol import (
 )
 from rooms.placement.ring import place
 from rooms.router.channels import MAX_EARLY_BYTES, Channel
-from rooms.router.routing import FIRST_PAUSE, LONGEST_PAUSE, MAX_PAUSES, MOVING_AFTER, Routing
+from rooms.router.hosts import FIRST_PAUSE, LONGEST_PAUSE
+from rooms.router.routing import MAX_PAUSES, MOVING_AFTER, Routing
 from rooms.store.port import HostInfo
 from tests.rooms.router.test_routing import EVENT, Peer, text
 
