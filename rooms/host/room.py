@@ -260,18 +260,15 @@ class LiveRoom:
     def _turn(self) -> None:
         """One turn: due timers and seats, then the mailbox, within bounds; then its commit."""
         self._scheduled = False
-        ahead = len(self._pending) + sum(len(flight.turns) for flight in self._flights)
         if self.closed or not self._keeper.stands():
             return
-        session, mailbox, turn = self.session, self._mailbox, None
-        if self._pending and session.piecemeal and len(self._pending[-1].told) < MAX_EVENTS:
-            turn = self._pending[-1]  # an async hook at a time would be a commit for every few
-        elif ahead >= MAX_AHEAD:
+        turn = self._next_turn()
+        if turn is None:
             self._stalled = True  # until the gate opens
             return
         clock = self._keeper.clock
         now, begun = clock.now(), clock.elapsed()
-        before, turn = turn, turn or Turn()
+        session, mailbox, pending = self.session, self._mailbox, self._pending
         try:
             session.expire(turn, now)
             entered = False
@@ -286,8 +283,9 @@ class LiveRoom:
                 if clock.elapsed() - begun > MAX_WORK:
                     break
             self._idleness.touch()
-            if turn is not before and (turn.told or turn.deeds or self._unstored()):
-                self._pending.append(turn)
+            more = not pending or turn is not pending[-1]
+            if more and (turn.told or turn.deeds or self._unstored()):
+                pending.append(turn)
             self._proceed()
         except Exception as error:
             logger.exception("%s: a turn failed", self.claim.id)
@@ -297,6 +295,14 @@ class LiveRoom:
             self._schedule()
         self._set_alarm()
         self._idleness.watch()
+
+    def _next_turn(self) -> Turn | None:
+        """The turn that what comes now belongs to; None: too many wait for the gate."""
+        pending = self._pending
+        if pending and self.session.piecemeal and len(pending[-1].told) < MAX_EVENTS:
+            return pending[-1]  # else there would be a commit for every few hooks
+        ahead = len(pending) + sum(len(flight.turns) for flight in self._flights)
+        return Turn() if ahead < MAX_AHEAD else None
 
     def _set_alarm(self) -> None:
         """One timer of the loop for whatever is due first."""
