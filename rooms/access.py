@@ -13,12 +13,13 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, urlencode
 
 from rooms.errors import StoreError, StoreLocked, UsageError
-from rooms.store import file_of, lockfile
+from rooms.store import file_of, is_redis, lockfile, open_store
 from runtime.clock import LoopClock
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ def remote(settings: Settings, url: str | None) -> Remote:
 
 def _existing(store: str) -> Path:
     path = file_of(store)
+    if is_redis(store):
+        raise UsageError("several processes may have that store: name a server of it with --url")
     if path is None:
         raise UsageError(
             "memory: keeps nothing once its server has ended; name a file with --store, or a "
@@ -107,15 +110,26 @@ def _existing(store: str) -> Path:
 
 
 def _secret(settings: Settings) -> bytes:
-    """What the server signs with, as far as can be known here."""
+    """What the server signs with, as far as can be known here. Raises StoreError."""
     from rooms.store.schema import read_secret
 
     if settings.secret:
         return settings.secret.encode()
+    if is_redis(settings.store):
+        with ThreadPoolExecutor(1) as aside:  # there may be a loop here that runs already
+            return aside.submit(asyncio.run, _shared_secret(settings.store)).result()
     path = file_of(settings.store)
     if path is None or not path.is_file():
         raise UsageError("set ROOMS_SECRET to what the server signs with, or name its --store")
     return read_secret(path)
+
+
+async def _shared_secret(url: str) -> bytes:
+    store = await open_store(url, now=lambda: int(LoopClock().now()), elapsed=lambda: 0)
+    try:
+        return await store.secret()
+    finally:
+        await store.close()
 
 
 class Remote:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+from asyncio.subprocess import PIPE
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +37,16 @@ def fleet(redis: Redis, tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
+async def command(*args: str) -> tuple[int, str, str]:
+    """Run `rooms`: its status, and what it said to each of the two."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "rooms", *args), stdout=PIPE, stderr=PIPE
+    )
+    said, complained = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode(), complained.decode()
+
+
 async def test_hosts_killed_under_load_cost_no_event(  # [SEND2] [STORE2] [STORE4]
     fleet: Server,
 ) -> None:
@@ -51,6 +63,10 @@ async def test_hosts_killed_under_load_cost_no_event(  # [SEND2] [STORE2] [STORE
     assert crowd.closed == 0
     assert crowd.done == 320
     await crowd.close()
+    status, listed, _ = await command("list", "--url", fleet.url, *fleet.options[:2])
+    assert (status, listed.count("counter/room-")) == (0, 4)
+    status, _, said = await command("list", *fleet.options[:2])
+    assert (status, "name a server of it with --url" in said) == (2, True)
 
 
 async def test_a_store_killed_under_load_costs_no_event(  # [STORE3] [STORE9]
