@@ -34,7 +34,8 @@ def file_of(url: str) -> Path | None:
 def is_redis(url: str) -> bool:
     """Whether a store's URL names Redis or Valkey (`rooms/store/redis/servers.py`)."""
     return url.partition("://")[0] in (
-        "redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel",
+        "redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel", "redis+cluster",
+        "rediss+cluster",
     )  # fmt: skip
 
 

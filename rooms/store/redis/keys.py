@@ -14,8 +14,9 @@ that each partition has a 64th of a cluster's hash slots to itself.
     {prefix}{tag}:dead                   sorted set: incarnations that may own nothing here any more
     {prefix}{tag}:deleted                sorted set: when a session of that name was deleted
     {prefix}{tag}:meta                   hash: the last epoch; until when deletions are forgotten
-    {prefix}{tag}:leases, :hosts, :owning   what `lua/leases.lua` says, in the first partition
-    {prefix}secret                       signs anonymous tokens
+    in the first partition only:
+    {prefix}{tag}:leases, :hosts, :owning   what `lua/leases.lua` says
+    {prefix}{tag}:secret                    signs anonymous tokens
 
 A comma parts the words of a name because no name has one, and because it sorts before whatever a
 name can have: names in Redis' order are in the order of the port.
@@ -71,8 +72,8 @@ class Keys:
     """The names of keys below a prefix."""
 
     def __init__(self, prefix: str) -> None:
-        self.secret = f"{prefix}secret"
         self._heads = [f"{prefix}{{{tag}}}:" for tag in TAGS]
+        self.secret = f"{self._heads[0]}secret"
 
     def record(self, partition: int, name: str) -> str:
         return f"{self._heads[partition]}session:{name}"

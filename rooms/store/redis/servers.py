@@ -7,6 +7,7 @@ wait for replicas.
     redis://[user:password@]host[:port][/db]        rediss:// with TLS
     redis+unix:///path/of/socket[?db=0]
     redis+sentinel://[user:password@]host[:port][,host[:port] …]/name[/db]
+    redis+cluster://[user:password@]host[:port][,host[:port] …]
 
 Each takes `?prefix=…`, what the names of its keys begin with (`rooms:`).
 """
@@ -23,6 +24,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from rooms.errors import StoreError, UsageError
+from rooms.store.redis.cluster import Address, Cluster
 from rooms.store.redis.line import CONNECT_WITHIN, Line
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from rooms.store.redis.line import Command
 
 PREFIX: Final = "rooms:"
+PORT: Final = 6379
 SENTINEL_PORT: Final = 26379
 
 
@@ -88,6 +91,8 @@ def open_servers(url: str) -> tuple[Servers, str]:
     try:
         if parts.scheme.endswith("+sentinel"):
             return _through_sentinels(name, parts), prefix
+        if parts.scheme.endswith("+cluster"):
+            return _cluster(parts), prefix
         scheme = "unix" if parts.scheme == "redis+unix" else parts.scheme
         return _one(name, urlunsplit(parts._replace(scheme=scheme))), prefix
     except ValueError as error:
@@ -117,26 +122,52 @@ def _one(name: str, url: str) -> Single:
 
 def _through_sentinels(name: str, parts: SplitResult) -> Single:
     """The primary that sentinels name, asked again for each connection."""
-    scheme = parts.scheme.removesuffix("+sentinel")
-    login, _, addresses = parts.netloc.rpartition("@")
     service, _, db = parts.path.strip("/").partition("/")
     if not service:
         raise ValueError("the path begins with the name of the primary: /mymaster, or /mymaster/0")
-    sentinels = [urlsplit(f"redis://{address}") for address in addresses.split(",")]
-    known = Sentinel(  # type: ignore[no-untyped-call]
-        [(one.hostname or "localhost", one.port or SENTINEL_PORT) for one in sentinels],
-        sentinel_kwargs={"socket_timeout": CONNECT_WITHIN, "retry": _OURS["retry"]},
-    )
-    at = f"{login}@" if login else ""
-    make = _connections(urlunsplit((scheme, f"{at}localhost", f"/{db}", parts.query, "")))
+    make = _connections(_anywhere(parts, db))
 
     async def connect() -> AbstractConnection:
-        host, port = await known.discover_master(service)
+        known = Sentinel(  # type: ignore[no-untyped-call]
+            _addresses(parts, SENTINEL_PORT),
+            sentinel_kwargs={"socket_timeout": CONNECT_WITHIN, "retry": _OURS["retry"]},
+        )
+        try:
+            host, port = await known.discover_master(service)
+        finally:
+            for one in known.sentinels:
+                await one.aclose()
         connection = make({"host": host, "port": port})
         await connection.connect()  # type: ignore[no-untyped-call]
         return connection
 
     return Single(name, connect)
+
+
+def _cluster(parts: SplitResult) -> Cluster:
+    """The cluster that some servers of it are named of."""
+    make = _connections(_anywhere(parts, ""))
+    make({})
+
+    async def connect(address: Address) -> AbstractConnection:
+        connection = make(address._asdict())
+        await connection.connect()  # type: ignore[no-untyped-call]
+        return connection
+
+    return Cluster(_addresses(parts, PORT), connect)
+
+
+def _addresses(parts: SplitResult, port: int) -> list[Address]:
+    """The servers that a URL lists."""
+    each = [urlsplit(f"redis://{one}") for one in parts.netloc.rpartition("@")[2].split(",")]
+    return [Address(one.hostname or "localhost", one.port or port) for one in each]
+
+
+def _anywhere(parts: SplitResult, db: str) -> str:
+    """What such a URL says of each connection, wherever it goes."""
+    login, at, _ = parts.netloc.rpartition("@")
+    scheme = parts.scheme.partition("+")[0]
+    return urlunsplit((scheme, f"{login}{at}localhost", f"/{db}", parts.query, ""))
 
 
 def _connections(url: str) -> Callable[[dict[str, Any]], AbstractConnection]:

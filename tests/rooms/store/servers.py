@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -110,6 +110,54 @@ def running(product: str, *options: str, port: int = 0) -> Iterator[Server]:
             yield server
         finally:
             server.kill()
+
+
+@contextmanager
+def watched(product: str, replicas: int) -> Iterator[tuple[list[Server], str]]:
+    """A primary, its replicas, and a sentinel that promotes one of them when the primary ends: the
+    servers, the primary first, and where the store finds whichever is the primary.
+    """
+    with ExitStack() as stack:
+        port, sentinel_port = free_port(), free_port()
+        primary = stack.enter_context(
+            running(product, "--repl-diskless-sync-delay", "0", port=port)
+        )
+        servers = [primary]
+        for _ in range(replicas):
+            of = ("--replicaof", f"127.0.0.1 {port}")
+            servers.append(stack.enter_context(running(product, *of, port=free_port())))
+        for replica in servers[1:]:
+            within(10, "the replica is up to date", lambda: follows(replica))  # noqa: B023
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rooms-")))
+        (folder / "sentinel.conf").write_text(
+            f"port {sentinel_port}\nbind 127.0.0.1\ndir {folder}\nlogfile sentinel.log\n"
+            f"sentinel monitor rooms 127.0.0.1 {port} 1\n"
+            "sentinel down-after-milliseconds rooms 500\nsentinel failover-timeout rooms 5000\n"
+        )
+        command = [needed(product), str(folder / "sentinel.conf"), "--sentinel"]
+        process = subprocess.Popen(command, cwd=folder)
+        stack.callback(process.wait, 10)
+        stack.callback(process.kill)
+        client = stack.enter_context(redis.Redis(port=sentinel_port))
+        within(10, "the sentinel knows all", lambda: _knows(client, replicas))
+        yield servers, f"redis+sentinel://127.0.0.1:{sentinel_port}/rooms"
+
+
+def _knows(sentinel: redis.Redis, replicas: int) -> bool:
+    try:
+        found = sentinel.execute_command(  # type: ignore[no-untyped-call]
+            "SENTINEL", "REPLICAS", "rooms"
+        )
+    except redis.RedisError:
+        return False
+    return len(found) == replicas
+
+
+def follows(server: Server) -> bool:
+    """Whether a replica has all that its primary has."""
+    with server.client() as client:
+        info = client.info("replication")
+    return isinstance(info, dict) and info.get("master_link_status") == "up"
 
 
 def within(seconds: float, what: str, holds: Callable[[], bool]) -> None:

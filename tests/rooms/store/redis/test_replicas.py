@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from asyncio import timeout  # noqa: TID251 - of a failover
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from rooms.store.redis import line
 from rooms.store.redis.servers import open_servers
 from rooms.store.redis.store import RedisStore
 from tests.contracts import TABLE, TTL, announce, first, following, host, own, stored, write
-from tests.rooms.store.servers import PRODUCTS, free_port, running, within
+from tests.rooms.store.servers import PRODUCTS, follows, free_port, running, watched, within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -31,13 +32,8 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Server]]:
         running(request.param, "--repl-diskless-sync-delay", "0", port=port) as primary,
         running(request.param, "--replicaof", f"127.0.0.1 {port}") as replica,
     ):
-        with replica.client() as client:
-            within(10, "the replica is up to date", lambda: _follows(client.info("replication")))
+        within(10, "the replica is up to date", lambda: follows(replica))
         yield primary, replica
-
-
-def _follows(info: object) -> bool:
-    return isinstance(info, dict) and info.get("master_link_status") == "up"
 
 
 @pytest.fixture
@@ -118,8 +114,7 @@ async def test_a_promoted_replica_goes_on_where_the_primary_ended(product: str) 
         running(product, "--repl-diskless-sync-delay", "0", port=port) as primary,
         running(product, "--replicaof", f"127.0.0.1 {port}") as replica,
     ):
-        with replica.client() as client:
-            within(10, "the replica is up to date", lambda: _follows(client.info("replication")))
+        within(10, "the replica is up to date", lambda: follows(replica))
         store = await RedisStore.open(primary.url(), replicas=1)
         one = await owned(store)
         await write(store, one)
@@ -135,3 +130,27 @@ async def test_a_promoted_replica_goes_on_where_the_primary_ended(product: str) 
         await write(store, replace(following(one, b"two"), replicas=0))
         assert (await stored(store, TABLE)).snapshot == b"two"
         await store.close()
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+async def test_sentinels_say_who_is_the_primary(product: str) -> None:  # [STORE8]
+    with watched(product, replicas=2) as (servers, url):
+        store = await RedisStore.open(url, replicas=1)
+        one = await owned(store)
+        await write(store, one)
+        servers[0].kill()
+        [error] = await store.commit_many([following(one, b"two")])
+        assert error is not None
+        async with timeout(15):
+            while not await _beats(store):
+                pass
+        await write(store, following(one, b"two"))
+        assert (await stored(store, TABLE)).snapshot == b"two"
+        await store.close()
+
+
+async def _beats(store: RedisStore) -> bool:
+    try:
+        return await store.heartbeat(host("one"), TTL)
+    except StoreError:
+        return False

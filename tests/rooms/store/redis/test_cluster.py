@@ -1,0 +1,142 @@
+"""A cluster of three servers keeps the rules of the port, also while its slots move."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rooms.errors import StoreError
+from rooms.store.port import SessionId
+from rooms.store.redis.keys import TAGS, name_of, partition_of, slot
+from rooms.store.redis.servers import open_servers
+from rooms.store.redis.store import RedisStore
+from tests.contracts import Clock, StoreContract, announce, first, following, own, stored, write
+from tests.rooms.store.servers import PRODUCTS, free_port, running, within
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from tests.rooms.store.servers import Server
+
+
+@pytest.fixture(scope="module", params=PRODUCTS)
+def cluster(request: pytest.FixtureRequest) -> Iterator[list[Server]]:
+    """Three primaries, each with a third of the slots."""
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(
+                running(
+                    request.param,
+                    *("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
+                    port=free_port(),
+                )
+            )
+            for _ in range(3)
+        ]
+        for n, server in enumerate(servers):
+            with server.client() as client:
+                last = [5461, 10922, 16383][n]
+                run(client, "CLUSTER", "ADDSLOTSRANGE", [0, 5462, 10923][n], last)
+                run(client, "CLUSTER", "SET-CONFIG-EPOCH", n + 1)
+                first_bus = servers[0]._command[servers[0]._command.index("--cluster-port") + 1]
+                run(client, "CLUSTER", "MEET", "127.0.0.1", servers[0].port, first_bus)
+        for server in servers:
+            with server.client() as client:
+                within(
+                    20,
+                    "the cluster knows itself",
+                    lambda: (
+                        b"cluster_state:ok" in run(client, "CLUSTER", "INFO")
+                        and b"cluster_known_nodes:3" in run(client, "CLUSTER", "INFO")
+                    ),
+                )
+        yield servers
+
+
+def run(client: Any, *command: str | int) -> Any:
+    """What the server answers, as it comes."""
+    client.response_callbacks.clear()
+    return client.execute_command(*command)
+
+
+def url(cluster: list[Server]) -> str:
+    return "redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in cluster[:2])
+
+
+class TestRedisStore(StoreContract):
+    @pytest.fixture
+    async def store(
+        self, cluster: list[Server], prefix: str, clock: Clock
+    ) -> AsyncIterator[RedisStore]:
+        servers, _ = open_servers(url(cluster))
+        store = RedisStore(servers, prefix=prefix, now=clock.now)
+        yield store
+        await store.close()
+
+
+async def test_all_servers_have_a_share_of_the_sessions(cluster: list[Server], prefix: str) -> None:
+    store = await RedisStore.open(f"{url(cluster)}?prefix={prefix}")
+    await announce(store, "one")
+    for n in range(30):
+        await own(store, SessionId("trivia", str(n)), "one")
+    for server in cluster:
+        with server.client() as client:
+            assert sum(1 for _ in client.scan_iter(f"{prefix}*:session:*")) >= 3
+    await store.close()
+
+
+async def test_sessions_go_on_while_their_slot_moves_and_after(
+    cluster: list[Server], prefix: str
+) -> None:
+    store = await RedisStore.open(f"{url(cluster)}?prefix={prefix}")
+    await announce(store, "one")
+    id = SessionId("trivia", "table-1")
+    one = first(id, "one", await own(store, id, "one"))
+    await write(store, one)
+    moving = slot(TAGS[partition_of(name_of(id))])
+    source = next(server for server in cluster if serves(server, moving))
+    target = next(server for server in cluster if server is not source)
+    with source.client() as from_, target.client() as to:
+        ids = [run(client, "CLUSTER", "MYID").decode() for client in (from_, to)]
+        run(to, "CLUSTER", "SETSLOT", moving, "IMPORTING", ids[0])
+        run(from_, "CLUSTER", "SETSLOT", moving, "MIGRATING", ids[1])
+        waits = asyncio.create_task(store.commit_many([following(one, b"two")]))
+        new = SessionId("trivia", other_in(partition_of(name_of(id))))
+        joins = asyncio.create_task(own(store, new, "one"))
+        await asyncio.wait([waits, joins], timeout=0.1)
+        keys = run(from_, "CLUSTER", "GETKEYSINSLOT", moving, 100_000)
+        run(from_, "MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+        for client in (to, from_):
+            run(client, "CLUSTER", "SETSLOT", moving, "NODE", ids[1])
+    assert await waits == [None]
+    await joins
+    two = following(following(one, None), b"three")
+    await write(store, replace(two, due=9))
+    assert (await stored(store, id)).snapshot == b"three"
+    await store.close()
+
+
+def serves(server: Server, number: int) -> bool:
+    with server.client() as client:
+        mine = run(client, "CLUSTER", "MYID")
+        return any(
+            start <= number <= end and node[2] == mine
+            for start, end, node, *_ in run(client, "CLUSTER", "SLOTS")
+        )
+
+
+def other_in(partition: int) -> str:
+    """Another session of that partition."""
+    return next(str(n) for n in range(10_000) if partition_of(f"trivia,{n}") == partition)
+
+
+async def test_what_is_no_cluster_says_so(prefix: str) -> None:
+    with pytest.raises(StoreError, match="can't be reached"):
+        await RedisStore.open("redis+cluster://127.0.0.1:1")
+    port = free_port()
+    with running("redis", port=port), pytest.raises(StoreError, match="no server of a cluster"):
+        await RedisStore.open(f"redis+cluster://127.0.0.1:{port}")
