@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from client import Room, connect
-from tests.system.endurance import within
+from tests.system.endurance import APP, game, log, within
 from tests.system.processes import Server, running
 
 if TYPE_CHECKING:
@@ -133,6 +134,36 @@ async def test_hosts_killed_under_load_cost_no_socket_and_no_event(
     assert crowd.closed == 0
     assert crowd.done == 480
     await crowd.close()
+
+
+class Struck:
+    """A fleet of which one host after the other is struck, where a server is killed and started."""
+
+    def __init__(self, server: Server) -> None:
+        self.url = server.url
+        self._server = server
+        self._kills = 0
+
+    def kill(self) -> None:
+        self._kills += 1
+        os.kill(processes(self._server, "host")[0], signal.SIGKILL)
+
+    def start(self) -> None:
+        asyncio.run(
+            within(30, "another host", lambda: _said(self._server, "is ready") == self._kills)
+        )
+
+
+async def test_a_history_with_killed_hosts_breaks_no_promise(tmp_path: Path) -> None:
+    # [SEND2] [SEND3] [SEND5] [TURN2] [TURN3] [TIME1] [VIEW9] [ROUTE1]
+    with running(APP, tmp_path, "--hosts", "2", "--routers", "2") as server:
+        assert await log(Struck(server), "table", 6, 30, 3, random.Random(7)) == []  # type: ignore[arg-type]
+
+
+async def test_trivia_goes_on_when_its_hosts_are_killed(tmp_path: Path) -> None:
+    # [TIME1] [SEAT3] [ROUTE1]
+    with running(APP, tmp_path, "--hosts", "2", "--routers", "2") as server:
+        await game(Struck(server), players=4, watch=2, kills=3, dice=random.Random(7))  # type: ignore[arg-type]
 
 
 async def test_a_rolling_restart_loses_nothing_of_anybody(  # [ROUTE9] [FLEET4]
