@@ -193,7 +193,13 @@ async def test_a_facade_holds_what_the_server_shows_through_a_kill(  # [PARTY1] 
             await party.until(lambda: party.snapshot("ann")["value"] == "busy")
             await equal()
             assert party.snapshot("ann")["children"]["player-bob"]["context"] == {"name": "Bob"}
-            assert party.of("ann", "party.snapshot.patch")[-1]["tags"] == ["calm", "loud"]
+            party.event("bob", type="party.snapshot.get")
+            party.event("bob", type="rest")  # alone, and small: a patch
+            patches = ("ann", "party.snapshot.patch")
+            await party.until(lambda: any(one["tags"] == ["calm"] for one in party.of(*patches)))
+            party.event("bob", type="hurry")
+            await equal()
+            await party.until(lambda: party.snapshot("ann")["value"] == "busy")
             before = len(party.of("bob", "open"))
             server.kill()
             await asyncio.to_thread(server.start)
