@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from rooms.errors import StoreError
+from rooms.placement.ring import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,15 +26,23 @@ HORIZON: Final = 3_600_000
 """How far ahead the index is read (ms)."""
 RETRY: Final = 30_000
 """When a session is tried again that is due and couldn't be woken (ms)."""
+LEFT_FOR: Final = 1_000
+"""How long a session that is due is left to the host where it is placed (ms)."""
 
 
 class Alarms:
-    """The earliest due time of all sleeping sessions. `wake` is called for each that is due."""
+    """The earliest due time of all sleeping sessions. `wake` is called for each that is due, and
+    whose place is this host, at `address`; for others' when nobody has woken them in time.
+    """
 
-    def __init__(self, store: Store, clock: Clock, wake: Callable[[SessionId], None]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, address: str, wake: Callable[[SessionId], None]
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._address = address
         self._wake = wake
+        self._left: set[SessionId] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._due: int | None = None
         self._tried: dict[SessionId, int] = {}
@@ -72,19 +81,32 @@ class Alarms:
             self._tried = {id: retry for id, retry in self._tried.items() if retry > now}
             try:
                 found = await self._store.due(now + HORIZON, AT_ONCE + len(self._tried))
+                ripe = {one.id for one in found if one.due <= now} - self._tried.keys()
+                others = await self._others(ripe - self._left) if ripe else frozenset()
             except StoreError as error:
                 logger.warning("what is due can't be read: %s", error)
                 return
+            self._left = {*others, *(self._left & self._tried.keys())}
             next_due = now + HORIZON
             again = self._again
             for id, due in ((one.id, one.due) for one in found):
-                if due > now or id in self._tried:
+                if id in others:
+                    self._tried[id] = now + LEFT_FOR
+                if id not in ripe or id in others:
                     next_due = min(next_due, max(due, self._tried.get(id, due)))
                 else:
                     self._tried[id] = now + RETRY  # once awake it has an owner, and isn't listed
                     self._wake(id)
                     again = True
             self._set(next_due)
+
+    async def _others(self, ids: set[SessionId]) -> frozenset[SessionId]:
+        """Those of these sessions whose place is another host. Raises StoreError."""
+        hosts = await self._store.hosts() if ids else ()
+        where = {id: place(id.kind, id.session, hosts) for id in ids}
+        return frozenset(
+            id for id, host in where.items() if host is not None and host.address != self._address
+        )
 
     def _set(self, due: int) -> None:
         if self._timer is not None:

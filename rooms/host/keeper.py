@@ -94,7 +94,7 @@ class RoomKeeper:
         self._draining = False
         self.endings = Endings(self, store, links)
         self._sweep = Sweep(store, clock, self.endings.expire)
-        self._alarms = Alarms(store, clock, self.wake)
+        self._alarms = Alarms(store, clock, address, self.wake)
         self._lease = Lease(
             store,
             clock,

@@ -16,6 +16,7 @@ from rooms.router.routing import Routing
 from rooms.store.port import SessionId
 from runtime import create_machine
 from tests.faults import FaultyStore
+from tests.rooms.host.machines import Clock as Timed
 from tests.rooms.host.machines import Counter, Lobby
 from tests.rooms.host.stage import Stage, Tab
 
@@ -200,6 +201,38 @@ async def test_a_session_of_another_version_goes_to_a_host_that_has_it() -> None
     await on.kill("old")
     await on.advance(1_000)
     assert ben.closing is not None, "nobody can restore it"
+
+
+async def _due_in_a_minute(on: Fleet) -> tuple[str, str]:
+    """A room that sleeps with a timer: the host where it is placed, and the other one."""
+    ann = await on.connect()
+    await ann.say("start")
+    await ann.leave()
+    await on.advance(30_000)
+    assert on.where() is None
+    ring = place("counter", "x", [member.host.info for member in on.members.values()])
+    assert ring is not None
+    [other] = on.members.keys() - {ring.address}
+    return ring.address, other
+
+
+async def test_a_due_session_wakes_at_its_place_and_nobody_else_asks_for_it() -> None:  # [PLACE6]
+    on = await fleet(counter=Timed)
+    here, other = await _due_in_a_minute(on)
+    asked = on.members[other].store.calls["acquire"]
+    await on.advance(30_050)
+    assert on.where() == here
+    assert (await on.stored())["value"] == "over"
+    assert on.members[other].store.calls["acquire"] == asked
+
+
+async def test_where_its_place_fails_a_due_session_wakes_elsewhere() -> None:  # [PLACE6] [TIME1]
+    on = await fleet(counter=Timed)
+    here, other = await _due_in_a_minute(on)
+    with on.members[here].store.holding("due"):
+        await on.advance(31_100)
+    assert on.where() == other
+    assert (await on.stored())["value"] == "over"
 
 
 # ---------------------------------------------------------------------- a host is lost
