@@ -27,11 +27,11 @@ from rooms.host.connection import Connection, checked_tags, enveloped
 from rooms.host.marks import ACCEPTED, IGNORED, Outcome
 from rooms.host.scale import Scale
 from rooms.host.session import Session
+from rooms.host.shown import SYSTEM, first, following
 from rooms.host.storage import Kept, Storage
 from rooms.host.turn import Denied, Remembered, Responded, Shut
 from rooms.sync import party
 from rooms.sync.views import public
-from runtime import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Mapping
@@ -45,16 +45,13 @@ if TYPE_CHECKING:
     from rooms.host.seats import Seats
     from rooms.host.turn import Turn
     from rooms.sync import conversation as talk
-    from rooms.sync.messages import Json
     from rooms.sync.views import Viewer
-    from runtime import Event
+    from runtime import Event, Timer
 
 logger = logging.getLogger(__name__)
 
 LONGEST: Final = 30
 """How long a hook may take (s)."""
-ALARM: Final = "on_alarm"
-"""What the alarm is called among timers."""
 COME_BACK: Final = 5_000
 """When somebody may try again whom a failing hook has turned away (ms)."""
 
@@ -84,7 +81,7 @@ class HookSession(Session):
         super().__init__(
             room,
             SYSTEM,
-            _first(kept, self._shows),  # type: ignore[arg-type]
+            first(kept, self._shows),  # type: ignore[arg-type]
             revision=revision,
             seats=seats,
             marks=marks,
@@ -242,7 +239,7 @@ class HookSession(Session):
         """Something is kept that wasn't: that is a revision."""
         self.revision += 1
         before: Any = self.snapshot
-        self.snapshot = _next(before, self.kept, changed, self._shows)  # type: ignore[assignment]
+        self.snapshot = following(before, self.kept, changed, self._shows)  # type: ignore[assignment]
         if len(self.outbox.timers):
             self.outbox.timers.keep(self.snapshot.timers)
 
@@ -434,82 +431,3 @@ def _unsendable(result: Any) -> Exception | None:
     except TypeError as error:
         return UsageError(f"what on_message returns is JSON data: {error}")
     return None
-
-
-# ---------------------------------------------------------------------- what there is to be seen
-
-
-class Shown:
-    """The state of a room without a machine, as views see it: its storage is the context."""
-
-    value: Json = None
-    status = "active"
-    tags: frozenset[str] = frozenset()
-    output: Json = None
-    error: Json = None
-    children: Mapping[str, Any] = {}
-
-    def __init__(self, context: dict[str, Json]) -> None:
-        self.context = context
-
-    def matches(self, value: Any, /) -> bool:
-        """There are no states to match."""
-        return False
-
-    def has_tag(self, tag: str, /) -> bool:
-        """Nor tags."""
-        return False
-
-    def can(self, event: Any, /) -> bool:
-        """Whatever is sent may do something."""
-        return True
-
-
-class HookSnapshot(NamedTuple):
-    """What `SystemSnapshot` is to a machine: what can be seen, and its one timer, the alarm."""
-
-    root: Shown
-    timers: tuple[Timer, ...]
-    next_due: int | None
-
-
-_NOTHING: Final = Shown({})
-
-
-def _first(kept: Kept, shows: bool) -> HookSnapshot:
-    """The state of a room that wakes; without its storage, unless it is to be seen."""
-    if not shows:
-        return _snapshot(_NOTHING, kept.alarm)
-    return _snapshot(Shown({k: orjson.loads(v) for k, v in kept.entries.items()}), kept.alarm)
-
-
-def _next(snapshot: HookSnapshot, kept: Kept, changed: Iterable[str], shows: bool) -> HookSnapshot:
-    """The next state: what didn't change is shared with the one before."""
-    if not shows:
-        return snapshot if kept.alarm == snapshot.next_due else _snapshot(_NOTHING, kept.alarm)
-    context = dict(snapshot.root.context)
-    for key in changed:
-        if key in kept.entries:
-            context[key] = orjson.loads(kept.entries[key])
-        else:
-            context.pop(key, None)
-    return _snapshot(Shown(context), kept.alarm)
-
-
-def _snapshot(root: Shown, alarm: int | None) -> HookSnapshot:
-    if alarm is None:
-        return HookSnapshot(root, (), None)
-    return HookSnapshot(root, (Timer(alarm, "", "", {"type": ALARM}, ALARM, alarm),), alarm)
-
-
-class _System:
-    """What `System` is to a machine, as far as a room is stored by it."""
-
-    def persist(self, snapshot: Any) -> dict[str, Json]:
-        """All that there is to keep is in the storage."""
-        return {"status": "active"}
-
-    share = persist
-
-
-SYSTEM: Final[Any] = _System()

@@ -14,7 +14,7 @@ from rooms.errors import CloseCode, Closing
 from rooms.host import record as stored
 from rooms.host.audience import Audience
 from rooms.host.history import Keeps
-from rooms.host.hooks import SYSTEM, HookSession
+from rooms.host.hooks import HookSession
 from rooms.host.journal import Journal
 from rooms.host.listing import Listing
 from rooms.host.marks import Marks
@@ -23,6 +23,7 @@ from rooms.host.room import Claim, LiveRoom
 from rooms.host.scale import Scale
 from rooms.host.seats import Seats
 from rooms.host.session import Session
+from rooms.host.shown import SYSTEM
 from rooms.host.storage import Kept
 from runtime import System
 
