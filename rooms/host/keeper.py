@@ -2,7 +2,8 @@
 
 A session's room is woken once, however many ask; what comes meanwhile waits in order. In: items for
 sessions, from `host.py`; what rooms say of themselves. Out: live rooms; and to the routers, where
-there is one (`Live`), where there is none any more (`Asleep`). Next inward: `rooms/host/room.py`.
+there is one (`Live`), where there is none any more (`Asleep`). Next inward:
+`rooms/host/claims.py`, which wakes them, then `rooms/host/room.py`.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ import contextlib
 import logging
 from collections import deque
 from contextlib import asynccontextmanager
-from itertools import count
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgpack
 
-from rooms.errors import CloseCode, Closing, Fenced, StoreError, Unstorable
+from rooms.errors import CloseCode, Closing, Fenced, StoreError
 from rooms.host.alarms import Alarms
 from rooms.host.ask import Ask, Delivery
+from rooms.host.claims import Claims
+from rooms.host.drops import Drops
 from rooms.host.endings import Endings, HeldElsewhere
 from rooms.host.expiry import Sweep
 from rooms.host.gate import Gate
@@ -28,13 +30,8 @@ from rooms.host.hooks import HookSession
 from rooms.host.lease import Lease
 from rooms.host.neighbours import NotHere
 from rooms.host.post import Post
-from rooms.host.room import Claim
 from rooms.host.turn import Enter, Heard, Wanted
-from rooms.host.waking import awaken
 from rooms.link.protocol import Asleep, Close, Keep, Leaving, Live
-from rooms.placement.ring import place
-from rooms.store.port import Held
-from rooms.sync.backlog import Budget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
@@ -49,16 +46,11 @@ if TYPE_CHECKING:
     from rooms.host.turn import Item
     from rooms.link.protocol import Message
     from rooms.store.port import HostInfo, SessionId, Store
-    from runtime import Effect
 
 logger = logging.getLogger(__name__)
 
 MAX_BUFFERED: Final = 1024
 """How many connections and requests wait for a room that is waking."""
-STABLE: Final = 60_000
-"""A room that lived so long before it was dropped is loaded again at once (ms)."""
-FIRST_PAUSE: Final = 125
-LONGEST_PAUSE: Final = 2_000
 
 
 class RoomKeeper:
@@ -82,14 +74,10 @@ class RoomKeeper:
         self.live: dict[SessionId, LiveRoom] = {}
         self._kinds = kinds
         self._store = store
-        self._chance = chance
         self._links = links
-        self._lanes = count(1)
-        self._budget = Budget()
         self._resting: dict[SessionId, LiveRoom] = {}
         self._between: dict[SessionId, _Waiting] = {}
-        self._drops: dict[SessionId, _Drop] = {}
-        self._orphans: set[SessionId] = set()
+        self._drops = Drops()
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
         self.endings = Endings(self, store, links)
@@ -105,6 +93,7 @@ class RoomKeeper:
             lost=self._lost,
             beaten=self._beaten,
         )
+        self._claims = Claims(self, kinds, store, self._lease, chance)
 
     @property
     def incarnation(self) -> str:
@@ -191,7 +180,7 @@ class RoomKeeper:
         if pause:
             await _passed(pause)
         try:
-            room, effects = await self._acquire(id)
+            room, effects = await self._claims.acquire(id, careful=self._drops.careful(id))
         except HeldElsewhere as found:
             for item in self._settled(id).items:
                 self._send_on(item, found.address)
@@ -220,67 +209,6 @@ class RoomKeeper:
         if self._draining:
             self.idle(room)
 
-    async def _acquire(self, id: SessionId) -> tuple[LiveRoom, tuple[Effect, ...]]:
-        """Raises Closing: 1013, the store can't say; 4409. HeldElsewhere: another host has it, or
-        is needed for it.
-        """
-        try:
-            await self._lease.standing()
-            incarnation = self.incarnation
-            acquired = await self._store.acquire(id, incarnation)
-        except StoreError as error:
-            logger.warning("%s can't be acquired: %s", id, error)
-            raise Closing(CloseCode.OVERLOADED, "this room is out of reach") from error
-        if incarnation != self.incarnation:
-            raise Closing(CloseCode.OVERLOADED, "this room is out of reach")
-        self._orphans.discard(id)
-        if isinstance(acquired, Held):
-            raise HeldElsewhere(acquired.address)
-        claim = Claim(id, incarnation, acquired.epoch, acquired.generation)
-        dropped = self._drops.get(id)
-        kind = self._kinds[id.kind]
-        try:
-            room, effects = awaken(
-                self,
-                kind,
-                claim,
-                acquired,
-                chance=self._chance,
-                lanes=self._lanes,
-                budget=self._budget,
-                careful=dropped is not None and dropped.careful,
-            )
-            if isinstance(room.session, HookSession):
-                await room.start(room.session)
-            return room, effects
-        except Exception as error:
-            activation = None if acquired.record is None else acquired.record.activation
-            await self._release(claim, activation)
-            if isinstance(error, Closing):
-                if acquired.record is not None:
-                    await self._find_version(id, acquired.record.version)
-                raise
-            logger.exception("%s can't be read", id)
-            reason = "what is stored of this room can't be read"
-            raise Closing(CloseCode.UNRESTORABLE, reason) from error
-
-    async def _find_version(self, id: SessionId, version: str) -> None:
-        """Raises HeldElsewhere: a living host announces this machine version, which this one can't
-        restore.
-        """
-        own = self.info
-        if version == own.versions[id.kind]:
-            return
-        try:
-            hosts = await self._store.hosts()
-        except StoreError as error:
-            logger.warning("%s: who has version %s can't be asked: %s", id, version, error)
-            return
-        able = [host for host in hosts if host.versions.get(id.kind) == version]
-        there = place(*id, [host for host in able if host.address != own.address])
-        if there is not None:
-            raise HeldElsewhere(there.address)
-
     # ------------------------------------------------------------------ sleep
 
     def idle(self, room: LiveRoom) -> None:
@@ -303,10 +231,10 @@ class RoomKeeper:
             del self._resting[id]  # it is on its way back
         else:
             del self._resting[id]
-            self._drops.pop(id, None)
+            self._drops.forget(id)
             asleep = {"views": room.audience.save(), "asleep": self.clock.now()}
             activation: bytes = msgpack.packb(asleep)
-            if await self._release(room.claim, activation):
+            if await self._claims.release(room.claim, activation):
                 self._alarms.note(id, room.due())
             if room.audience.channels():
                 self.endings.postpone(room)
@@ -327,14 +255,6 @@ class RoomKeeper:
         waiting = self._between.pop(id)
         waiting.over.set()
         return waiting
-
-    async def _release(self, claim: Claim, activation: bytes | None) -> bool:
-        try:
-            return await self._store.release(claim.id, claim.incarnation, claim.epoch, activation)
-        except StoreError as error:
-            logger.warning("%s can't be released: %s", claim.id, error)
-            self._orphans.add(claim.id)
-            return False
 
     def _turn_out(self, room: LiveRoom) -> None:
         """The incarnation has ended: its connections are outside, and the routers are told."""
@@ -377,12 +297,12 @@ class RoomKeeper:
 
     def bring_back(self, id: SessionId) -> None:
         """A session may be this host's without a room: wake it when the store answers again."""
-        self._orphans.add(id)
+        self._claims.orphans.add(id)
 
     def forget(self, id: SessionId) -> None:
         """The session is another one now."""
-        self._orphans.discard(id)
-        self._drops.pop(id, None)
+        self._claims.orphans.discard(id)
+        self._drops.forget(id)
         self._alarms.look()
 
     # ------------------------------------------------------------------ trouble
@@ -391,11 +311,7 @@ class RoomKeeper:
         """A room is lost with what it hadn't stored: load it again from the store."""
         id = room.claim.id
         logger.warning("%s was dropped: %s", id, error)
-        now, before = self.clock.elapsed(), self._drops.get(id)
-        times = 1 if before is None or now - before.at > STABLE else before.times + 1
-        careful = isinstance(error, Unstorable) or (before is not None and before.careful)
-        self._drops[id] = _Drop(times, now, careful)
-        pause = 0 if times == 1 else min(FIRST_PAUSE << times - 2, LONGEST_PAUSE)
+        pause = self._drops.note(id, error, self.clock.elapsed())
         self._turn_out(room)
         entering = [channel for channel in self._links.of(id) if channel.entering]
         for channel in entering:  # the lost incarnation may have had them in its mind
@@ -407,7 +323,7 @@ class RoomKeeper:
                 self._links.elsewhere(channel, None)
             return
         if not gone:
-            self._orphans.add(id)
+            self._claims.orphans.add(id)
         if entering or not gone:
             waiting = self._between[id] if resting else self._waiting(id, pause)
             waiting.wanted, waiting.pause = True, pause
@@ -423,7 +339,7 @@ class RoomKeeper:
         """The store answers: see what is due, and bring back what was lost."""
         self._alarms.look()
         self._sweep.look()
-        for id in list(self._orphans):
+        for id in list(self._claims.orphans):
             self.wake(id)
 
     # ------------------------------------------------------------------ small things
@@ -483,14 +399,6 @@ class _Waiting:
     def let_in_first(self) -> None:
         """Put connections before all else."""
         self.items = deque(sorted(self.items, key=lambda item: not isinstance(item, Enter)))
-
-
-class _Drop(NamedTuple):
-    """How often a session's room was dropped of late, and whether its state couldn't be stored."""
-
-    times: int
-    at: float
-    careful: bool
 
 
 async def _passed(ms: float) -> None:

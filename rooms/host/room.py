@@ -2,10 +2,10 @@
 
 In: items of the mailbox (`turn.py`), timers, what outside actors send. A turn handles up to 64 of
 them in memory, one after the other (`session.py`); then its commit goes through the gate, and the
-next turn may run meanwhile. When the gate opens: effects, each with the snapshot of its place; the
-newest view; emitted events; outcomes and answers. Nobody is told anything before.
+next turn may run meanwhile (`commits.py`). What it did happens, and is told, when the gate opens
+(`opening.py`); nobody learns of it before.
 
-Next inward: `rooms/host/session.py`; next outward: `rooms/host/gate.py`, `rooms/host/teller.py`.
+Next inward: `rooms/host/session.py`, then `rooms/host/commits.py`.
 """
 
 from __future__ import annotations
@@ -13,20 +13,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from rooms.definition import replicas_of
 from rooms.errors import CloseCode, Closing, StoreError, Unstorable
 from rooms.host import door
 from rooms.host.ask import Ask
-from rooms.host.courier import Courier
+from rooms.host.commits import MAX_EVENTS, Commits
 from rooms.host.expiry import ttl_of
 from rooms.host.idle import Idleness
-from rooms.host.journal import UNCHANGED
-from rooms.host.teller import Teller
+from rooms.host.opening import Opening
 from rooms.host.turn import (
     Answered,
-    Delivered,
     Denied,
     Enter,
     Heard,
@@ -34,15 +31,14 @@ from rooms.host.turn import (
     Responded,
     Turn,
 )
-from rooms.store.port import Commit
 from rooms.sync import messages
-from runtime import Performer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from rooms.host.audience import Audience
     from rooms.host.clock import Clock
+    from rooms.host.commits import Claim, Flight
     from rooms.host.gate import Gate
     from rooms.host.hooks import HookSession
     from rooms.host.journal import Journal
@@ -50,27 +46,20 @@ if TYPE_CHECKING:
     from rooms.host.listing import Listing
     from rooms.host.marks import Outcome
     from rooms.host.neighbours import Letter
-    from rooms.host.outbox import Entry
     from rooms.host.session import Session
     from rooms.host.turn import Item
     from rooms.link.protocol import Message
-    from rooms.store.port import SessionId
+    from rooms.store.port import Commit, SessionId
     from rooms.sync.messages import Json
-    from runtime import Declared, Effect, Event, SystemSnapshot
+    from runtime import Effect
 
 logger = logging.getLogger(__name__)
 
-MAX_EVENTS: Final = 64
-"""How many items one turn handles."""
 MAX_WORK: Final = 2.0
 """How long one turn may work before the loop has its turn (ms)."""
-MAX_AHEAD: Final = 4
-"""How many turns may wait for the gate."""
 MAX_WAITING: Final = 1024
 """How many items may wait before events sent plainly are refused as `busy`."""
 _TO_ASKS: Final = Answered | Denied | Responded
-MAX_PAST: Final = 256
-"""So many revisions of a history wait in memory at most, also where durability is `memory`."""
 
 
 class Keeper(Protocol):
@@ -102,23 +91,6 @@ class Keeper(Protocol):
         """The room is no more: what it did since its last written commit never happened."""
 
 
-class Claim(NamedTuple):
-    """The right to write a session, as the store gave it to an incarnation of this host."""
-
-    id: SessionId
-    incarnation: str
-    epoch: int
-    generation: str
-
-
-class _Flight(NamedTuple):
-    """A commit that isn't answered yet, and what may be seen once it is written."""
-
-    turns: list[Turn]
-    snapshot: SystemSnapshot
-    owed: Mapping[int, Entry] | None = None  # the outbox, where it may have changed
-
-
 class LiveRoom:
     """One session, live. `begin` performs the effects it starts with.
 
@@ -142,70 +114,41 @@ class LiveRoom:
         self.audience = audience
         self.closed = False
         self._keeper = keeper
-        self._journal = journal
         self._room = session.room
-        self._replicas = replicas_of(session.room)
-        self._keeps_seats = bool(session.seats.heard) or self._room.max_viewers is not None
         self._volatile = self._room.volatile
         self._mailbox: deque[Item | Ask] = deque()
         self._scheduled = False
         self._stalled = False
-        self._pending: list[Turn] = []
-        self._flights: deque[_Flight] = deque()
-        self._handed = session.revision
         self._begun = begun
-        self._listing = listing
-        self._expires = self._room.ttl is not None or self._room.ttl_done is not None
-        self._shown = session.snapshot
-        self._emitted: list[Event] = []
+        self._commits = Commits(claim, journal, session, listing)
+        self._opening = Opening(keeper, claim, session, audience, self.put)
         self._alarm: tuple[int, asyncio.TimerHandle] | None = None
         self._idleness = Idleness(
             keeper.clock.elapsed, self._patience, self._awake, lambda: keeper.idle(self)
         )
         self._rested: asyncio.Future[None] | None = None
-        self._teller = Teller(session, audience, keeper.send)
-        self._performer = Performer(
-            self._delivered,
-            report=self._report,
-            logger=self._log,
-            emit=self._emit,
-            declared=self._declared,
-            keys=f"{claim.generation}.start.",
-        )
-        self._courier = Courier(
-            self._room,
-            session.outbox,
-            claim.id,
-            claim.epoch,
-            clock=keeper.clock,
-            deliver=keeper.deliver,
-            report=self.put,
-        )
 
     async def start(self, hooks: HookSession) -> None:
         """Before all else, in a room without a machine. Raises Closing."""
         hooks.resume = self._schedule
         turn = Turn()
         await hooks.start(turn, self._keeper.clock.now())
-        self._pending.append(turn)
+        self._commits.pending.append(turn)
 
     def begin(self, effects: tuple[Effect, ...]) -> None:
-        """Start what runs outside of turns. What is emitted meanwhile is heard by nobody."""
-        outbox = self.session.outbox
+        """Start what runs outside of turns."""
         if self._begun:
             turn = Turn()
             self.session.begun(effects, turn, self._keeper.clock.now())
-            self._pending.append(turn)
+            self._commits.pending.append(turn)
         else:
-            for effect in effects:
-                self._performer.perform(effect, self.session.snapshot)
-            self._emitted.clear()
-        if self._pending:
+            self._opening.begin(effects)
+        if self._commits.pending:
             self._proceed()
-        if outbox.changed():
+        if self.session.outbox.changed():
             self._schedule()
         else:
-            self._courier.see(outbox.entries)
+            self._opening.owes()
         self._set_alarm()
         self._idleness.watch()
 
@@ -242,7 +185,7 @@ class LiveRoom:
         self._idleness.touch()
         if channel.viewer is None:
             return
-        root, validate = self._shown.root, self.session.validate
+        root, validate = self._opening.shown.root, self.session.validate
         refused = door.judge_volatile(self._room, channel.viewer, event, root, validate)
         if refused is None:
             self.audience.cast(channel, event)
@@ -262,13 +205,13 @@ class LiveRoom:
         self._scheduled = False
         if self.closed or not self._keeper.stands():
             return
-        turn = self._next_turn()
+        turn = self._commits.next_turn()
         if turn is None:
             self._stalled = True  # until the gate opens
             return
         clock = self._keeper.clock
         now, begun = clock.now(), clock.elapsed()
-        session, mailbox, pending = self.session, self._mailbox, self._pending
+        session, mailbox = self.session, self._mailbox
         try:
             session.expire(turn, now)
             entered = False
@@ -283,9 +226,7 @@ class LiveRoom:
                 if clock.elapsed() - begun > MAX_WORK:
                     break
             self._idleness.touch()
-            more = not pending or turn is not pending[-1]
-            if more and (turn.told or turn.deeds or self._unstored()):
-                pending.append(turn)
+            self._commits.handled(turn)
             self._proceed()
         except Exception as error:
             logger.exception("%s: a turn failed", self.claim.id)
@@ -295,14 +236,6 @@ class LiveRoom:
             self._schedule()
         self._set_alarm()
         self._idleness.watch()
-
-    def _next_turn(self) -> Turn | None:
-        """The turn that what comes now belongs to; None: too many wait for the gate."""
-        pending = self._pending
-        if pending and self.session.piecemeal and len(pending[-1].told) < MAX_EVENTS:
-            return pending[-1]  # else there would be a commit for every few hooks
-        ahead = len(pending) + sum(len(flight.turns) for flight in self._flights)
-        return Turn() if ahead < MAX_AHEAD else None
 
     def _set_alarm(self) -> None:
         """One timer of the loop for whatever is due first."""
@@ -334,106 +267,34 @@ class LiveRoom:
 
     # ------------------------------------------------------------------ commit
 
-    def _unstored(self) -> bool:
-        """Whether something must be written before what follows from it may be seen."""
-        session = self.session
-        if (session.revision and session.outbox.changed()) or self._folds():
-            return True
-        if self._room.durability == "memory" and self._rested is None:
-            return session.past is not None and len(session.past) >= MAX_PAST
-        return session.revision > self._handed or (
-            session.revision > 0
-            and (
-                session.marks.changed()
-                or (self._keeps_seats and session.seats.changed)
-                or (self._expires and self._rested is not None)  # its time begins now
-            )
-        )
-
-    def _folds(self) -> bool:
-        """Whether a room that falls asleep has patches to make one snapshot of."""
-        return self._rested is not None and self._journal.patched
-
     def _proceed(self) -> None:
         """Ask for a commit, or open at once what depends on none."""
-        if self._unstored():
+        if self._commits.unstored():
             self._keeper.gate.wait(self)
-        elif not self._flights:
-            turns, self._pending = self._pending, []
-            self._open(_Flight(turns, self.session.snapshot))
+        elif (flight := self._commits.free()) is not None:
+            self._open(flight)
 
     def take(self) -> Commit | None:
         """The commit of everything since the last one, for the gate."""
         if self.closed:
             return None
-        session, journal = self.session, self._journal
-        past, written = session.past or (), UNCHANGED
         try:
-            if session.revision > self._handed or journal.rewrite or self._folds():
-                written = journal.write(
-                    session.snapshot,
-                    session.revision,
-                    past,
-                    self._keeper.clock.now(),
-                    whole=self._rested is not None,
-                )
-                session.scale.committed(session.snapshot, journal.size)
+            return self._commits.make(self._keeper.clock.now(), self.due())
         except Unstorable as error:
             self.drop(error)
             return None
-        if past:
-            session.past = []
-        id, incarnation, epoch, generation = self.claim
-        seats, outbox = session.seats, session.outbox
-        owed = outbox.entries if outbox.changed() else None
-        now, due, root = self._keeper.clock.now(), self.due(), session.snapshot.root
-        expires = listed = None
-        if self._expires:
-            ttl, self._expires = self.ttl, self._rested is None
-            expires = (
-                None if ttl is None else max(now, due or 0) + ttl
-            )  # a timer keeps it till then
-        if self._listing is not None:
-            seated = len(seats) if self._keeps_seats else None
-            listed = self._listing.change(root, seated, now)
-        commit = Commit(
-            id=id,
-            incarnation=incarnation,
-            epoch=epoch,
-            generation=generation,
-            prev=self._handed,
-            new=session.revision,
-            version=self._room.version(),
-            due=due,
-            expires=expires,
-            listing=listed,
-            snapshot=written.snapshot,
-            seats=seats.dump() if self._keeps_seats and seats.changed else None,
-            marks=session.marks.changes(),
-            outbox=outbox.changes(),
-            patches=written.patches,
-            log=written.log,
-            trim=written.trim,
-            storage=session.storage(),
-            durable=self._room.durability == "fsync",
-            replicas=self._replicas,
-        )
-        self._handed = session.revision
-        self._flights.append(_Flight(self._pending, session.snapshot, owed))
-        self._pending = []
-        return commit
 
     def written(self, error: StoreError | None) -> None:
         """The gate's answer to the oldest commit: open, or drop the room."""
         if self.closed:
             return
-        flight = self._flights.popleft()
+        flight = self._commits.flights.popleft()
         if error is not None:
             self.drop(error)
             return
         try:
             self._open(flight)
-            if not self._flights:
+            if not self._commits.flights:
                 self._proceed()
         except Exception as bug:
             logger.exception("%s: opening failed", self.claim.id)
@@ -443,49 +304,11 @@ class LiveRoom:
             self._stalled = False
             self._schedule()
 
-    # ------------------------------------------------------------------ the gate is open
-
-    def _open(self, flight: _Flight) -> None:
-        """What these turns did is durable: do it, show it, tell it."""
-        now = self._keeper.clock.now()
-        perform = self._performer.perform
-        for turn in flight.turns:
-            for effects, place in turn.deeds:
-                for effect in effects:
-                    perform(effect, place)
-        if flight.snapshot is not self._shown:
-            self._shown = flight.snapshot
-            self.audience.show(flight.snapshot, now)
-        if self._emitted:
-            emitted, self._emitted = self._emitted, []
-            for event in emitted:
-                self.audience.emit(event)
-        for turn in flight.turns:
-            for told in turn.told:
-                self._teller.tell(told, now)
-        if flight.owed is not None and self._rested is None:
-            self._courier.see(flight.owed)
+    def _open(self, flight: Flight) -> None:
+        """What these turns did is durable."""
+        self._opening.open(flight, resting=self._rested is not None)
         if self._rested is not None and self._at_rest() and not self._rested.done():
             self._rested.set_result(None)
-
-    # ------------------------------------------------------------------ outside actors
-
-    def _delivered(self, address: str, event: Event) -> None:
-        self.put(Delivered(address, event))
-
-    def _emit(self, address: str, event: Event) -> None:
-        if not address:  # what a child emits is for who listens to the child
-            self._emitted.append(event)
-
-    def _report(self, address: str, error: BaseException) -> None:
-        logger.error("%s: actor %r: an action failed: %r", self.claim.id, address, error)
-
-    def _declared(self, effect: Declared) -> None:
-        if not effect.name.startswith("rooms."):  # those are the session's: replies, the outbox
-            logger.warning("%s: nobody performs %r; see rooms.effect", self.claim.id, effect.name)
-
-    def _log(self, *what: object) -> None:
-        logger.info("%s: %s", self.claim.id, " ".join(map(str, what)))
 
     # ------------------------------------------------------------------ the end
 
@@ -499,8 +322,7 @@ class LiveRoom:
         return (
             not self._at_rest()
             or self._rested is not None
-            or len(self._performer) > 0  # coroutines
-            or self._courier.busy
+            or self._opening.busy
             or not session.seats.settled
             or (due is not None and due - self._keeper.clock.now() <= patience)
             or (  # who watches a clock that would stand still
@@ -511,8 +333,8 @@ class LiveRoom:
         )
 
     def _at_rest(self) -> bool:
-        waits = self._mailbox or self._pending or self._flights or self.session.busy
-        return not (waits or self._unstored())
+        commits = self._commits
+        return not (self._mailbox or commits.waits or self.session.busy or commits.unstored())
 
     async def rest(self) -> None:
         """Take nothing in any more, finish what is there, and store all of it.
@@ -527,6 +349,7 @@ class LiveRoom:
             session.exist(self._keeper.clock.now())  # somebody waits for this timer
         session.forget(self._keeper.clock.now())
         self._rested = asyncio.get_running_loop().create_future()
+        self._commits.resting = True
         self._schedule()
         if not self._at_rest():
             await self._rested
@@ -556,22 +379,20 @@ class LiveRoom:
 
         Raises Unstorable.
         """
-        return self.session.dump(self._shown)
+        return self.session.dump(self._opening.shown)
 
     def _asks(self) -> Iterable[Ask]:
         """The requests that wait for an answer."""
         yield from [item for item in self._mailbox if isinstance(item, Ask)]
-        for turns in (*(flight.turns for flight in self._flights), self._pending):
-            for turn in turns:
-                yield from [told.ask for told in turn.told if isinstance(told, _TO_ASKS)]
+        for turn in self._commits.turns():
+            yield from [told.ask for told in turn.told if isinstance(told, _TO_ASKS)]
         yield from self.session.asks()
 
     def _end(self) -> None:
         self.closed = True
         self.session.stop()
         self.audience.close()
-        self._performer.stop_all()
-        self._courier.stop()
+        self._opening.stop()
         if self._alarm is not None:
             self._alarm[1].cancel()
         self._idleness.stop()

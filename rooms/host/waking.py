@@ -19,7 +19,7 @@ from rooms.host.journal import Journal
 from rooms.host.listing import Listing
 from rooms.host.marks import Marks
 from rooms.host.outbox import Outbox
-from rooms.host.room import Claim, LiveRoom
+from rooms.host.room import LiveRoom
 from rooms.host.scale import Scale
 from rooms.host.seats import Seats
 from rooms.host.session import Session
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rooms.definition import Room
+    from rooms.host.commits import Claim
     from rooms.host.kinds import Kind
     from rooms.host.room import Keeper
     from rooms.store.port import Acquired

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rooms.host.room import MAX_AHEAD, MAX_WAITING
+from rooms.host.commits import MAX_AHEAD
+from rooms.host.room import MAX_WAITING
 from rooms.router.channels import MAX_HELD_BYTES, MAX_UNANSWERED, MAX_UNANSWERED_BYTES
 from rooms.sync import messages
 from rooms.sync.backlog import STEPS
@@ -44,7 +45,7 @@ def exceeded(server: Server) -> Iterator[str]:
 
 def _of_room(room: LiveRoom) -> Iterator[tuple[str, bool]]:
     session, fanout = room.session, room.audience._fanout
-    flown = sum(len(flight.turns) for flight in room._flights) + len(room._pending)
+    flown = len(room._commits.turns())
     yield f"{len(room._mailbox)} wait", len(room._mailbox) <= MAX_WAITING + MARGIN
     yield f"{flown} turns ahead", flown <= MAX_AHEAD
     yield f"{len(fanout._unwatched)} keys unwatched", len(fanout._unwatched) <= UNWATCHED
@@ -77,7 +78,7 @@ def _kept_inside(host: Host) -> Iterator[tuple[str, Collection[object]]]:
     yield "rooms", rooms.live
     yield "rooms that rest", rooms._resting
     yield "what waits for rooms", rooms._between
-    yield "rooms to bring back", rooms._orphans
+    yield "rooms to bring back", rooms._claims.orphans
     yield "tasks", rooms._tasks
     yield "channels", links._channels
     yield "lanes", links._lanes

@@ -20,11 +20,13 @@ from rooms.host import courier, marks, record, room, waking
 from rooms.host.alarms import Alarms
 from rooms.host.ask import Delivery
 from rooms.host.clients import Clients
+from rooms.host.commits import Commits, Flight
 from rooms.host.history import Keeps
 from rooms.host.journal import Journal
 from rooms.host.lease import Lease
 from rooms.host.links import Links
 from rooms.host.neighbours import PREFIX
+from rooms.host.opening import Opening
 from rooms.host.outbox import Outbox
 from rooms.host.seats import Seats
 from rooms.host.session import Session
@@ -131,10 +133,10 @@ def gate_off(swap: Any) -> None:
     """What a turn did is told before it is stored."""
 
     def proceed(self: Any) -> None:
-        turns, self._pending = self._pending, []
+        turns, self._commits.pending = self._commits.pending, []
         if turns:
-            self._open(room._Flight(turns, self.session.snapshot))
-        if self._unstored():
+            self._open(Flight(turns, self.session.snapshot))
+        if self._commits.unstored():
             self._keeper.gate.wait(self)
 
     swap(room.LiveRoom, "_proceed", proceed)
@@ -165,33 +167,33 @@ def unknown_is_written(swap: Any) -> None:
 @mutant
 def outcome_before_view(swap: Any) -> None:
     """Outcomes are told before the view that shows them."""
-    opened = room.LiveRoom._open
+    opened = Opening.open
 
-    def tell_first(self: Any, flight: Any) -> None:
+    def tell_first(self: Any, flight: Any, *, resting: bool) -> None:
         for turn in flight.turns:
             for told in turn.told:
-                self._teller.tell(told, self._keeper.clock.now())
+                self._teller.tell(told, self._clock.now())
             turn.told = []
-        opened(self, flight)
+        opened(self, flight, resting=resting)
 
-    swap(room.LiveRoom, "_open", tell_first)
+    swap(Opening, "open", tell_first)
 
 
 @mutant
 def emitted_before_view(swap: Any) -> None:
     """What the machine emits is told before the view that it belongs to."""
-    swap(room.LiveRoom, "_emit", lambda self, address, event: address or self.audience.emit(event))
+    swap(Opening, "_emit", lambda self, address, event: address or self._audience.emit(event))
 
 
 @mutant
 def memory_level_sleeps_unstored(swap: Any) -> None:
     """A room of level `memory` isn't stored when it sleeps or its server drains either."""
-    unstored = room.LiveRoom._unstored
+    unstored = Commits.unstored
 
     def never(self: Any) -> bool:
         return self._room.durability != "memory" and unstored(self)
 
-    swap(room.LiveRoom, "_unstored", never)
+    swap(Commits, "unstored", never)
 
 
 # -------------------------------------------------------------------------------- exactly once
@@ -471,7 +473,7 @@ def effects_before_commit(swap: Any) -> None:
     proceed = room.LiveRoom._proceed
 
     def perform(self: Any) -> None:
-        self._courier.see(self.session.outbox.entries)
+        self._opening.owes()
         proceed(self)
 
     swap(room.LiveRoom, "_proceed", perform)

@@ -18,14 +18,14 @@ ROOT = Path(__file__).parents[2]
 STRIDE = 23
 """Of so many steps one is struck in CI; `python -m tests.sim --steps` strikes all of them."""
 
-PATH = ("alarms", "courier", "gate", "host", "keeper", "lease", "room")
+PATH = ("alarms", "claims", "courier", "gate", "host", "keeper", "lease", "room")
 """The files of the host on the way of an event and of what it owes. Others wait for operators, or
 for what an author wrote."""
 
 SELDOM = {
     "self.gate.quiet()",  # a commit of a room that was dropped while its server drains
     "asyncio.wait(self._flights[-1:])",  # as above
-    "self._release(claim, activation)",  # of a session that can't be restored
+    "self.release(claim, activation)",  # of a session that can't be restored
     "self._find_version(id, acquired.record.version)",  # that another host can run
     "self._store.hosts()",  # as above
     "room.start(room.session)",  # rooms without a machine

@@ -132,7 +132,7 @@ async def test_what_a_former_start_has_to_say_comes_too_late() -> None:  # [INVO
         "to": "self",
         "event": {"type": "xstate.promise.resolve", "data": "late"},
     }
-    room._delivered("0.(machine).busy", late)
+    room._opening._delivered("0.(machine).busy", late)
     await on.settle()
     assert ann.view["value"] == "busy"
     CALLS[1][1].set_result("in time")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rooms.host.room import MAX_PAST
+from rooms.host.commits import MAX_PAST
 from rooms.store.port import SessionId
 from runtime import create_machine
 from tests.rooms.host import machines

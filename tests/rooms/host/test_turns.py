@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rooms.errors import CloseCode, StoreError
-from rooms.host.room import MAX_EVENTS
+from rooms.host.commits import MAX_EVENTS
 from rooms.link.protocol import Fanout
 from rooms.store.port import SessionId
 from tests.rooms.host import machines

@@ -1,0 +1,128 @@
+"""What this host owns: sessions acquired from the store and woken, and given back when they rest.
+
+In: sessions that somebody wants here. Out: a room that isn't begun yet; or whose the session is, or
+why nobody may have it now. Safety is the store's: whoever lost a session can't write it.
+Next inward: `rooms/host/waking.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from itertools import count
+from typing import TYPE_CHECKING
+
+from rooms.errors import CloseCode, Closing, StoreError
+from rooms.host.commits import Claim
+from rooms.host.endings import HeldElsewhere
+from rooms.host.hooks import HookSession
+from rooms.host.waking import awaken
+from rooms.placement.ring import place
+from rooms.store.port import Held
+from rooms.sync.backlog import Budget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rooms.host.kinds import Kind
+    from rooms.host.lease import Lease
+    from rooms.host.room import Keeper, LiveRoom
+    from rooms.store.port import SessionId, Store
+    from runtime import Effect
+
+logger = logging.getLogger(__name__)
+
+
+class Claims:
+    """The sessions of one host, as the store knows them."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        kinds: Mapping[str, Kind],
+        store: Store,
+        lease: Lease,
+        chance: Callable[[int], bytes],
+    ) -> None:
+        self.orphans: set[SessionId] = set()
+        """Those that may be this host's without a room: to be brought back."""
+        self._keeper = keeper
+        self._kinds = kinds
+        self._store = store
+        self._lease = lease
+        self._chance = chance
+        self._lanes = count(1)
+        self._budget = Budget()
+
+    async def acquire(self, id: SessionId, *, careful: bool) -> tuple[LiveRoom, tuple[Effect, ...]]:
+        """A live room, and the effects to `begin` it with. `careful`: its state is looked at after
+        each event, because one of before couldn't be stored.
+
+        Raises Closing: 1013, the store can't say; 4409. HeldElsewhere: another host has it, or
+        is needed for it.
+        """
+        lease = self._lease
+        try:
+            await lease.standing()
+            incarnation = lease.incarnation
+            acquired = await self._store.acquire(id, incarnation)
+        except StoreError as error:
+            logger.warning("%s can't be acquired: %s", id, error)
+            raise Closing(CloseCode.OVERLOADED, "this room is out of reach") from error
+        if incarnation != lease.incarnation:
+            raise Closing(CloseCode.OVERLOADED, "this room is out of reach")
+        self.orphans.discard(id)
+        if isinstance(acquired, Held):
+            raise HeldElsewhere(acquired.address)
+        claim = Claim(id, incarnation, acquired.epoch, acquired.generation)
+        try:
+            room, effects = awaken(
+                self._keeper,
+                self._kinds[id.kind],
+                claim,
+                acquired,
+                chance=self._chance,
+                lanes=self._lanes,
+                budget=self._budget,
+                careful=careful,
+            )
+            if isinstance(room.session, HookSession):
+                await room.start(room.session)
+            return room, effects
+        except Exception as error:
+            activation = None if acquired.record is None else acquired.record.activation
+            await self.release(claim, activation)
+            if isinstance(error, Closing):
+                if acquired.record is not None:
+                    await self._find_version(id, acquired.record.version)
+                raise
+            logger.exception("%s can't be read", id)
+            reason = "what is stored of this room can't be read"
+            raise Closing(CloseCode.UNRESTORABLE, reason) from error
+
+    async def _find_version(self, id: SessionId, version: str) -> None:
+        """Raises HeldElsewhere: a living host announces this machine version, which this one can't
+        restore.
+        """
+        own = self._lease.info
+        if version == own.versions[id.kind]:
+            return
+        try:
+            hosts = await self._store.hosts()
+        except StoreError as error:
+            logger.warning("%s: who has version %s can't be asked: %s", id, version, error)
+            return
+        able = [host for host in hosts if host.versions.get(id.kind) == version]
+        there = place(*id, [host for host in able if host.address != own.address])
+        if there is not None:
+            raise HeldElsewhere(there.address)
+
+    async def release(self, claim: Claim, activation: bytes | None) -> bool:
+        """Give a session back, with what the next incarnation is told of this one. False: the
+        store doesn't know of it (yet).
+        """
+        try:
+            return await self._store.release(claim.id, claim.incarnation, claim.epoch, activation)
+        except StoreError as error:
+            logger.warning("%s can't be released: %s", claim.id, error)
+            self.orphans.add(claim.id)
+            return False

@@ -1,0 +1,129 @@
+"""The gate is open for some turns of a room: what they did is durable, and happens now, in order.
+
+In: the turns of one commit, with its snapshot. Out: effects, each with the snapshot of its place;
+the newest view; emitted events; outcomes and answers; then what is owed to the world. What outside
+actors send comes back as items of the mailbox. Next: `runtime/perform.py`, then
+`rooms/host/audience.py` and `rooms/host/teller.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from rooms.host.courier import Courier
+from rooms.host.teller import Teller
+from rooms.host.turn import Delivered
+from runtime import Performer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rooms.host.ask import Ask
+    from rooms.host.audience import Audience
+    from rooms.host.commits import Claim, Flight
+    from rooms.host.room import Keeper
+    from rooms.host.session import Session
+    from rooms.host.turn import Item
+    from runtime import Declared, Effect, Event
+
+logger = logging.getLogger(__name__)
+
+
+class Opening:
+    """Lets out what one live room did. `put` takes what outside actors send to it."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        claim: Claim,
+        session: Session,
+        audience: Audience,
+        put: Callable[[Item | Ask], None],
+    ) -> None:
+        self.shown = session.snapshot
+        """The newest snapshot that is durable."""
+        self._clock = keeper.clock
+        self._id = claim.id
+        self._session = session
+        self._audience = audience
+        self._put = put
+        self._emitted: list[Event] = []
+        self._teller = Teller(session, audience, keeper.send)
+        self._performer = Performer(
+            self._delivered,
+            report=self._report,
+            logger=self._log,
+            emit=self._emit,
+            declared=self._declared,
+            keys=f"{claim.generation}.start.",
+        )
+        self._courier = Courier(
+            session.room,
+            session.outbox,
+            claim.id,
+            claim.epoch,
+            clock=keeper.clock,
+            deliver=keeper.deliver,
+            report=put,
+        )
+
+    @property
+    def busy(self) -> bool:
+        """Whether coroutines run, or attempts at effects."""
+        return len(self._performer) > 0 or self._courier.busy
+
+    def begin(self, effects: tuple[Effect, ...]) -> None:
+        """Start what ran while it was awake. What is emitted meanwhile is heard by nobody."""
+        for effect in effects:
+            self._performer.perform(effect, self._session.snapshot)
+        self._emitted.clear()
+
+    def owes(self) -> None:
+        """What the room owes is what was stored: go on with it."""
+        self._courier.see(self._session.outbox.entries)
+
+    def open(self, flight: Flight, *, resting: bool) -> None:
+        """What these turns did is durable: do it, show it, tell it."""
+        now = self._clock.now()
+        perform = self._performer.perform
+        for turn in flight.turns:
+            for effects, place in turn.deeds:
+                for effect in effects:
+                    perform(effect, place)
+        if flight.snapshot is not self.shown:
+            self.shown = flight.snapshot
+            self._audience.show(flight.snapshot, now)
+        if self._emitted:
+            emitted, self._emitted = self._emitted, []
+            for event in emitted:
+                self._audience.emit(event)
+        for turn in flight.turns:
+            for told in turn.told:
+                self._teller.tell(told, now)
+        if flight.owed is not None and not resting:
+            self._courier.see(flight.owed)
+
+    def stop(self) -> None:
+        """Stop all that was started."""
+        self._performer.stop_all()
+        self._courier.stop()
+
+    # ------------------------------------------------------------------ outside actors
+
+    def _delivered(self, address: str, event: Event) -> None:
+        self._put(Delivered(address, event))
+
+    def _emit(self, address: str, event: Event) -> None:
+        if not address:  # what a child emits is for who listens to the child
+            self._emitted.append(event)
+
+    def _report(self, address: str, error: BaseException) -> None:
+        logger.error("%s: actor %r: an action failed: %r", self._id, address, error)
+
+    def _declared(self, effect: Declared) -> None:
+        if not effect.name.startswith("rooms."):  # those are the session's: replies, the outbox
+            logger.warning("%s: nobody performs %r; see rooms.effect", self._id, effect.name)
+
+    def _log(self, *what: object) -> None:
+        logger.info("%s: %s", self._id, " ".join(map(str, what)))
