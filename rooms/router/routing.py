@@ -1,12 +1,11 @@
-"""Which channel belongs where: sessions to their hosts, lanes to their sockets (PURE).
+"""Which channel belongs where: sessions to their hosts, connections to their sessions (PURE).
 
 In from the door: connections that open, say something, drain, close; and plain requests. In from
-the links: what each host has for them. Out: link messages one way, frames the other, each made once
-and written to every socket that needs it. What is kept of a connection outlives its room and its
-host (`channels.py`), and is put before the next one.
+the links: what each host has for them. Out: link messages one way, frames the other. What is kept
+of a connection outlives its room and its host (`channels.py`), and is put before the next one.
 
 Next inward: `rooms/link/protocol.py`, then `rooms/host/host.py`; next outward:
-`rooms/router/sockets.py` (a channel's `write` is the transport's own).
+`rooms/router/delivery.py`.
 """
 
 from __future__ import annotations
@@ -38,13 +37,14 @@ from rooms.link.protocol import (
     Want,
 )
 from rooms.router.asking import Requests
-from rooms.router.channels import Channel, Lane, Place, Session
-from rooms.router.frames import frame, framed
+from rooms.router.channels import Channel, Place, Session
+from rooms.router.delivery import Delivery, enter_lane, leave_lane
+from rooms.router.frames import framed
 from rooms.router.hosts import MAX_HOPS, Host, Hosts, pause
 from rooms.sync import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from rooms.link.protocol import Json, Message
     from rooms.router.channels import Peer
@@ -69,6 +69,7 @@ class Routing:
         self._hosts = Hosts()
         self._sessions: dict[tuple[str, str], Session] = {}
         self._channels: dict[int, Channel] = {}
+        self._delivery = Delivery(self._channels, self.tell, self._want)
         self._requests = Requests(self._hosts, self._host_of, later)
         self._waiting: dict[Session, None] = {}
         self._numbers = count(1)
@@ -134,7 +135,7 @@ class Routing:
         """The socket is gone, or was told to go. Harmless when it was closed before."""
         if self._channels.pop(channel.number, None) is None:
             return
-        self._leave_lane(channel)
+        leave_lane(channel)
         session = channel.session
         del session.channels[channel]
         if not session.channels:
@@ -210,11 +211,11 @@ class Routing:
         """What a host has to say. What concerns a connection that is gone is dropped."""
         match message:
             case Fanout():
-                self._fan_out(host, message)
+                self._delivery.fan_out(host, message)
             case Tell():
-                self._told(message)
+                self._delivery.told(message)
             case Moment():
-                self._moment(host, message)
+                self._delivery.moment(host, message)
             case Joined(number, lane, epoch):
                 channel = self._channels.get(number)
                 if channel is not None:
@@ -255,67 +256,6 @@ class Routing:
         self.request(replace(request, request=here), answered)
         self._later(FORWARDED_WITHIN, lambda: self.abandon(here))
 
-    def _fan_out(self, host: Host, message: Fanout) -> None:
-        """One frame for a whole lane: made once, written to each transport."""
-        lane = host.lanes.get(message.lane)
-        if lane is None:
-            return
-        data = frame(message.data, lane.codec)
-        base, cursor = message.base, message.cursor
-        if base is None:
-            for channel in list(lane.channels):  # a slow one may be closed
-                self.tell(channel, data)
-            return
-        for channel in lane.channels:
-            if channel.slow:
-                channel.missed = True
-            elif channel.cursor == base:
-                channel.cursor = cursor
-                channel.write(data)
-            elif not channel.wanting:
-                self._want(channel)
-
-    def _moment(self, host: Host, message: Moment) -> None:
-        """Volatile messages for a lane, or for one of its channels: one write for all of them."""
-        lane = host.lanes.get(message.lane)
-        if lane is None:
-            return
-        frames = {name: frame(data, lane.codec) for name, data in message.named.items()}
-        together = b"".join(frames.values())
-        channels: Iterable[Channel] = lane.channels
-        if message.channel is not None:
-            channel = self._channels.get(message.channel)
-            channels = () if channel is None else (channel,)
-        for channel in channels:
-            if channel.behind:
-                channel.keep_newest(frames)
-            else:
-                channel.write(together)
-
-    def _told(self, message: Tell) -> None:
-        channel = self._channels.get(message.channel)
-        if channel is None:
-            return
-        channel.greeted = True
-        if message.seq is not None:
-            if channel.behind:  # it comes again after the view; unanswered until then
-                channel.missed = channel.missed or channel.slow
-                return
-            channel.forget(message.seq)
-            channel.settled = max(channel.settled, message.seq)
-        data = frame(message.data, channel.codec)
-        if message.cursor is not None:
-            if channel.slow:
-                channel.missed = True
-                return
-            channel.cursor = message.cursor
-            channel.write(data)
-            if channel.wanting:
-                channel.wanting = False
-                channel.release()
-        else:
-            self.tell(channel, data)
-
     def _join(self, host: Host, channel: Channel, number: int, epoch: int) -> None:
         session = channel.session
         channel.place = Place.INSIDE
@@ -323,22 +263,10 @@ class Routing:
         session.hops = session.pauses = 0
         if epoch:
             session.epoch = epoch
-        self._leave_lane(channel)
-        lane = host.lanes.get(number)
-        if lane is None:
-            lane = host.lanes[number] = Lane(number, channel.codec)
-        lane.channels[channel] = None
-        channel.lane = lane
+        enter_lane(host, channel, number)
         if channel.moving:
             channel.moving = False
             self.tell(channel, framed(messages.status("live"), channel.codec))
-
-    def _leave_lane(self, channel: Channel) -> None:
-        lane, channel.lane = channel.lane, None
-        if lane is not None:
-            del lane.channels[channel]
-            if not lane.channels and channel.host is not None:
-                del channel.host.lanes[lane.number]
 
     def _live(self, host: Host, name: tuple[str, str], epoch: int) -> None:
         """There is an incarnation. Who joined another one has to come into this."""
@@ -417,7 +345,7 @@ class Routing:
             self._want(channel)
 
     def _outside(self, channel: Channel) -> None:
-        self._leave_lane(channel)
+        leave_lane(channel)
         channel.place = Place.OUTSIDE
 
     def _unname(self, channel: Channel) -> None:
