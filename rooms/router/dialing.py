@@ -51,6 +51,7 @@ class Dialing:
         self._hosts: dict[str, Host] = {}
         self._ends: dict[str, StreamEnd[Message]] = {}
         self._dialing: dict[str, asyncio.Task[None]] = {}
+        self._unreached: set[str] = set()
         self._looking: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -80,6 +81,7 @@ class Dialing:
 
     def _look(self, hosts: Sequence[HostInfo]) -> None:
         newest = {host.address: host for host in sorted(hosts, key=lambda one: one.expires)}
+        self._unreached &= newest.keys()
         for address, host in self._hosts.items():
             host.listed(newest.get(address))
         for address, info in newest.items():
@@ -92,8 +94,11 @@ class Dialing:
         try:
             end = await dial(address, self._secret, LINK, tls=self._tls)
         except LinkError as error:
-            logger.warning("a host can't be reached: %s", error)
+            if address not in self._unreached:
+                self._unreached.add(address)
+                logger.warning("a host can't be reached: %s", error)
         else:
+            self._unreached.discard(address)
             self._ends[address] = end
             self._hosts[address] = self._router.meet(info, end, lambda: self._lost(address))
             self._changed(list(self._hosts))

@@ -71,7 +71,7 @@ class Routing:
         self._channels: dict[int, Channel] = {}
         self._delivery = Delivery(self._channels, self.tell, self._want)
         self._requests = Requests(self._hosts, self._host_of, later)
-        self._waiting: dict[Session, None] = {}
+        self._waiting: dict[Session, int] = {}  # the number of the pause that it waits for
         self._numbers = count(1)
         self._leaving = False
 
@@ -183,8 +183,9 @@ class Routing:
         """There is a link to this host: say it `receive` what it says, and `lost` at its end."""
         host = Host(info, send)
         self._hosts.add(host)
-        for session in list(self._waiting):
-            self._again(session)
+        for session, number in list(self._waiting.items()):
+            session.pauses -= 1  # this one isn't waited for
+            self._again(session, number)
         return host
 
     def lost(self, host: Host) -> None:
@@ -420,15 +421,16 @@ class Routing:
             for channel in [c for c in session.channels if c.place is Place.OUTSIDE]:
                 self.end(channel, out)
             return
-        self._waiting[session] = None
+        number = self._waiting[session] = next(self._numbers)
         for channel in session.channels:
             self._watch(channel)
-        self._later(pause(session.pauses), lambda: self._again(session))
+        self._later(pause(session.pauses), lambda: self._again(session, number))
         session.hops = 0
         session.pauses += 1
 
-    def _again(self, session: Session) -> None:
-        if session in self._waiting:
+    def _again(self, session: Session, number: int) -> None:
+        """A pause is over, unless that was another one."""
+        if self._waiting.get(session) == number:
             del self._waiting[session]
             self._wake(session)
 

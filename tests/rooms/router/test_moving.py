@@ -210,6 +210,25 @@ def test_a_host_that_cant_be_reached_is_waited_for(fleet: Fleet) -> None:  # [RO
     assert len(here.attaches() + new.attaches() + fleet.at_home()[1].attaches()) == 1
 
 
+def test_a_host_that_comes_meanwhile_shortens_no_later_pause(fleet: Fleet) -> None:  # [ROUTE7]
+    here, there = fleet.at_home()
+    channel, peer = fleet.joined(here)
+    for link in (here, there):
+        fleet.routing.lost(link.host)
+    for _ in range(3):
+        fleet.pass_time()
+    there.sent.clear()
+    there.arrive()
+    there.says(Elsewhere(channel.number, "dead"))  # it isn't there: another pause
+    pauses = [timer for timer in fleet.timers if timer[0] != MOVING_AFTER]
+    assert len(pauses) == 2
+    pauses[0][1]()  # of before the host came
+    assert len(there.attaches()) == 1
+    pauses[1][1]()
+    assert len(there.attaches()) == 1
+    assert peer.closings == []
+
+
 # ---------------------------------------------------------------------- a host is lost
 
 
