@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -354,10 +353,10 @@ async def test_a_fresh_token_in_time_keeps_the_connection(door: Door) -> None:
     long = jwt.encode({"sub": "ada", "exp": NOW // 1000 + 600}, SECRET, algorithm="HS256")
 
     def ends_in() -> int:
-        """How long the only connection has (minutes, rounded up)."""
+        """How long the only connection has (minutes)."""
         (connection,) = door.router._connections._open
         assert connection._expiry is not None
-        return math.ceil((connection._expiry.when() - connection._loop.time()) / 60)
+        return round((connection._expiry.when() - connection._loop.time()) / 60)
 
     async with await enter(door, token=short) as wire:
         assert ends_in() == 1
