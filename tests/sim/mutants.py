@@ -40,7 +40,7 @@ from rooms.sync.backlog import Backlog
 from rooms.sync.diff import apply
 from rooms.sync.views import show
 from tests.sim.machines import Table, seen
-from tests.sim.scripts import cut_off_and_asked
+from tests.sim.scripts import asked_again, cut_off_and_asked, overtaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,19 +49,6 @@ if TYPE_CHECKING:
     from tests.sim.world import Script
 
 WEATHER: Final[dict[str, dict[str, Any]]] = {
-    "ignored_not_marked": {
-        "people": {"cut": 6.0, "repeat": 2.0},
-        "machines": {"kill": 4.0},
-        "network": 0.05,
-        "store": 0.001,
-        "pace": 0.5,
-    },
-    "epoch_ignored": {
-        "machines": {"kill": 3.0, "cut off": 3.0},
-        "stuck": 0.05,
-        "roaming": 0.5,
-        "pace": 2.0,
-    },
     "acknowledged_repeat_refused": {"people": {"repeat": 8.0}, "network": 0.02, "store": 0.15},
     "letters_not_numbered": {"machines": {"kill": 4.0}, "store_failures": 0.1, "pace": 0.25},
     "letters_not_marked": {"machines": {"kill": 4.0}, "store_failures": 0.1, "pace": 0.25},
@@ -90,7 +77,11 @@ WEATHER: Final[dict[str, dict[str, Any]]] = {
 }
 """Where a guard is needed seldom: the faults of worlds in which it is needed often."""
 
-SCRIPTS: Final[dict[str, Script]] = {"lease_never_over": cut_off_and_asked}
+SCRIPTS: Final[dict[str, Script]] = {
+    "lease_never_over": cut_off_and_asked,
+    "epoch_ignored": overtaken,
+    "ignored_not_marked": asked_again,
+}
 """Where chance would need too long: what happens in their worlds."""
 
 MUTANTS: Final[dict[str, Callable[[Callable[[Any, str, Any], None]], None]]] = {}
@@ -216,7 +207,7 @@ def dedupe_off(swap: Any) -> None:
 @mutant
 def marks_not_restored(swap: Any) -> None:
     """A room that wakes knows nothing of what its clients had settled."""
-    swap(waking, "Marks", lambda stored: marks.Marks({}))
+    swap(waking, "Marks", lambda stored, *options: marks.Marks({}, *options))
 
 
 @mutant

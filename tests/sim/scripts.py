@@ -38,3 +38,44 @@ async def cut_off_and_asked(world: World) -> None:
     world.favourite = world.servers.index(second)
     for player in world.players:
         player.process.run(player.reload)
+
+
+async def overtaken(world: World) -> None:
+    """What a host has said to the store arrives when another one has the session."""
+    world.faults.calm()
+    first = world.servers[0]
+    ann, bob, eve = world.players[:3]
+    ann.where = bob.where = eve.where = "ledger/a"
+    await passed(2)
+    ann.tell("write")
+    await passed(1)
+    for player in (bob, eve):
+        player.process.run(player.room.close)
+    first.way.cut_off_until = world.loop.time() + 14
+    ann.tell("write")
+    world.favourite = 1
+    await passed(11)
+    bob.process.run(bob.reload)
+    await passed(6)
+    eve.process.run(eve.reload)
+
+
+async def asked_again(world: World) -> None:
+    """An event was ignored, its outcome lost with the server; when it comes again it would do."""
+    world.faults.calm()
+    ann, bob, eve = world.players[:3]
+    ann.where = bob.where = eve.where = "ledger/a"
+    await passed(1)
+    bob.tell("write", "write")
+    await passed(0.5)
+    assert ann.wire is not None
+    ann.wire.stall()
+    ann.tell("odd")
+    await passed(0.5)
+    ann.process.pause()
+    world.kill(world.servers[0])
+    await passed(14)
+    bob.tell("write")
+    await passed(3)
+    ann.process.resume()
+    await passed(5)

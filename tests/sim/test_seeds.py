@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sim.scripts import cut_off_and_asked
-from tests.sim.world import World
+from tests.sim.scripts import asked_again, cut_off_and_asked, overtaken
+from tests.sim.world import Script, World
 
 SEEDS = 500
 AT_ONCE = 20
@@ -30,9 +30,11 @@ def test_whatever_goes_wrong_every_promise_is_kept(first: int) -> None:
         play(seed)
 
 
-def test_a_host_that_the_store_does_not_hear_shows_nothing_old() -> None:  # [STORE4]
+@pytest.mark.parametrize("script", [cut_off_and_asked, overtaken, asked_again])
+def test_whatever_somebody_arranges_every_promise_is_kept(script: Script) -> None:
+    # [STORE2] [STORE4] [SEND3]
     for seed in range(5):
-        assert not World(seed, script=cut_off_and_asked).play()
+        assert not World(seed, script=script).play()
 
 
 def test_a_seed_is_the_same_world_in_every_process() -> None:

@@ -177,9 +177,9 @@ def _own(writer: _Writer) -> dict[str, Any]:
 class _Guest:
     """One who plays a game to its end, or only watches."""
 
-    def __init__(self, server: Server, n: int, plays: bool) -> None:
+    def __init__(self, server: Server, kind: str, n: int, plays: bool) -> None:
         watch = {} if plays else {"watch": "1"}
-        self.room = connect(f"{server.url}/rooms/trivia/endured", params=watch)
+        self.room = connect(f"{server.url}/rooms/{kind}/endured", params=watch)
         self.name = f"Player {n}"
         self.plays = plays
         self.answers: dict[str, Any] = {}
@@ -231,11 +231,14 @@ def _answer(asked: dict[str, Any], dice: random.Random) -> Any:
             return dice.randrange(len(asked["options"]))
 
 
-async def game(server: Server, players: int, watch: int, kills: int, dice: random.Random) -> None:
+async def game(
+    server: Server, kind: str, players: int, watch: int, kills: int, dice: random.Random
+) -> None:
     """A game of trivia; nobody's answer is lost, no countdown begins anew, all see one ending."""
-    guests = [_Guest(server, n, plays=n < players) for n in range(players + watch)]
+    guests = [_Guest(server, kind, n, plays=n < players) for n in range(players + watch)]
     playing = [asyncio.ensure_future(guest.play(dice)) for guest in guests]
-    whole = 7  # the countdown; twice: prepare, answering; the recap of both
+    asks = {"quick": 2, "long": 10}[kind]
+    whole = 1 + 3 * asks  # the countdown; of each question to prepare, to answer, and its recap
 
     def done() -> float:
         return len({place for guest in guests for place in guest.dues}) / whole
@@ -282,7 +285,9 @@ async def main() -> int:
             for violation in await _timed(f"a log, {kind}", log(server, kind, *size)):
                 print(f"  {violation}")  # noqa: T201
                 return 1
-        await _timed("trivia", game(server, 12, asked.clients - 12, 8, dice))
+        players = min(12, asked.clients)
+        guests = (players, asked.clients - players)
+        await _timed("trivia", game(server, "long", *guests, asked.kills, dice))
     return 0
 
 

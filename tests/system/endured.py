@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from examples.counter.counter import Counter
 from examples.trivia.app import Trivia
@@ -13,12 +13,22 @@ from tests.sim.machines import Ledger, Table
 class Quick(Trivia):
     """A game whose countdowns are short: two questions, each over when all have confirmed."""
 
+    categories: ClassVar = 1
+    questions: ClassVar = 2
+
     def input(self) -> Any:
         """What the machine begins with."""
         return {
-            "settings": {"categories": 1, "questions": 2},
+            "settings": {"categories": self.categories, "questions": self.questions},
             "timing": {"countdown": 1_500, "prepare": 1_000, "recap": 1_500, "patience": 60_000},
         }
 
 
-app = App(counter=Counter, ledger=Ledger, table=Table, trivia=Quick)
+class Long(Quick):
+    """Ten questions."""
+
+    categories = 2
+    questions = 5
+
+
+app = App(counter=Counter, ledger=Ledger, table=Table, quick=Quick, long=Long)

@@ -34,7 +34,7 @@ async def test_a_history_with_kills_breaks_no_promise(tmp_path: Path) -> None:
 
 async def test_trivia_goes_on_after_kills(tmp_path: Path) -> None:  # [TIME1] [STORE3] [SEAT3]
     with running(APP, tmp_path) as server:
-        await game(server, players=4, watch=2, kills=2, dice=random.Random(7))
+        await game(server, "quick", players=4, watch=2, kills=2, dice=random.Random(7))
 
 
 async def test_a_server_that_stood_still_past_its_lease_goes_on(tmp_path: Path) -> None:
