@@ -217,8 +217,7 @@ class Player:
     def _refused(self, error: Exception) -> None:
         assert isinstance(error, RoomClosed)
         if error.code == 4409 and self.world.faults.machines.get("delete"):
-            soon = self.world.loop.time() + 0.5
-            self.process.at(soon, self._open)  # its numbers belong to a session that was deleted
+            self.process.soon(self._open)  # its numbers belong to a session that was deleted
             return
         self.world.history.violated("turned away", f"{self.page}: {error}")
 
