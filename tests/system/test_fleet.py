@@ -163,7 +163,8 @@ async def test_a_history_with_killed_hosts_breaks_no_promise(tmp_path: Path) -> 
 async def test_trivia_goes_on_when_its_hosts_are_killed(tmp_path: Path) -> None:
     # [TIME1] [SEAT3] [ROUTE1]
     with running(APP, tmp_path, "--hosts", "2", "--routers", "2") as server:
-        await game(Struck(server), players=4, watch=2, kills=3, dice=random.Random(7))  # type: ignore[arg-type]
+        struck, dice = Struck(server), random.Random(7)
+        await game(struck, "quick", players=4, watch=2, kills=3, dice=dice)  # type: ignore[arg-type]
 
 
 async def test_a_rolling_restart_loses_nothing_of_anybody(  # [ROUTE9] [FLEET4]
