@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic
 
-from .errors import NoEventLoopError
+from .errors import NoEventLoopError, UnboundedStepError
 from .snapshots import ActorSnapshot, field
 from .statechart.effects import Cancel, Emit, Raise, SendTo, SpawnChild, StopChild
 from .statechart.events import INIT, STOP, done_actor_event, error_actor_event, snapshot_event
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .statechart.scope import ActorLogic, Event
 
 NOT_STARTED, RUNNING, STOPPED = range(3)
+#: How many messages between the actors of a system one outside event may cause.
+MESSAGE_LIMIT = 10_000
 _STOP_EVENT: Event = {"type": STOP}
 #: Stands for the init event where nobody sees it.
 _UNSEEN: Event = {"type": INIT}
@@ -162,6 +164,7 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
     def _process(self, event: Event) -> None:
         """Process this event, and after it what has arrived meanwhile."""
         self._busy = True
+        left = 0  # how many more may arrive: actors that answer each other never come to rest
         try:
             while True:
                 self._now = None
@@ -181,6 +184,10 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
                     else:
                         self._snapshot = snapshot
                 if not self._mail:
+                    return
+                left = left - 1 if left else MESSAGE_LIMIT + len(self._mail)
+                if not left:
+                    self._roll_back(UnboundedStepError("messages between actors", MESSAGE_LIMIT))
                     return
                 event = self._mail.popleft()
         finally:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .actor import Actor
 from .chance import SeededRandom
 from .errors import EventError, SystemIdError, UnboundedStepError
+from .mailbox import MESSAGE_LIMIT
 from .statechart.effects import Act, Declared, Emit, Log, Mail, Start, Stop
 from .statechart.snapshot import Snapshot
 from .timers import Timer, address_under
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from .statechart.plan import Plan
     from .statechart.scope import ActorLogic, Event, Scope
 
-#: How many messages between the actors of a system one outside event may cause.
-MESSAGE_LIMIT = 10_000
 _SYNC = "xstate.snapshot."
 
 

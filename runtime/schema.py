@@ -134,8 +134,34 @@ def _strict(schema: Any) -> Any:
     return origin[tuple(_strict(option) for option in inner)]
 
 
-@functools.cache
+#: Record → its model, or a reference to it while it is being made.
+_models: dict[Any, Any] = {}
+#: The name of such a reference → the model, until all that are made together are whole.
+_unfinished: dict[str, Any] = {}
+
+
 def _model(schema: Any) -> Any:
+    """The model of a record. A record that refers to itself finds a reference there."""
+    if schema in _models:
+        return _models[schema]
+    outermost = not _unfinished
+    name = f"_{len(_models)}"
+    _models[schema], _unfinished[name] = typing.ForwardRef(name), None
+    try:
+        model = _models[schema] = _unfinished[name] = _made(schema)
+        if outermost:
+            for unfinished in _unfinished.values():
+                unfinished.model_rebuild(_types_namespace=_unfinished)
+    except BaseException:
+        del _models[schema]
+        raise
+    finally:
+        if outermost:
+            _unfinished.clear()
+    return model
+
+
+def _made(schema: Any) -> Any:
     from pydantic import Field, create_model
 
     if hasattr(schema, "model_fields"):

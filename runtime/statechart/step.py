@@ -78,8 +78,8 @@ def macrostep(snapshot: Snapshot, event: Event, scope: Scope, plan: Plan | None 
                         run(args, params)
                 context = args.context
                 children = scope.children
-            if plan.special:
-                snapshot = _special(plan, snapshot, context, children, scope)
+            if plan.special or snapshot.status != "active":
+                snapshot = _special(plan, snapshot, context, children, event, scope)
             elif (
                 context is not snapshot.context
                 or plan.target is not snapshot.configuration
@@ -160,14 +160,28 @@ def initial_macrostep(chart: Chart, context: Any, input: Any, scope: Scope) -> S
 
 
 def _special(
-    plan: Plan, snapshot: Snapshot, context: Any, children: dict[str, Any], scope: Scope
+    plan: Plan,
+    snapshot: Snapshot,
+    context: Any,
+    children: dict[str, Any],
+    event: Event,
+    scope: Scope,
 ) -> Snapshot:
-    """The snapshot after a plan that records history or completes the machine."""
+    """The snapshot after a plan that records history or completes the machine, or that the pure
+    face takes in one that is done: XState leaves its states once more.
+    """
     history, output, error = snapshot.rare
     if plan.history is not None:
         history = {**history, **plan.history}
     if plan.completes:
         return Snapshot(plan.target, context, children, "done", (history, scope.output, None))
+    if snapshot.status == "done":
+        args = StepArgs(context, event, scope)
+        scope.children = children
+        for node in sorted(plan.target.nodes, key=lambda node: node.order, reverse=True):
+            for action in node.exit:
+                action.run(args, action.params)
+        context, children = args.context, scope.children
     return Snapshot(plan.target, context, children, snapshot.status, (history, output, error))
 
 

@@ -20,11 +20,14 @@ from runtime import (
     from_callback,
     from_promise,
     from_transition,
+    initial_transition,
     raise_,
     send_parent,
+    send_to,
     spawn_child,
     state_in,
     stop_child,
+    transition,
 )
 
 
@@ -374,3 +377,71 @@ def test_delayed_events_under_one_id_are_all_forgotten_when_their_sender_ends() 
         actor.send({"type": event_type})
     clock.increment(10)
     assert told == ["xstate.init", "SET", "SET", "END"]
+
+
+def test_a_done_snapshot_taken_further_by_the_pure_face_is_left_once_more() -> None:
+    said: list[str] = []
+
+    def say(word: str) -> Any:
+        return lambda args, params: said.append(word)
+
+    machine = create_machine(
+        {
+            "initial": "a",
+            "context": {"left": 0},
+            "exit": [say("root"), assign({"left": lambda a, p: a.context["left"] + 1})],
+            "on": {"BACK": {"target": ".a", "actions": say("back")}},
+            "states": {"a": {"on": {"END": "b"}}, "b": {"type": "final", "exit": say("b")}},
+        }
+    )
+    done, effects = transition(machine, initial_transition(machine)[0], {"type": "END"})
+    assert done.context == {"left": 1}
+    ignored, none = transition(machine, done, {"type": "ELSE"})
+    assert (ignored, none) == (done, ())
+    after, more = transition(machine, done, {"type": "BACK"})
+    assert (after.value, after.status, after.context) == ("a", "done", {"left": 2})
+    for effect in (*effects, *more):
+        effect.run(effect.args, effect.params)
+    assert said == ["b", "root", "b", "back", "root"]
+
+
+def answering(event_type: str, answer: Any) -> Any:
+    return create_machine({"on": {event_type: {"actions": answer}}})
+
+
+def test_actors_that_answer_each_other_for_ever_are_stopped() -> None:
+    child = answering("PING", send_parent({"type": "PONG"}))
+    actor = started(
+        {
+            "invoke": {"src": "child", "id": "child"},
+            "on": {"PONG": {"actions": send_to("child", {"type": "PING"})}},
+        },
+        actors={"child": child},
+    )
+    actor.subscribe(error=lambda error: None)
+    actor.send({"type": "PONG"})
+    assert isinstance(actor.get_snapshot().error, UnboundedStepError)
+
+
+def test_an_actor_that_never_stops_talking_to_itself_is_stopped() -> None:
+    actor = create_actor(answering("ON", send_to(lambda args, params: args.self, {"type": "ON"})))
+    actor.subscribe(error=lambda error: None)
+    actor.start().send({"type": "ON"})
+    assert isinstance(actor.get_snapshot().error, UnboundedStepError)
+
+
+def test_a_flood_that_comes_to_an_end_is_taken() -> None:
+    def flood(args: Any) -> None:
+        for _ in range(20_000):
+            args.send_back({"type": "DROP"})
+
+    actor = started(
+        {
+            "context": {"drops": 0},
+            "invoke": {"src": "flood"},
+            "on": {"DROP": {"actions": assign({"drops": lambda a, p: a.context["drops"] + 1})}},
+        },
+        actors={"flood": from_callback(flood)},
+    )
+    assert actor.get_snapshot().status == "active"
+    assert actor.get_snapshot().context == {"drops": 20_000}

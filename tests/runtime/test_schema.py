@@ -51,6 +51,24 @@ class Context(TypedDict):
     n: int
 
 
+class Tree(TypedDict):
+    name: str
+    children: list[Tree]
+
+
+class Pair(TypedDict):
+    other: NotRequired[Other]
+
+
+class Other(TypedDict):
+    pair: Pair | None
+
+
+class Broken(TypedDict):
+    self: NotRequired[Broken]
+    nothing: NoSuchType  # type: ignore[name-defined]  # noqa: F821
+
+
 def check(events: Any) -> Any:
     return event_check(setup(events=events).create_machine({}))
 
@@ -120,3 +138,29 @@ def test_an_annotation_that_is_no_record_serves_too() -> None:
 @pytest.mark.parametrize("schema", [{"anyOf": []}, {"$ref": "#"}, {"enum": ["a"]}])
 def test_json_schema_itself_is_not_taken_for_event_types(schema: Any) -> None:
     assert json_schema(setup(events=schema).create_machine({}))["events"] == schema
+
+
+def test_a_record_may_refer_to_itself() -> None:
+    wrong = check({"grow": Tree})
+    twig = {"name": "twig", "children": []}
+    assert wrong({"type": "grow", "name": "tree", "children": [twig]}) is None
+    told = wrong({"type": "grow", "name": "tree", "children": [{**twig, "leaf": 1}]})
+    assert told == "children.0.leaf: Extra inputs are not permitted"
+    shown = json_schema(setup(context=Tree).create_machine({}))["context"]
+    assert shown["$ref"] == "#/$defs/Tree"
+    assert shown["$defs"]["Tree"]["properties"]["children"]["items"] == {"$ref": "#/$defs/Tree"}
+
+
+def test_records_may_refer_to_each_other() -> None:
+    wrong = check({"set": Pair})
+    assert wrong({"type": "set", "other": {"pair": {"other": {"pair": None}}}}) is None
+    told = wrong({"type": "set", "other": {"pair": {"other": {"pair": 1}}}})
+    assert told.startswith("other.pair.other.pair: ")
+    shown = json_schema(setup(context=Other).create_machine({}))["context"]
+    assert set(shown["$defs"]) == {"Pair", "Other"}
+
+
+def test_a_record_that_can_t_be_made_says_so_every_time() -> None:
+    for _ in range(2):
+        with pytest.raises(NameError, match="NoSuchType"):
+            json_schema(setup(context=Broken).create_machine({}))
