@@ -63,7 +63,7 @@ from .statechart.actions import (
     spawn_child,
     stop_child,
 )
-from .statechart.args import Args
+from .statechart.args import Args, ContextArgs
 from .statechart.effects import Act, Declared, Effect, Emit, Log, Mail, Start, StepEffect, Stop
 from .statechart.enqueue import enqueue_actions
 from .statechart.events import assert_event
@@ -118,6 +118,7 @@ __all__ = [
     "ActorRef",
     "ActorSnapshot",
     "Clock",
+    "ContextArgs",
     "InspectionEvent",
     "Observer",
     "Selection",

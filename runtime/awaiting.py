@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from .errors import EndedError
 from .live import create_actor
@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .actor import Actor
+    from .statechart.scope import OutputT, SnapshotT
+    from .statechart.snapshot import Snapshot
 
 
 async def wait_for(
-    actor: Actor,
-    predicate: Callable[[Any], bool],
+    actor: Actor[SnapshotT, Any],
+    predicate: Callable[[SnapshotT], bool],
     *,
     timeout: float | None = None,  # noqa: ASYNC109 - XState has it
-) -> Any:
+) -> SnapshotT:
     """The first snapshot, from now on, that satisfies the predicate.
 
     Args:
@@ -33,9 +35,9 @@ async def wait_for(
     snapshot = actor.get_snapshot()
     if predicate(snapshot):
         return snapshot
-    found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    found: asyncio.Future[SnapshotT] = asyncio.get_running_loop().create_future()
 
-    def look(snapshot: Any) -> None:
+    def look(snapshot: SnapshotT) -> None:
         try:
             if not found.done() and predicate(snapshot):
                 found.set_result(snapshot)
@@ -59,7 +61,15 @@ async def wait_for(
         subscription.unsubscribe()
 
 
-async def to_promise(actor: Actor) -> Any:
+@overload
+async def to_promise(actor: Actor[Snapshot[Any, OutputT], Any]) -> OutputT: ...
+
+
+@overload
+async def to_promise(actor: Actor) -> Any: ...
+
+
+async def to_promise(actor: Actor[Any, Any]) -> Any:
     """The actor's output once it is done; raises its error."""
     done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     subscription = actor.subscribe(

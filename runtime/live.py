@@ -28,18 +28,16 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .observers import Subscription
     from .statechart.args import Args
-    from .statechart.machine import StateMachine
-    from .statechart.scope import ActorLogic, ContextT, Event, EventT
-    from .statechart.snapshot import Snapshot
+    from .statechart.scope import ActorLogic, Event, EventT, InputT, SnapshotT
 
 _LOG = logging.getLogger("runtime")
 
 
 @overload
 def create_actor(
-    logic: StateMachine[ContextT, EventT],
+    logic: ActorLogic[InputT, SnapshotT, EventT],
     *,
-    input: Any = ...,
+    input: InputT = ...,
     snapshot: Any = ...,
     clock: Clock | None = ...,
     logger: Callable[..., None] | None = ...,
@@ -47,14 +45,15 @@ def create_actor(
     id: str | None = ...,
     system_id: str | None = ...,
     seed: int | None = ...,
-) -> Actor[Snapshot[ContextT], EventT]: ...
+) -> Actor[SnapshotT, EventT]: ...
 
 
+# mypy takes a dict that is written out in a call for no TypedDict: it passes, but isn't checked.
 @overload
 def create_actor(
-    logic: ActorLogic,
+    logic: ActorLogic[Any, SnapshotT, EventT],
     *,
-    input: Any = ...,
+    input: dict[str, Any],
     snapshot: Any = ...,
     clock: Clock | None = ...,
     logger: Callable[..., None] | None = ...,
@@ -62,7 +61,7 @@ def create_actor(
     id: str | None = ...,
     system_id: str | None = ...,
     seed: int | None = ...,
-) -> Actor: ...
+) -> Actor[SnapshotT, EventT]: ...
 
 
 def create_actor(

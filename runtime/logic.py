@@ -141,7 +141,7 @@ class PromiseLogic(_OutsideLogic):
     __slots__ = ()
     settles = True
 
-    def transition(self, snapshot: ActorSnapshot, event: Event, scope: Any) -> ActorSnapshot:
+    def transition(self, snapshot: ActorSnapshot, event: Any, scope: Any) -> ActorSnapshot:
         if snapshot.status != "active":
             return snapshot
         match event["type"]:
@@ -178,7 +178,7 @@ class CallbackLogic(_OutsideLogic):
 
     __slots__ = ()
 
-    def transition(self, snapshot: ActorSnapshot, event: Event, scope: Any) -> ActorSnapshot:
+    def transition(self, snapshot: ActorSnapshot, event: Any, scope: Any) -> ActorSnapshot:
         if event["type"] == STOP:
             scope.system.stop_outside(scope)
             return snapshot.replace(status="stopped", error=None)
@@ -216,7 +216,7 @@ class ObservableLogic(_OutsideLogic):
         super().__init__(config)
         self.events = events
 
-    def transition(self, snapshot: ActorSnapshot, event: Event, scope: Any) -> ActorSnapshot:
+    def transition(self, snapshot: ActorSnapshot, event: Any, scope: Any) -> ActorSnapshot:
         if snapshot.status != "active":
             return snapshot
         match event["type"]:
@@ -267,7 +267,7 @@ class TransitionLogic(_Logic):
         super().__init__(config)
         self.initial = initial
 
-    def transition(self, snapshot: ActorSnapshot, event: Event, scope: Any) -> ActorSnapshot:
+    def transition(self, snapshot: ActorSnapshot, event: Any, scope: Any) -> ActorSnapshot:
         try:
             context = self.config(snapshot.context, event, scope)
         except Exception:

@@ -9,13 +9,13 @@ it at once, `recording.py` records it for a host.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any
 
 from .errors import NoEventLoopError, UnboundedStepError
 from .snapshots import ActorSnapshot, field
 from .statechart.effects import Cancel, Emit, Raise, SendTo, SpawnChild, StopChild
 from .statechart.events import INIT, STOP, done_actor_event, error_actor_event, snapshot_event
-from .statechart.scope import EventT, Scope, SnapshotT
+from .statechart.scope import EventT, Generic, Scope, SnapshotT
 from .statechart.snapshot import Snapshot
 from .statechart.step import with_error
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any
 
-from .scope import ContextT, EventT
+from .scope import ContextT, EventT, Generic, InputT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,11 +84,13 @@ class StepArgs(Args[ContextT, EventT]):
         return spawn
 
 
-class ContextArgs(StepArgs[Any, Any]):
+class ContextArgs(StepArgs[Any, Any], Generic[InputT]):
     """The args of a machine's `context` function."""
 
     __slots__ = ("input",)
 
-    def __init__(self, event: Any, scope: Scope, input: Any) -> None:
+    input: InputT
+
+    def __init__(self, event: Any, scope: Scope, input: InputT) -> None:
         super().__init__(None, event, scope)
         self.input = input

@@ -6,7 +6,7 @@ it was given.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import DefinitionError, RestoreError, RuntimeFault
 
@@ -15,7 +15,7 @@ from .guards import BuiltinGuard
 from .library import Library
 from .parse import by_id, parse
 from .plan import in_final_state
-from .scope import ContextT, EventT
+from .scope import ContextT, EventT, Generic, InputT, OutputT
 from .snapshot import Snapshot, configuration_of, persist, restore
 from .step import initial_macrostep, macrostep
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _KINDS = ("actions", "guards", "delays", "actors")
 
 
-class StateMachine(Generic[ContextT, EventT]):
+class StateMachine(Generic[ContextT, EventT, InputT, OutputT]):
     """The logic of a machine actor. Nothing in it changes once it is made; `provide` makes another
     one.
     """
@@ -88,7 +88,9 @@ class StateMachine(Generic[ContextT, EventT]):
         """All state nodes by id."""
         return self._chart.ids
 
-    def provide(self, **implementations: Mapping[str, Any]) -> StateMachine[ContextT, EventT]:
+    def provide(
+        self, **implementations: Mapping[str, Any]
+    ) -> StateMachine[ContextT, EventT, InputT, OutputT]:
         """The same chart with more or other `actions guards delays actors`."""
         _known_kinds(implementations)
         merged = {
@@ -102,7 +104,7 @@ class StateMachine(Generic[ContextT, EventT]):
             checked=self._checked,
         )
 
-    def checked(self) -> StateMachine[ContextT, EventT]:
+    def checked(self) -> StateMachine[ContextT, EventT, InputT, OutputT]:
         """For development: the same machine, in which a function that changes its context raises
         MutationError.
         """
@@ -145,7 +147,7 @@ class StateMachine(Generic[ContextT, EventT]):
         output: Any = None,
         error: Any = None,
         history_value: Mapping[str, tuple[StateNode, ...]] | None = None,
-    ) -> Snapshot[ContextT]:
+    ) -> Snapshot[ContextT, OutputT]:
         """A snapshot from a state value, which may be partial. Raises RestoreError for an unknown
         state.
         """
@@ -158,9 +160,18 @@ class StateMachine(Generic[ContextT, EventT]):
 
     # What makes it actor logic.
 
-    transition = staticmethod(macrostep)
+    if TYPE_CHECKING:
 
-    def get_initial_snapshot(self, scope: Scope, input: Any = None) -> Snapshot[ContextT]:
+        def transition(
+            self, snapshot: Any, event: EventT, scope: Any
+        ) -> Snapshot[ContextT, OutputT]:
+            """The snapshot after an event, its macrostep done."""
+    else:
+        transition = staticmethod(macrostep)
+
+    def get_initial_snapshot(
+        self, scope: Scope, input: InputT | None = None
+    ) -> Snapshot[ContextT, OutputT]:
         """The first snapshot, its macrostep done."""
         return initial_macrostep(self._chart, self._context, input, scope)
 
@@ -174,7 +185,9 @@ class StateMachine(Generic[ContextT, EventT]):
         """
         return persist(snapshot, _share_child, _as_it_is)
 
-    def restore_snapshot(self, persisted: Mapping[str, Any], scope: Scope) -> Snapshot[ContextT]:
+    def restore_snapshot(
+        self, persisted: Mapping[str, Any], scope: Scope
+    ) -> Snapshot[ContextT, OutputT]:
         """The snapshot that was persisted. Raises RestoreError with what doesn't fit."""
 
         def restore_child(id: str, data: Mapping[str, Any]) -> Any:

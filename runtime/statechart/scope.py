@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from random import Random
 
     # Only type checkers see defaults: machines of which nothing is declared are machines of Any.
+    from typing import Generic as Generic
+
     from typing_extensions import TypeVar
 
     from .args import Args
@@ -19,13 +21,32 @@ if TYPE_CHECKING:
 
     ContextT = TypeVar("ContextT", default=Any)
     EventT = TypeVar("EventT", default=Any)
+    EventT_contra = TypeVar("EventT_contra", default=Any, contravariant=True)
+    InputT = TypeVar("InputT", default=Any)
+    InputT_contra = TypeVar("InputT_contra", default=Any, contravariant=True)
+    OutputT = TypeVar("OutputT", default=Any)
     SnapshotT = TypeVar("SnapshotT", default=Any)
+    SnapshotT_co = TypeVar("SnapshotT_co", default=Any, covariant=True)
 else:
     from typing import TypeVar
 
     ContextT = TypeVar("ContextT")
     EventT = TypeVar("EventT")
+    EventT_contra = TypeVar("EventT_contra", contravariant=True)
+    InputT = TypeVar("InputT")
+    InputT_contra = TypeVar("InputT_contra", contravariant=True)
+    OutputT = TypeVar("OutputT")
     SnapshotT = TypeVar("SnapshotT")
+    SnapshotT_co = TypeVar("SnapshotT_co", covariant=True)
+
+    class Generic:
+        """When the program runs, a class with some of its types given is the class itself."""
+
+        __slots__ = ()
+
+        def __class_getitem__(cls, types: Any) -> type:
+            return cls
+
 
 #: An event: a dict with a string `type`, otherwise plain JSON data.
 Event = dict[str, Any]
@@ -45,16 +66,16 @@ class ActorRef(Protocol):
 
 
 @runtime_checkable
-class ActorLogic(Protocol):
+class ActorLogic(Protocol[InputT_contra, SnapshotT_co, EventT_contra]):
     """Behaviour of an actor: machines, coroutines, reducers, or an object of one's own.
 
     Optional besides: `start(snapshot, scope)` and `restore_snapshot(persisted, scope)`.
     """
 
-    def transition(self, snapshot: Any, event: Event, scope: Any) -> Any:
+    def transition(self, snapshot: Any, event: EventT_contra, scope: Any) -> Any:
         """The next snapshot. May raise: the actor's status becomes `error`."""
 
-    def get_initial_snapshot(self, scope: Any, input: Any) -> Any:
+    def get_initial_snapshot(self, scope: Any, input: InputT_contra) -> SnapshotT_co:
         """The first snapshot: an object with `status`, `output` and `error`."""
 
     def get_persisted_snapshot(self, snapshot: Any) -> Mapping[str, Any]:

@@ -1,22 +1,23 @@
 """`setup`: types and implementations given once, then machines made with them.
 
-`setup[Context, Event](...)` gives mypy the types, seen in functions, in snapshots and in `send`;
-the methods that make actions are the typed forms of the functions of the same names.
+`setup[Context, Event, Input, Output](...)` gives mypy the types, as many of them as are given: seen
+in functions, in `create_actor`, in snapshots and in `send`; the methods that make actions are the
+typed forms of the functions of the same names.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any
 
 from . import actions as builtin
 from .enqueue import enqueue_actions
 from .machine import StateMachine
-from .scope import ContextT, EventT
+from .scope import ContextT, EventT, Generic, InputT, OutputT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .args import Args
+    from .args import Args, ContextArgs
     from .enqueue import EnqueueArgs
     from .guards import BuiltinGuard
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Plain = str | int | float | bool | Sequence[Any] | Mapping[str, Any] | None
 
 
-class Setup(Generic[ContextT, EventT]):
+class Setup(Generic[ContextT, EventT, InputT, OutputT]):
     """Declared actions, guards, delays, actors and schemas.
 
     A schema is a dict of JSON Schema, or a TypedDict, dataclass or pydantic model; `events` maps
@@ -64,7 +65,7 @@ class Setup(Generic[ContextT, EventT]):
 
     def create_machine(
         self, config: Mapping[str, Any], *, incomplete: bool = False
-    ) -> StateMachine[ContextT, EventT]:
+    ) -> StateMachine[ContextT, EventT, InputT, OutputT]:
         """A machine with these implementations. Raises DefinitionError."""
         return StateMachine(
             config, self._implementations, schemas=self._schemas, incomplete=incomplete
@@ -77,10 +78,10 @@ class Setup(Generic[ContextT, EventT]):
         guards: Mapping[str, Function[ContextT, EventT] | BuiltinGuard | Named] | None = None,
         delays: Mapping[str, Function[ContextT, EventT] | float] | None = None,
         actors: Mapping[str, Any] | None = None,
-    ) -> Setup[ContextT, EventT]:
+    ) -> Setup[ContextT, EventT, InputT, OutputT]:
         """The same with more, or other, implementations."""
         more = {"actions": actions, "guards": guards, "delays": delays, "actors": actors}
-        extended: Setup[ContextT, EventT] = Setup(**self._schemas)
+        extended: Setup[ContextT, EventT, InputT, OutputT] = Setup(**self._schemas)
         extended._implementations = {
             kind: {**known, **(more[kind] or {})} for kind, known in self._implementations.items()
         }
@@ -89,6 +90,18 @@ class Setup(Generic[ContextT, EventT]):
     def create_state_config(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
         """A state's config, to be put into a machine's later."""
         return config
+
+    def create_context(
+        self, function: Callable[[ContextArgs[InputT]], ContextT]
+    ) -> Callable[[ContextArgs[InputT]], ContextT]:
+        """A machine's `context` function, its args and what it returns typed."""
+        return function
+
+    def create_output(
+        self, function: Callable[[Args[ContextT, Any]], OutputT]
+    ) -> Callable[[Args[ContextT, Any]], OutputT]:
+        """A machine's `output` function, its args and what it returns typed."""
+        return function
 
     def create_action(self, function: Function[ContextT, EventT]) -> Function[ContextT, EventT]:
         """A custom action, its args typed."""

@@ -8,13 +8,13 @@ Persisted: `status value historyValue context children`, `output` and `error` wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from runtime.errors import PersistedError, RestoreError, RuntimeFault
 
 from .args import Args
 from .configuration import complete_nodes
-from .scope import ContextT, Scope
+from .scope import ContextT, Generic, OutputT, Scope
 from .values import matches_state
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _STATUSES = ("active", "done", "error", "stopped")
 PLAIN = frozenset((str, int, bool, type(None), float))
 
 
-class Snapshot(Generic[ContextT]):
+class Snapshot(Generic[ContextT, OutputT]):
     """The value of a machine actor at one moment. Never changed: a transition makes another one.
 
     `context` is plain data, `children` maps ids to actor refs, `output` and `error` are None until
@@ -73,8 +73,8 @@ class Snapshot(Generic[ContextT]):
         return self.rare[0]
 
     @property
-    def output(self) -> Any:
-        """The machine's output, once it is done."""
+    def output(self) -> OutputT | Any:
+        """The machine's output once it is done, None before."""
         return self.rare[1]
 
     @property

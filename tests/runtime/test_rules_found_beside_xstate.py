@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from runtime import (
+    Act,
     SimulatedClock,
     UnboundedStepError,
     assign,
@@ -401,6 +402,7 @@ def test_a_done_snapshot_taken_further_by_the_pure_face_is_left_once_more() -> N
     after, more = transition(machine, done, {"type": "BACK"})
     assert (after.value, after.status, after.context) == ("a", "done", {"left": 2})
     for effect in (*effects, *more):
+        assert isinstance(effect, Act)
         effect.run(effect.args, effect.params)
     assert said == ["b", "root", "b", "back", "root"]
 

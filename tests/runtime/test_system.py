@@ -21,6 +21,7 @@ from runtime import (
     System,
     SystemSnapshot,
     assign,
+    cancel,
     create_machine,
     declare,
     emit,
@@ -474,3 +475,39 @@ def test_addresses_escape_what_separates_them() -> None:
     begun = system.initial(now=NOW, seed=1).snapshot
     step = system.step(begun, {"type": "PING"}, now=NOW, target="a~1b~0c")
     assert step.snapshot.actor("a~1b~0c").context == {"n": 1}
+
+
+def test_cancel_forgets_the_newest_that_is_still_to_come_under_its_id() -> None:
+    config = {
+        "context": {"heard": []},
+        "on": {
+            "SET": {"actions": raise_({"type": "LATE"}, id="same", delay=30)},
+            "SOON": {"actions": raise_({"type": "EARLY"}, id="same", delay=10)},
+            "DROP": {"actions": cancel("same")},
+        },
+    }
+    system = System(create_machine(config))
+    snapshot = system.initial(now=0, seed=1).snapshot
+    for event_type in ("SET", "SOON"):
+        snapshot = system.step(snapshot, {"type": event_type}, now=0).snapshot
+    snapshot = system.fire(snapshot, snapshot.timers[1], now=10).snapshot
+    assert [timer.event["type"] for timer in snapshot.timers] == ["LATE"]
+    assert system.step(snapshot, {"type": "DROP"}, now=11).snapshot.timers == ()
+
+
+def test_a_restored_child_doesn_t_tell_its_parent_again_what_it_told_before() -> None:
+    child = create_machine({})
+    parent = create_machine(
+        {
+            "context": {"told": 0},
+            "invoke": {
+                "src": "child",
+                "onSnapshot": {"actions": assign({"told": lambda a, p: a.context["told"] + 1})},
+            },
+        },
+        {"actors": {"child": child}},
+    )
+    system = System(parent)
+    snapshot = system.initial(now=0, seed=1).snapshot
+    assert snapshot.root.context == {"told": 1}
+    assert system.restore(system.persist(snapshot), now=0).snapshot.root.context == {"told": 1}

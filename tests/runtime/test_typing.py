@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 PROGRAM = """
 from typing import Any, Literal, TypedDict
-from runtime import Args, create_actor, create_machine, setup
+from runtime import (
+    Args, ContextArgs, create_actor, create_machine, from_promise, setup, to_promise, wait_for
+)
 
 class Context(TypedDict):
     count: int
@@ -37,6 +39,39 @@ actor.send({"type": "inc", "by": 1})
 count: int = actor.get_snapshot().context["count"]
 loose = create_actor(create_machine({})).start()
 loose.send({"type": "anything"})
+loose.get_snapshot().output["anything"]
+create_actor(create_machine({}), input=5)
+
+class Input(TypedDict):
+    start: int
+
+class Output(TypedDict):
+    total: int
+
+full = setup[Context, Inc, Input, Output](input=Input, output=Output)
+
+def first(args: ContextArgs[Input]) -> Context:
+    return {"count": args.input["start"]}
+
+counter = full.create_machine({
+    "context": full.create_context(lambda args: {"count": args.input["start"]}),
+    "initial": "end",
+    "states": {"end": {"type": "final"}},
+    "output": full.create_output(lambda args: {"total": args.context["count"]}),
+})
+counting = create_actor(counter, input=Input(start=1)).start()
+total: int = counting.get_snapshot().output["total"]
+none: bool = counting.get_snapshot().output is None
+
+async def wait() -> int:
+    snapshot = await wait_for(counting, lambda snapshot: snapshot.context["count"] > 3)
+    return (await to_promise(counting))["total"] + snapshot.context["count"]
+
+async def work(args: Any) -> int:
+    return 5
+
+create_actor(from_promise(work), input="x")
+create_actor(counter.provide(actions={}), input={"start": 2})
 """
 MISTAKES = {
     'actor.send({"type": "nope"})': "typeddict-item",
@@ -48,6 +83,14 @@ MISTAKES = {
     's.extend(guards={"g": lambda a, p: a.context["cuont"] > 3})': "typeddict-item",
     's.extend(delays={"d": lambda a, p: a.context["cuont"]})': "typeddict-item",
     'text: str = actor.get_snapshot().context["count"]': "assignment",
+    'create_actor(counter, input=Input(start="one"))': "typeddict-item",
+    "create_actor(counter, input=5)": "misc",
+    'counting.get_snapshot().output["totl"]': "typeddict-item",
+    'letters: str = counting.get_snapshot().output["total"]': "assignment",
+    'full.create_context(lambda args: {"count": args.input["begin"]})': "typeddict-item",
+    'full.create_context(lambda args: {"count": "1"})': "typeddict-item",
+    'full.create_output(lambda args: {"total": args.context["cuont"]})': "typeddict-item",
+    'counting.send({"type": "reset"})': "typeddict-item",
 }
 
 
