@@ -30,6 +30,13 @@ SELDOM = {
     "self._store.hosts()",  # as above
     "room.start(room.session)",  # rooms without a machine
     "hooks.start(turn, self._keeper.clock.now())",  # as above
+    "self.gatherings.wait(id, epoch, told)",  # as above
+    "self._alarms.stop()",  # somebody looks for what is due while the server begins to drain
+    "self._sweep.stop()",  # as above
+    "asyncio.wait([self._looking])",  # as above
+    "self._others(ripe - self._left)",  # whose place is another host
+    "self.post.send(to, letter)",  # as above
+    "waiting.over.wait()",  # an operator, for a room that is waking
 }
 """Awaits that no day comes to, and when one would."""
 
