@@ -416,6 +416,16 @@ class StoreContract:
         assert (await stored(store, TABLE)).snapshot == b"one"
         assert (await stored(store, OTHER)).snapshot == b"fine"
 
+    async def test_a_refused_commit_refuses_also_a_later_one_that_would_fit(
+        self, store: Store
+    ) -> None:
+        await announce(store, "one")
+        one = first(TABLE, "one", await own(store, TABLE, "one"))
+        stale = replace(one, epoch=one.epoch - 1)
+        answers = await store.commit_many([stale, one])
+        assert [answer is None for answer in answers] == [False, False]
+        assert await store.load(TABLE) is None
+
     async def test_a_refused_commit_changes_nothing_of_its_own(self, store: Store) -> None:
         await announce(store, "one")
         one = replace(

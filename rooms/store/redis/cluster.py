@@ -164,5 +164,5 @@ def _of_partitions(slots: Any, asked: Address) -> list[Address]:
 async def _pause() -> None:
     loop = asyncio.get_running_loop()
     passed = loop.create_future()
-    loop.call_later(PAUSE, passed.set_result, None)
+    loop.call_later(PAUSE, lambda: passed.done() or passed.set_result(None))
     await passed

@@ -107,6 +107,7 @@ async def test_sessions_go_on_while_their_slot_moves_and_after(
         waits = asyncio.create_task(store.commit_many([following(one, b"two")]))
         new = SessionId("trivia", other_in(partition_of(name_of(id))))
         joins = asyncio.create_task(own(store, new, "one"))
+        assert await store.load(SessionId("trivia", other_in(partition_of(name_of(id)), 1))) is None
         await asyncio.wait([waits, joins], timeout=0.1)
         keys = run(from_, "CLUSTER", "GETKEYSINSLOT", moving, 100_000)
         run(from_, "MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
@@ -129,9 +130,10 @@ def serves(server: Server, number: int) -> bool:
         )
 
 
-def other_in(partition: int) -> str:
+def other_in(partition: int, nth: int = 0) -> str:
     """Another session of that partition."""
-    return next(str(n) for n in range(10_000) if partition_of(f"trivia,{n}") == partition)
+    found = (str(n) for n in range(100_000) if partition_of(f"trivia,{n}") == partition)
+    return [next(found) for _ in range(nth + 1)][-1]
 
 
 async def test_what_is_no_cluster_says_so(prefix: str) -> None:

@@ -9,16 +9,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from redis.asyncio.connection import UnixDomainSocketConnection
+from redis.exceptions import ReadOnlyError
 
 from rooms.errors import StoreError, UnknownOutcome
 from rooms.store.redis import line
-from rooms.store.redis.servers import open_servers
+from rooms.store.redis.servers import Single, open_servers
 from rooms.store.redis.store import RedisStore
-from tests.contracts import TABLE, TTL, announce, first, following, host, own, stored, write
+from tests.contracts import OTHER, TABLE, TTL, announce, first, following, host, own, stored, write
 from tests.rooms.store.servers import PRODUCTS, follows, free_port, running, watched, within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from redis.asyncio.connection import AbstractConnection
 
     from rooms.store.port import Commit
     from tests.rooms.store.servers import Server
@@ -94,16 +98,38 @@ async def test_a_commit_that_no_replica_has_is_unknown(
 
 
 async def test_owning_and_living_are_told_to_replicas_too(
-    pair: tuple[Server, Server], store: RedisStore, monkeypatch: pytest.MonkeyPatch
+    pair: tuple[Server, Server], store: RedisStore, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # [STORE8]
     monkeypatch.setattr(line, "WAIT_WITHIN", 200)
     await owned(store)
+    other = await RedisStore.open(pair[0].url(prefix), replicas=1)
     with standing_still(pair[1]):
         with pytest.raises(UnknownOutcome):
+            await store.acquire(OTHER, "one")
+        with pytest.raises(UnknownOutcome):  # a connection that wrote nothing would wait for it
+            await other.acquire(OTHER, "one")
+        with pytest.raises(UnknownOutcome):
             await store.heartbeat(host("one"), TTL)
-        with pytest.raises(UnknownOutcome):  # also what changes nothing
-            await store.acquire(TABLE, "one")
     assert await store.heartbeat(host("one"), TTL)
+    await other.close()
+
+
+async def test_who_is_no_primary_any_more_is_not_asked_again(
+    pair: tuple[Server, Server], prefix: str
+) -> None:
+    primary, replica = pair
+    sockets = [replica.socket, primary.socket]
+
+    async def connect() -> AbstractConnection:
+        connection = UnixDomainSocketConnection(path=str(sockets.pop(0)), protocol=2)
+        await connection.connect()  # type: ignore[no-untyped-call]
+        return connection
+
+    servers = Single("whoever", connect)
+    [error] = await servers.ask([(0, ("SET", f"{prefix}key", 1))])
+    assert isinstance(error, ReadOnlyError)
+    assert await servers.ask([(0, ("SET", f"{prefix}key", 1))]) == [b"OK"]
+    await servers.close()
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
