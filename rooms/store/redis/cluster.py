@@ -163,6 +163,6 @@ def _of_partitions(slots: Any, asked: Address) -> list[Address]:
 
 async def _pause() -> None:
     loop = asyncio.get_running_loop()
-    passed = loop.create_future()
-    loop.call_later(PAUSE, lambda: passed.done() or passed.set_result(None))
-    await passed
+    passed = asyncio.Event()
+    loop.call_later(PAUSE, passed.set)
+    await passed.wait()
