@@ -51,13 +51,22 @@ def needed(product: str) -> str:
 class Server:
     """One server process; started again it finds its files."""
 
-    def __init__(self, product: str, folder: Path, *options: str, port: int = 0) -> None:
+    def __init__(
+        self,
+        product: str,
+        folder: Path,
+        *options: str,
+        port: int = 0,
+        configuration: Path | None = None,
+    ) -> None:
         self.folder = folder
         self.port = port
+        configured = [] if configuration is None else [str(configuration)]
         self._command = [
-            *(needed(product), "--port", str(port), "--bind", "127.0.0.1"),
-            *("--unixsocket", "redis.sock", "--dir", str(folder), "--save", ""),
-            *("--logfile", "redis.log", *options),
+            *(needed(product), *configured, "--port", str(port), "--bind", "127.0.0.1"),
+            *("--unixsocket", "redis.sock", "--dir", str(folder), "--logfile", "redis.log"),
+            *([] if configured else ["--save", ""]),
+            *options,
         ]
         self.socket = folder / "redis.sock"
         self._process: subprocess.Popen[bytes] | None = None
@@ -100,11 +109,13 @@ class Server:
 
 
 @contextmanager
-def running(product: str, *options: str, port: int = 0) -> Iterator[Server]:
+def running(
+    product: str, *options: str, port: int = 0, configuration: Path | None = None
+) -> Iterator[Server]:
     """A started server in a folder that goes with it; killed at the end whatever happens."""
     # A socket's path has at most 100 characters or so, which pytest's own folders can exceed.
     with tempfile.TemporaryDirectory(prefix="rooms-") as folder:
-        server = Server(product, Path(folder), *options, port=port)
+        server = Server(product, Path(folder), *options, port=port, configuration=configuration)
         try:
             server.start()
             yield server
