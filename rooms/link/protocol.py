@@ -210,13 +210,16 @@ class Joined(Message):
 
 @dataclass(slots=True)
 class Tell(Message):
-    """Bytes for one channel. `cursor`: it then holds that view. `seq`: it's that outcome."""
+    """Bytes for one channel. `cursor`: it then holds that view. `seq`: it's that outcome. `again`:
+    it is to send its numbered messages again from here on, so that what it said isn't kept.
+    """
 
     tag: ClassVar[str] = "tell"
     channel: int
     data: bytes
     cursor: str | None = None
     seq: int | None = None
+    again: int | None = None
 
 
 @dataclass(slots=True)

@@ -243,6 +243,11 @@ class Channel:
             self._paused = False
             self.peer.resume()
 
+    def forget_from(self, seq: int) -> None:
+        """These numbers are to be said again; kept, they would wake the room for ever."""
+        for later in [n for n in self._unanswered if n >= seq]:
+            self.forget(later)
+
     def _full(self) -> bool:
         return (
             len(self._unanswered) >= MAX_UNANSWERED

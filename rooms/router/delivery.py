@@ -80,6 +80,8 @@ class Delivery:
         if channel is None:
             return
         channel.greeted = True
+        if message.again is not None:
+            channel.forget_from(message.again)
         if message.seq is not None:
             if channel.behind:  # it comes again after the view; unanswered until then
                 channel.missed = channel.missed or channel.slow

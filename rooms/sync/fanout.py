@@ -221,7 +221,9 @@ class Fanout:
 
         Raises KeyError for a connection that isn't here.
         """
-        return Tell(channel, encode(message, self._places[channel].lane.codec), seq=seq)
+        again = message["from"] if message["type"] == "room.resend" else None
+        data = encode(message, self._places[channel].lane.codec)
+        return Tell(channel, data, seq=seq, again=again)
 
     def emit(self, message: dict[str, Json]) -> list[Message]:
         """A message for every connection."""

@@ -53,6 +53,19 @@ async def test_what_happens_puts_sleep_off() -> None:  # [SLEEP1]
         assert on.awake()
 
 
+async def test_a_gap_that_nobody_fills_keeps_no_room_awake() -> None:  # [SEND4] [SLEEP1]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment", seq=1)
+    await ann.send("increment", seq=3)
+    await on.advance(10_000)
+    await on.settle()
+    assert not on.awake()
+    await ann.send("increment", seq=2)
+    await ann.send("increment", seq=3)
+    assert ann.outcomes() == [(1, "accepted"), (2, "accepted"), (3, "accepted")]
+
+
 async def test_a_room_where_nothing_was_accepted_is_forgotten_at_once() -> None:
     on = await stage()
     await on.request("GET")

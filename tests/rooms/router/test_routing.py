@@ -350,6 +350,21 @@ def test_what_a_slow_connection_wasnt_told_is_said_again_to_the_next_incarnation
     assert [said.message["seq"] for said in sent if isinstance(said, Said)] == [1]
 
 
+def test_what_is_to_be_sent_again_wakes_no_room_and_holds_up_no_socket() -> None:  # [SEND4]
+    door = Door()
+    channel, peer = door.joined()
+    door.number(channel, 1)
+    for seq in range(3, 3 + MAX_UNANSWERED):
+        door.number(channel, seq)
+    assert peer.paused
+    door.hear(Tell(channel.number, b"resend", again=2))
+    assert not peer.paused
+    door.hear(Tell(channel.number, b"outcome 1", seq=1))
+    door.took()
+    door.hear(Asleep("counter", "s", 1))
+    assert door.took() == []
+
+
 def test_too_much_that_cant_be_merged_closes_a_slow_connection() -> None:
     door = Door()
     channel, peer = door.joined()
