@@ -5,7 +5,7 @@ that others made, written straight to the transport, so that a fan-out awaits no
 does the request and `accept`; then a `Listener` adopts the socket, the ASGI side ends, and every
 frame is one plain call. What we lean on in uvicorn is listed in tests/rooms/router/test_uvicorn.py.
 
-Next inward: `rooms/router/door.py`.
+Next inward: `rooms/router/connections.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import OPEN
 
+from rooms.errors import CloseCode
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, MutableMapping
@@ -27,6 +29,9 @@ SLOW_ABOVE: Final = 256 * 1024
 """Unsent bytes above which a connection gets no more frames …"""
 DRAINED_BELOW: Final = 64 * 1024
 """… until so few are left."""
+
+MAX_PIECES: Final = 1024
+"""Frames of one message: empty ones would cost nothing of its bytes."""
 
 _STALLED_AFTER: Final = 30.0  # s without a byte of progress
 _LOOK_EVERY: Final = 5.0
@@ -167,6 +172,23 @@ class Socket(WebSocketsSansIOProtocol):
         frames, self.frames = self.frames, []
         data = frames[0] if len(frames) == 1 else b"".join(frames)
         self._hear(data, self.curr_msg_data_type == "text")
+
+    def handle_cont(self, event: Frame) -> None:
+        if self.close_sent:
+            return
+        if len(self.frames) < MAX_PIECES:
+            super().handle_cont(event)
+        else:
+            self.conn.fail(CloseCode.TOO_BIG, f"a message has at most {MAX_PIECES} frames")
+            self.handle_parser_exception()
+
+    def handle_ping(self) -> None:
+        """Answer, unless so much is unsent that pongs would only pile up: who pings without reading
+        has the next one answered (RFC 6455, 5.5.3).
+        """
+        pongs = self.conn.data_to_send()
+        if self.transport.get_write_buffer_size() <= SLOW_ABOVE:
+            self.transport.write(b"".join(pongs))
 
     def data_received(self, data: bytes) -> None:
         if not self._lingering:

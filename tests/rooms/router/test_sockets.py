@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import socket
 import struct
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -131,6 +132,7 @@ WRONG = {
         frame(TEXT, b"x" * 40_000, first=0) + frame(0, b"x" * 40_000),
         1009,
     ),
+    "nothing in too many pieces": (frame(TEXT, first=0) + frame(0, first=0) * 2_000, 1009),
 }
 
 
@@ -188,6 +190,36 @@ async def test_pings_of_the_protocol_are_answered(door: Door) -> None:
     async with raw(door) as connection:
         connection.writer.write(frame(PING, b"hello"))
         assert await connection.frame() == (PONG, b"hello")
+
+
+async def test_pongs_dont_pile_up_for_who_doesnt_read(  # [VIEW10]
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = sockets.Socket.connection_made
+
+    def made_small(self: sockets.Socket, transport: Any) -> None:
+        made(self, transport)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+    monkeypatch.setattr(sockets.Socket, "connection_made", made_small)
+    async with raw(door) as connection:
+        connection.writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, 4096
+        )
+        reading = connection.writer.transport
+        reading.pause_reading()  # type: ignore[attr-defined]
+        connection.writer.write(frame(PING, b"x" * 125) * 10_000)
+        connection.writer.write(frame(TEXT, b'{"type":"said"}'))
+        await door.host.until(lambda heard: len(door.host.said) == 1)
+        connection.writer.write(frame(TEXT, b'{"type":"room.ping","t":1}'))
+        reading.resume_reading()  # type: ignore[attr-defined]
+        pongs = 0
+        while (got := await connection.frame())[0] == PONG:
+            pongs += 1
+        assert got[0] == TEXT
+        assert 1_000 < pongs < 5_000
+        connection.writer.write(frame(PING, b"again"))
+        assert await connection.frame() == (PONG, b"again")
 
 
 async def test_many_frames_in_one_packet_are_heard_in_order(door: Door) -> None:

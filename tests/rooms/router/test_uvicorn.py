@@ -26,6 +26,8 @@ OVERRIDDEN = {
     "run_asgi": ["self"],
     "send_receive_event_to_app": ["self"],
     "handle_close": ["self", "event"],
+    "handle_cont": ["self", "event"],
+    "handle_ping": ["self"],
     "handle_parser_exception": ["self"],
     "keepalive_timeout": ["self"],
 }
