@@ -1,6 +1,6 @@
 """How much one connection and one address may ask of the door (PURE): time is an argument.
 
-`rooms/router/door.py` asks; who gets a no is told 4429 and when to come back."""
+`rooms/router/connections.py` asks; who gets a no is told 4429 and when to come back."""
 
 from __future__ import annotations
 

@@ -81,8 +81,8 @@ def read(data: Json) -> dict[str, Json]:
 
 def _unknown(kind: str) -> str:
     """`reserved` for what the server makes, `unknown_type` for what nobody knows."""
-    known = ("room.joined", "room.away", "room.back", "room.left")
-    return "reserved" if kind in known else "unknown_type"
+    known = ("room.joined", "room.away", "room.back", "room.left", "room.effect.")
+    return "reserved" if kind.startswith(known) else "unknown_type"
 
 
 def _numbered(message: dict[str, Json], data: dict[str, Json]) -> dict[str, Json]:

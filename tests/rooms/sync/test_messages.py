@@ -71,6 +71,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"type": "room.you"}, "unknown_type"),
     ({"type": "room."}, "unknown_type"),
     ({"type": "room.joined"}, "reserved"),
+    ({"type": "room.effect.done", "key": "k"}, "reserved"),
     ({"type": "room.left", "viewer": {}}, "reserved"),
     ({"type": "xstate.init"}, "reserved"),
     ({"type": "xstate.after.1000.a"}, "reserved"),
