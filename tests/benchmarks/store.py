@@ -1,4 +1,5 @@
-"""How many commits a second the SQLite store takes, alone and beside a busy event loop.
+"""How many commits a second the SQLite store takes, alone and beside a busy event loop, and Redis
+on the same disk, by a Unix socket (`fsync`: appendfsync always, `primary`: everysec).
 
     python -m tests.benchmarks.store [seconds per figure]
 
@@ -22,10 +23,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rooms.store.port import Acquired, Commit, HostInfo, SessionId
+from rooms.store.redis.store import RedisStore
 from rooms.store.sqlite import SqliteStore
+from tests.rooms.store.servers import running
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+
+    from rooms.store.port import Store
 
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
 STATE, MARK = os.urandom(1000), os.urandom(100)
@@ -35,7 +40,7 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def rooms(store: SqliteStore, count: int, *, durable: bool) -> list[Commit]:
+async def rooms(store: Store, count: int, *, durable: bool) -> list[Commit]:
     """That many new sessions, owned: the first commit of each."""
     await store.heartbeat(HostInfo("bench", "", {}, 0), 600_000)
     ids = [SessionId("bench", os.urandom(8).hex()) for _ in range(count)]
@@ -54,7 +59,7 @@ def revisions(commit: Commit) -> Iterator[Commit]:
         commit = replace(commit, prev=commit.new, new=commit.new + 1)
 
 
-async def one_by_one(store: SqliteStore, *, durable: bool) -> float:
+async def one_by_one(store: Store, *, durable: bool) -> float:
     [first] = await rooms(store, 1, durable=durable)
     done, start = 0, time.perf_counter()
     for commit in revisions(first):
@@ -65,7 +70,7 @@ async def one_by_one(store: SqliteStore, *, durable: bool) -> float:
     return done / (time.perf_counter() - start)
 
 
-async def in_groups(store: SqliteStore, *, durable: bool, size: int = 64) -> float:
+async def in_groups(store: Store, *, durable: bool, size: int = 64) -> float:
     """Writing alone: the commits are made before."""
     firsts = await rooms(store, size, durable=durable)
     ahead = [revisions(first) for first in firsts]
@@ -79,7 +84,7 @@ async def in_groups(store: SqliteStore, *, durable: bool, size: int = 64) -> flo
     return done / spent
 
 
-async def chained(store: SqliteStore, *, durable: bool, size: int = 64) -> float:
+async def chained(store: Store, *, durable: bool, size: int = 64) -> float:
     """As rooms do it: each hands over single commits, up to four without an answer."""
     end, done = time.perf_counter() + SECONDS, 0
 
@@ -101,9 +106,20 @@ async def chained(store: SqliteStore, *, durable: bool, size: int = 64) -> float
     return done / (time.perf_counter() - start)
 
 
-async def measure(case: Callable[[SqliteStore], Awaitable[float]]) -> float:
+async def measure(case: Callable[[Store], Awaitable[float]]) -> float:
     with tempfile.TemporaryDirectory(dir=".") as folder:
         store = await SqliteStore.open(Path(folder) / "bench.db", now=now)
+        try:
+            return await case(store)
+        finally:
+            await store.close()
+
+
+async def measure_redis(case: Callable[[Store], Awaitable[float]], *, durable: bool) -> float:
+    tempfile.tempdir = os.getcwd()  # the same disk
+    sync = "always" if durable else "everysec"
+    with running("redis", "--appendonly", "yes", "--appendfsync", sync) as server:
+        store = await RedisStore.open(server.url())
         try:
             return await case(store)
         finally:
@@ -147,8 +163,11 @@ def main() -> None:
     for durable in (True, False):
         level = "fsync" if durable else "primary"
         for name, case in cases.items():
-            figure = asyncio.run(measure(partial(case, durable=durable)))
-            print(f"{level:8} {name:24} {figure:9,.0f} commits/s", flush=True)
+            write = partial(case, durable=durable)
+            sqlite = asyncio.run(measure(write))
+            redis = asyncio.run(measure_redis(write, durable=durable))
+            figures = f"SQLite {sqlite:8,.0f}  Redis {redis:8,.0f} commits/s"
+            print(f"{level:8} {name:24} {figures}", flush=True)
     usual = sys.getswitchinterval()
     for interval in (usual, 0.0005):
         sys.setswitchinterval(interval)
