@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.rooms.store.servers import running as running_redis
+from tests.rooms.store.servers import watched
 from tests.system.endurance import within
 from tests.system.processes import Server, running
 from tests.system.test_fleet import COUNTER, Crowd, _said, processes, strike
@@ -87,3 +88,28 @@ async def test_a_store_killed_under_load_costs_no_event(  # [STORE3] [STORE9]
     crowd.report()
     assert crowd.done == 320
     await crowd.close()
+
+
+async def test_a_primary_lost_under_load_costs_no_event(tmp_path: Path) -> None:  # [STORE8]
+    """A replica is promoted, which has what was acknowledged, and another one that follows it."""
+    app = tmp_path / "app.py"
+    app.write_text(
+        "from examples.counter.counter import Counter\n"
+        "from rooms import App, replicated\n\n\n"
+        "class Replicated(Counter):\n"
+        "    durability = replicated(1)\n\n\n"
+        "app = App(counter=Replicated)\n"
+    )
+    with (
+        watched("redis", replicas=2) as (servers, url),
+        running(str(app), tmp_path, "--store", url) as server,
+    ):
+        crowd = Crowd(server, clients=6, rooms=3)
+        await crowd.open()
+        playing = asyncio.ensure_future(crowd.play(40))
+        await strike(playing, crowd, servers[0].kill, 100)
+        await playing
+        await crowd.agree()
+        crowd.report()
+        assert crowd.done == 240
+        await crowd.close()

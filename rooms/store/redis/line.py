@@ -52,9 +52,17 @@ NOT_NOW: Final = (ReadOnlyError, MasterDownError, ClusterDownError)
 """What a server says that isn't the one to ask any more; it has done nothing then."""
 
 
+def _pack(command: Command) -> bytes:
+    packed: bytes = pack_command(command)  # type: ignore[arg-type]  # its stub: a tuple of one
+    return packed
+
+
+_BRING: Final = [_pack(("SCRIPT", "LOAD", script.text)) for script in scripts.ALL]
+
+
 @dataclass(slots=True)
 class _Asked:
-    commands: Sequence[Command]
+    commands: list[bytes]
     replicas: int
     answer: asyncio.Future[list[Any]]
 
@@ -80,7 +88,8 @@ class Line:
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Any]] = loop.create_future()
-        self._waiting.append(_Asked(commands, replicas, answer))
+        packed = [_pack(command) for command in commands]
+        self._waiting.append(_Asked(packed, replicas, answer))
         if self._running is None:
             self._running = loop.create_task(self._run())
         return answer
@@ -119,8 +128,7 @@ class Line:
             async with at_most(CONNECT_WITHIN):
                 connection = await self._connect()
                 try:
-                    loads = [("SCRIPT", "LOAD", script.text) for script in scripts.ALL]
-                    for reply in await _exchange(connection, loads):
+                    for reply in await _exchange(connection, _BRING):
                         if isinstance(reply, ResponseError):
                             raise reply
                 except BaseException:
@@ -132,13 +140,13 @@ class Line:
     async def _send(self, connection: AbstractConnection, group: list[_Asked]) -> None:
         replicas = max(asked.replicas for asked in group)
         commands = [command for asked in group for command in asked.commands]
-        wait: list[Command] = [("WAIT", replicas, WAIT_WITHIN)] if replicas else []
+        wait = [_pack(("WAIT", replicas, WAIT_WITHIN))] if replicas else []
         try:
             # As long as commands are answered that were sent, the server may take its time.
             async with at_most(ANSWER_WITHIN):
                 replies = await _exchange(connection, [*commands, *wait])
                 if any(isinstance(reply, NoScriptError) for reply in replies):
-                    replies = await self._bring_scripts(connection, [*commands, *wait], replies)
+                    replies = await _bring_scripts(connection, commands, wait, replies)
         except (RedisError, OSError, TimeoutError) as error:
             await self._let_go()
             lost = f"{self._name} didn't answer ({_reason(error)}): load it again"
@@ -159,30 +167,15 @@ class Line:
                 mine = [reply if isinstance(reply, ResponseError) else few for reply in mine]
             asked.answer.set_result(mine)
 
-    async def _bring_scripts(
-        self, connection: AbstractConnection, commands: list[Command], replies: list[Any]
-    ) -> list[Any]:
-        """Somebody flushed the server's scripts: what it didn't know it hasn't carried out."""
-        again = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if commands[-1][0] == "WAIT":
-            again.append(len(commands) - 1)
-        loads: list[Command] = [("SCRIPT", "LOAD", script.text) for script in scripts.ALL]
-        later = await _exchange(connection, [*loads, *(commands[i] for i in again)])
-        for i, reply in zip(again, later[len(loads) :], strict=True):
-            replies[i] = reply
-        return replies
-
     async def _let_go(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.disconnect(nowait=True)
 
 
-async def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
+async def _exchange(connection: AbstractConnection, commands: Sequence[bytes]) -> list[Any]:
     """Send all, then read all replies; an error that is a reply is one of them."""
-    await connection.send_packed_command(
-        [_pack(command) for command in commands], check_health=False
-    )
+    await connection.send_packed_command(commands, check_health=False)
     replies: list[Any] = []
     for _ in commands:
         try:
@@ -192,17 +185,26 @@ async def _exchange(connection: AbstractConnection, commands: Sequence[Command])
     return replies
 
 
+async def _bring_scripts(
+    connection: AbstractConnection,
+    commands: Sequence[bytes],
+    wait: Sequence[bytes],
+    replies: list[Any],
+) -> list[Any]:
+    """Somebody flushed the server's scripts: what it didn't know it hasn't carried out."""
+    again = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    later = await _exchange(connection, [*_BRING, *(commands[i] for i in again), *wait])
+    for i, reply in zip(again, later[len(_BRING) :], strict=False):
+        replies[i] = reply
+    return [*replies[: len(commands)], *later[len(later) - len(wait) :]]
+
+
 def _has_ended(connection: AbstractConnection) -> bool:
     """Whether the server let go of it while nothing was under way: what is sent now wouldn't come
     there, and isn't unknown.
     """
     reader = connection._reader
     return reader is None or reader.at_eof() or reader.exception() is not None
-
-
-def _pack(command: Command) -> bytes:
-    packed: bytes = pack_command(command)  # type: ignore[arg-type]  # its stub: a tuple of one
-    return packed
 
 
 def _reason(error: BaseException) -> str:

@@ -47,7 +47,7 @@ async def test_what_is_asked_meanwhile_is_one_group(
     groups = []
     exchange = lines._exchange
 
-    async def counting(connection: object, commands: list[Command]) -> list[object]:
+    async def counting(connection: object, commands: list[bytes]) -> list[object]:
         groups.append(len(commands))
         return await exchange(connection, commands)  # type: ignore[arg-type]
 

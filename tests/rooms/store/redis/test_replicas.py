@@ -75,7 +75,11 @@ async def test_a_replica_is_no_store(pair: tuple[Server, Server], prefix: str) -
 async def test_what_is_answered_is_on_the_replica(
     pair: tuple[Server, Server], store: RedisStore, prefix: str
 ) -> None:  # [STORE8]
-    await write(store, await owned(store))
+    one = await owned(store)
+    await write(store, one)
+    with pair[0].client() as client:
+        client.script_flush()
+    await write(store, following(one, b"two"))
     there = at(pair[1], prefix)
     assert await stored(there, TABLE) == await stored(store, TABLE)
     assert [one.incarnation for one in await there.hosts()] == ["one"]
