@@ -282,6 +282,10 @@ def _parser() -> argparse.ArgumentParser:
         running.add_argument(
             "--log-format", metavar="text|json", help="how logs are written (text)"
         )
+    for watched in (serve, host, router):
+        watched.add_argument(
+            "--metrics", metavar="[ADDRESS:]PORT", help="where /metrics, /health and /ready are"
+        )
     dev.add_argument("--lan", action="store_true", help="let phones in; prints a QR code")
     dev.add_argument("--no-open", action="store_true", help="open no browser window")
 

@@ -14,10 +14,11 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rooms import operations
 from rooms.errors import StoreError, UsageError
 from rooms.host.clock import Clock, elapsed
 from rooms.host.host import Host
-from rooms.link.stream import LINK, Tls, listen
+from rooms.link.stream import LINK, Tls, Traffic, listen
 from rooms.router.dialing import Dialing
 from rooms.router.limits import Limits
 from rooms.router.listening import Listening, bind
@@ -25,6 +26,7 @@ from rooms.router.router import Router
 from rooms.server import (
     drain,
     facade_folder,
+    metrics_of,
     replicas_wanted,
     signalled,
     signing_secret,
@@ -47,8 +49,15 @@ logger = logging.getLogger(__name__)
 _ASK_TIME_EVERY: Final = 2.5  # s
 
 
-async def serve_host(app: App, settings: Settings, *, ready: Callable[[str], None]) -> None:
-    """Keep rooms until SIGINT or SIGTERM. `ready` gets the address at which routers find it.
+async def serve_host(
+    app: App,
+    settings: Settings,
+    *,
+    ready: Callable[[str], None],
+    watched: Callable[[str], None],
+) -> None:
+    """Keep rooms until SIGINT or SIGTERM. `ready` gets the address at which routers find it,
+    `watched` the URL of the operator's door, if there is one.
 
     Raises:
         UsageError: it can't listen there, or the store can't be shared.
@@ -58,6 +67,7 @@ async def serve_host(app: App, settings: Settings, *, ready: Callable[[str], Non
         store = await _shared_store(settings, replicas_wanted(app))
         ending.push_async_callback(store.close)
         ends: list[StreamEnd[Message]] = []
+        traffic = Traffic()
         serve: Callable[[StreamEnd[Message]], None] = ends.append  # until it may
         listener = await listen(
             settings.listen,
@@ -65,11 +75,17 @@ async def serve_host(app: App, settings: Settings, *, ready: Callable[[str], Non
             lambda end: serve(end),
             LINK,
             tls=_tls(settings),
+            traffic=traffic,
         )
         ending.callback(listener.close)
         address = settings.advertise or listener.address
         pages = None if app.pages is None else str(app.pages)
         host = Host(app.kinds, store, address=address, weight=settings.weight, pages=pages)
+        door = operations.serving(
+            settings.metrics, lambda: metrics_of(host, None, traffic), lambda: host.state
+        )
+        if url := await ending.enter_async_context(door):
+            watched(url)
         await host.start()
         for end in ends:
             host.serve(end)
@@ -95,10 +111,15 @@ async def _give_over(host: Host, ends: list[StreamEnd[Message]]) -> None:
 
 
 async def serve_router(
-    settings: Settings, *, ready: Callable[[str], None], linked: Callable[[list[str]], None]
+    settings: Settings,
+    *,
+    ready: Callable[[str], None],
+    linked: Callable[[list[str]], None],
+    watched: Callable[[str], None],
 ) -> None:
     """Hold sockets until SIGINT or SIGTERM. `ready` gets the URL, once a host is there and
-    connections are accepted; `linked` the addresses of the hosts it has links to, at each change.
+    connections are accepted; `linked` the addresses of the hosts it has links to, at each change;
+    `watched` the URL of the operator's door, if there is one.
 
     Raises:
         UsageError: the address or port can't be had, or the store can't be shared.
@@ -122,8 +143,14 @@ async def serve_router(
             facade=facade_folder(),
             origins=frozenset(settings.origins),
         )
-        secret = await store.secret()
-        dialing = Dialing(router, store, secret, tls=_tls(settings), changed=linked)
+        traffic = Traffic()
+        door = operations.serving(
+            settings.metrics, lambda: metrics_of(None, router, traffic), lambda: router.state
+        )
+        if url := await ending.enter_async_context(door):
+            watched(url)
+        secret, tls = await store.secret(), _tls(settings)
+        dialing = Dialing(router, store, secret, tls=tls, traffic=traffic, changed=linked)
         dialing.start()
         ending.push_async_callback(dialing.stop)
         with signalled() as stopped:

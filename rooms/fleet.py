@@ -26,6 +26,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rooms import operations
 from rooms.errors import StoreError
 from rooms.host.clock import elapsed
 from rooms.process import PARENT
@@ -101,7 +102,10 @@ class Fleet:
             if file is not None or url == "memory:":
                 url = f"unix:{self._folder}/store"
                 ending.callback((await remote.serve(self._store, url)).close)
-            self._settings = replace(settings, store=url, port=port)
+            own = None if settings.metrics is None else "127.0.0.1:0"
+            self._settings = replace(settings, store=url, port=port, metrics=own)
+            door = operations.serving(settings.metrics, lambda: self._measure, lambda: self._state)
+            await ending.enter_async_context(door)
             self._handle_signals()
             ending.push_async_callback(self._stop)
             self._hosts = [self._member("host") for _ in range(settings.hosts)]
@@ -114,6 +118,28 @@ class Fleet:
                     self._ready(address)
                     await self._stopping.wait()
         return self._status
+
+    # ------------------------------------------------------------------ the operator's door
+
+    @property
+    def _state(self) -> str:
+        """`ready` while clients can come in and get to a room."""
+        if self._stopping.is_set():
+            return "draining"
+        some = all(any(one.up for one in team) for team in (self._hosts, self._routers))
+        return operations.READY if some else "no host or no router"
+
+    async def _measure(self) -> bytes:
+        """What all processes say of themselves."""
+        from rooms import metrics
+
+        members = [one for one in (*self._hosts, *self._routers) if one.up and one.door]
+        pages = await asyncio.gather(*(operations.read_page(one.door or "") for one in members))
+        said = {one.name: page for one, page in zip(members, pages, strict=True) if page}
+        teams = {"host": self._hosts, "router": self._routers}
+        return metrics.of_fleet(
+            said, {role: sum(m.up for m in team) for role, team in teams.items()}
+        )
 
     # ------------------------------------------------------------------ starting, and again
 
@@ -236,7 +262,9 @@ class Fleet:
 
 
 class _Member:
-    """One process: a host or a router. `failures`: how often those in its place ended of late."""
+    """One process: a host or a router. `failures`: how often those in its place ended of late;
+    `door`: the URL of its metrics.
+    """
 
     def __init__(self, role: str, name: str, target: str, settings: Settings) -> None:
         self.role = role
@@ -247,10 +275,16 @@ class _Member:
         self.failures = 0
         self.status = 0
         self.stopped = False
+        self.door: str | None = None
         self._target = target
         self._linked: list[str] = []
         self._changed = asyncio.Event()
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether it is ready, and there."""
+        return self.ready.is_set() and not self.ended.is_set()
 
     async def start(self) -> None:
         """Start it, tell it what to be, and hear what it says."""
@@ -282,6 +316,8 @@ class _Member:
                 match json.loads(line):
                     case {"ready": _}:
                         self.ready.set()
+                    case {"watched": str(url)}:
+                        self.door = url
                     case {"linked": [*addresses]}:
                         self._linked = addresses
                         self._changed.set()

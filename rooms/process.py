@@ -60,8 +60,15 @@ def serve(
     server.run(server.serve(app, settings, ready=served, development=development))
 
 
-def host(place: Place, settings: Settings, *, ready: Callable[[str], None]) -> None:
-    """Load, and keep rooms for routers until SIGTERM or SIGINT. `ready` gets the address.
+def host(
+    place: Place,
+    settings: Settings,
+    *,
+    ready: Callable[[str], None],
+    watched: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Load, and keep rooms for routers until SIGTERM or SIGINT. `ready` gets the address, `watched`
+    the URL of the operator's door.
 
     Raises:
         RoomsError: it can't be; the message says what to change.
@@ -70,7 +77,7 @@ def host(place: Place, settings: Settings, *, ready: Callable[[str], None]) -> N
     app = loading.load(place)
     from rooms import apart, server
 
-    server.run(apart.serve_host(app, settings, ready=ready))
+    server.run(apart.serve_host(app, settings, ready=ready, watched=watched))
 
 
 def router(
@@ -78,9 +85,10 @@ def router(
     *,
     ready: Callable[[str], None],
     linked: Callable[[list[str]], None] = lambda addresses: None,
+    watched: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Hold sockets before hosts until SIGTERM or SIGINT. `ready` gets the URL, `linked` the
-    addresses of the hosts at each change.
+    addresses of the hosts at each change, `watched` the URL of the operator's door.
 
     Raises:
         RoomsError: it can't be; the message says what to change.
@@ -88,7 +96,7 @@ def router(
     _configure(settings)
     from rooms import apart, server
 
-    server.run(apart.serve_router(settings, ready=ready, linked=linked))
+    server.run(apart.serve_router(settings, ready=ready, linked=linked, watched=watched))
 
 
 def _configure(settings: Settings) -> None:
@@ -150,12 +158,18 @@ def main() -> None:
         match role:
             case "host":
                 found = loading.find(target)
-                host(found, settings, ready=lambda address: parent.say(ready=address))
+                host(
+                    found,
+                    settings,
+                    ready=lambda address: parent.say(ready=address),
+                    watched=lambda url: parent.say(watched=url),
+                )
             case "router":
                 router(
                     settings,
                     ready=lambda url: parent.say(ready=url),
                     linked=lambda addresses: parent.say(linked=addresses),
+                    watched=lambda url: parent.say(watched=url),
                 )
             case "development":
                 place = loading.find(target)

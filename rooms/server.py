@@ -15,11 +15,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from rooms import operations
 from rooms.definition import Room, replicas_of
 from rooms.errors import UsageError
 from rooms.host.clock import elapsed
 from rooms.host.host import Host
 from rooms.link import memory
+from rooms.operations import READY
 from rooms.router.limits import Limits
 from rooms.router.listening import Listening, bind
 from rooms.router.router import Router
@@ -27,9 +29,10 @@ from rooms.store import file_of, lockfile, open_store
 from runtime.clock import LoopClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
     from rooms.app import App
+    from rooms.link.stream import Traffic
     from rooms.settings import Settings
     from rooms.store.port import Store
 
@@ -74,10 +77,6 @@ async def serve(
         secret = await signing_secret(store, settings.secret)
 
         host = Host(app.kinds, store)
-        await host.start()
-        ending.push_async_callback(drain, host)
-        ours, theirs = memory.pair()
-        host.serve(theirs)
         router = Router(
             kinds={name: _authenticates(kind) for name, kind in app.kinds.items()},
             secret=secret,
@@ -88,6 +87,16 @@ async def serve(
             origins=frozenset(settings.origins),
             development=development,
         )
+        door = operations.serving(
+            settings.metrics,
+            lambda: metrics_of(host, router),
+            lambda: router.state if host.state == READY else host.state,
+        )
+        await ending.enter_async_context(door)
+        await host.start()
+        ending.push_async_callback(drain, host)
+        ours, theirs = memory.pair()
+        host.serve(theirs)
         router.meet(host.info, ours)
         listening = Listening(router.app, bound)
         await listening.start()
@@ -102,6 +111,20 @@ async def serve(
         with signalled() as stopped:
             ready(url)
             await stopped.wait()
+
+
+def metrics_of(
+    host: Host | None = None, router: Router | None = None, traffic: Traffic | None = None
+) -> Callable[[], Awaitable[bytes]]:
+    """What reads the metrics of these parts."""
+    from rooms import metrics
+
+    read = metrics.of_process(host, router, traffic)
+
+    async def measured() -> bytes:
+        return read()
+
+    return measured
 
 
 def replicas_wanted(app: App) -> int:

@@ -32,6 +32,8 @@ class Settings:
     the same), `weight` its share of the sessions beside others'; `pages` is the folder that a
     router serves (None: what a host says); `link_tls` are the files of certificate, key and
     authority for `tls:` links.
+
+    `metrics` is where the operator's door is, `PORT` or `ADDRESS:PORT` (None: there is none).
     """
 
     port: int = 1999
@@ -48,6 +50,7 @@ class Settings:
     weight: float = 1
     pages: str | None = None
     link_tls: tuple[str, ...] = ()
+    metrics: str | None = None
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **options: object) -> Settings:
@@ -98,6 +101,11 @@ def _parse(name: str, given: str, source: str) -> Any:
             if not 0 < weight < inf:
                 raise UsageError(f"{source} {given}: a weight is a number above 0")
             return weight
+        case "metrics":
+            _, _, port = given.rpartition(":")
+            if not (port.isascii() and port.isdigit() and int(port) < 65536):
+                raise UsageError(f"{source} {given}: take PORT or ADDRESS:PORT")
+            return given
         case "origins":
             return tuple(given.replace(",", " ").split())
         case "link_tls":

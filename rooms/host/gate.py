@@ -16,7 +16,9 @@ from rooms.errors import StoreError, UnknownOutcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rooms.host.clock import Clock
     from rooms.store.port import Commit, Store
+    from rooms.tally import HostTally
 
 FLIGHTS: Final = 2
 
@@ -34,8 +36,10 @@ class Committing(Protocol):
 class Gate:
     """Group commit for the rooms of one host."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock, tally: HostTally) -> None:
         self._store = store
+        self._clock = clock
+        self._tally = tally
         self._waiting: dict[Committing, None] = {}
         self._flights: list[asyncio.Task[None]] = []
         self._scheduled = False
@@ -66,12 +70,16 @@ class Gate:
         self, taken: list[tuple[Committing, Commit]], before: asyncio.Task[None] | None
     ) -> None:
         answers: Sequence[StoreError | None]
+        clock, tally = self._clock, self._tally
+        begun = clock.elapsed()
         try:
             answers = await self._store.commit_many([commit for _, commit in taken])
         except StoreError as error:
             answers = [error] * len(taken)
         except Exception as error:  # a store's own fault tells nothing about what it wrote
             answers = [UnknownOutcome(f"the store failed: {error!r}")] * len(taken)
+        tally.commits.add(clock.elapsed() - begun)
+        tally.groups.add(len(taken))
         if before is not None and not before.done():
             await asyncio.wait([before])
         self._flights.pop(0)
@@ -79,4 +87,5 @@ class Gate:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._start)
         for (room, _), answer in zip(taken, answers, strict=True):
+            tally.failed_commits += answer is not None
             room.written(answer)

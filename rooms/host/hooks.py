@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from rooms.host.turn import Turn
     from rooms.sync import conversation as talk
     from rooms.sync.views import Viewer
+    from rooms.tally import HostTally
     from runtime import Event, Timer
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class HookSession(Session):
         seats: Seats,
         marks: Marks,
         outbox: Outbox,
+        tally: HostTally,
         chance: Callable[[int], bytes],
         now: int,
     ) -> None:
@@ -88,6 +90,7 @@ class HookSession(Session):
             outbox=outbox,
             validate=kind.validate,
             scale=Scale(room, SYSTEM, lambda snapshot: 0, size=0, careful=False),
+            tally=tally,
             keeps_past=False,
             now=now,
         )

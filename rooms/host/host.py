@@ -40,6 +40,7 @@ from rooms.link.protocol import (
 )
 from rooms.store.port import SessionId
 from rooms.sync import party
+from rooms.tally import HostTally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -78,13 +79,15 @@ class Host:
     ) -> None:
         self.clock = clock or Clock()
         self._kinds = {name: kind(name, room) for name, room in kinds.items()}
-        self._links = Links()
+        self.tally = HostTally()
+        self._links = Links(self.tally)
         self._store = store
         self._rooms = RoomKeeper(
             self._kinds,
             store,
             self._links,
             self.clock,
+            tally=self.tally,
             chance=chance,
             address=address,
             weight=weight,
@@ -109,6 +112,23 @@ class Host:
     def rooms(self) -> Mapping[SessionId, LiveRoom]:
         """The rooms that are live here, by session."""
         return self._rooms.live
+
+    @property
+    def kinds(self) -> list[str]:
+        """The names of what it has rooms of."""
+        return list(self._kinds)
+
+    @property
+    def leased(self) -> bool:
+        """Whether its lease stands."""
+        return self._rooms.leased
+
+    @property
+    def state(self) -> str:
+        """`ready` while it takes sessions; else `draining` or `no lease`."""
+        if self._rooms.draining:
+            return "draining"
+        return "ready" if self._rooms.leased else "no lease"
 
     def live(self) -> list[SessionId]:
         """The sessions that have a room here."""

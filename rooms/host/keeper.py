@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from rooms.host.turn import Item
     from rooms.link.protocol import Message
     from rooms.store.port import HostInfo, SessionId, Store
+    from rooms.tally import HostTally
 
 logger = logging.getLogger(__name__)
 
@@ -63,13 +64,15 @@ class RoomKeeper:
         links: Links,
         clock: Clock,
         *,
+        tally: HostTally,
         chance: Callable[[int], bytes],
         address: str,
         weight: float,
     ) -> None:
         self.clock = clock
         self.gatherings = Gatherings()
-        self.gate = Gate(store)
+        self.tally = tally
+        self.gate = Gate(store, clock, tally)
         self.post = Post(links)
         self.live: dict[SessionId, LiveRoom] = {}
         self._kinds = kinds
@@ -179,6 +182,7 @@ class RoomKeeper:
         """Acquire a session and bring it to life, then hand over what has waited."""
         if pause:
             await _passed(pause)
+        begun = self.clock.elapsed()
         try:
             room, effects = await self._claims.acquire(id, careful=self._drops.careful(id))
         except HeldElsewhere as found:
@@ -194,6 +198,7 @@ class RoomKeeper:
             told = self._links.everybody(Live(id.kind, id.session, epoch, gather=True))
             await self.gatherings.wait(id, epoch, told)
         self.live[id] = room
+        self.tally.wakes.add(self.clock.elapsed() - begun)
         waiting = self._settled(id)
         if hooked:
             waiting.let_in_first()
@@ -311,6 +316,7 @@ class RoomKeeper:
         """A room is lost with what it hadn't stored: load it again from the store."""
         id = room.claim.id
         logger.warning("%s was dropped: %s", id, error)
+        self.tally.drops += 1
         pause = self._drops.note(id, error, self.clock.elapsed())
         self._turn_out(room)
         entering = [channel for channel in self._links.of(id) if channel.entering]
@@ -361,6 +367,11 @@ class RoomKeeper:
     def draining(self) -> bool:
         """Whether this host takes no session any more."""
         return self._draining
+
+    @property
+    def leased(self) -> bool:
+        """Whether the lease stood when it was last looked at."""
+        return self._lease.holds
 
     def _send_on(self, item: Item | Ask, address: str | None) -> None:
         """Not here: at `address`, or at any other host."""

@@ -102,6 +102,11 @@ class Lease:
         except StoreError as error:
             logger.warning("the incarnation can't be retired, and expires: %s", error)
 
+    @property
+    def holds(self) -> bool:
+        """Whether it stood when it was last looked at."""
+        return self._stands.is_set()
+
     def stands(self) -> bool:
         """Whether nobody else can be the owner of what this incarnation owned; if not, it's lost.
 

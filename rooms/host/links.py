@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rooms.link.protocol import Json, Message
     from rooms.store.port import SessionId
     from rooms.sync.views import Viewer
+    from rooms.tally import HostTally
 
 _NUMBERED: Final = ("room.send", "room.send_to")
 
@@ -77,7 +78,8 @@ class Channel:
 class Links:
     """Every router's end, its channels, and which lanes lead to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, tally: HostTally) -> None:
+        self._tally = tally
         self._channels: dict[int, Channel] = {}
         self._ends: dict[End, dict[int, Channel]] = {}
         self._lanes: dict[int, dict[End, int]] = {}
@@ -149,6 +151,9 @@ class Links:
                 case Fanout(lane=lane) | Moment(lane=lane, channel=None):
                     for end in self._lanes.get(lane, ()):
                         end.send(message)
+                    if type(message) is Fanout:
+                        self._tally.fanouts += 1
+                        self._tally.fanout_bytes += len(message.data)
                     continue
             assert isinstance(message, Tell | Joined | Keep | Close | Moment)
             channel = self._channels.get(message.channel or 0)

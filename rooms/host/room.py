@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from rooms.link.protocol import Message
     from rooms.store.port import Commit, SessionId
     from rooms.sync.messages import Json
+    from rooms.tally import HostTally
     from runtime import Effect
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,8 @@ class Keeper(Protocol):
     def clock(self) -> Clock: ...
     @property
     def gate(self) -> Gate: ...
+    @property
+    def tally(self) -> HostTally: ...
 
     def stands(self) -> bool:
         """Whether this host may still answer for its rooms; False: this room was dropped."""

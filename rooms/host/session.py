@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from rooms.host.turn import Item, Turn
     from rooms.sync.messages import Json
     from rooms.sync.views import Viewer
+    from rooms.tally import HostTally
     from runtime import Effect, Event, Step, System, SystemSnapshot, Timer
 
 logger = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ class Session:
         outbox: Outbox,
         validate: Callable[[Mapping[str, Json]], str | None],
         scale: Scale,
+        tally: HostTally,
         keeps_past: bool,
         now: int,
     ) -> None:
@@ -110,6 +112,7 @@ class Session:
         self._system = system
         self.validate = validate
         self.scale = scale
+        self._tally = tally
         self._forgot = now
 
     def handle(self, item: Item | Ask, turn: Turn, now: int) -> None:
@@ -183,6 +186,7 @@ class Session:
         now: int,
     ) -> None:
         """What became of a connection's event: a numbered one has an outcome."""
+        self._tally.events[outcome.word] += 1
         if seq is not None:
             self._settle(client, seq, outcome, turn, now)
         if outcome.word == "rejected" and (seq is None or outcome.code == door.SCHEMA):
@@ -413,6 +417,7 @@ class Session:
     def _posted(
         self, ask: Ask, client: Client | None, outcome: Outcome, turn: Turn, now: int
     ) -> None:
+        self._tally.events[outcome.word] += 1
         if client is None:
             turn.told.append(Answered(ask, outcome))
         else:
@@ -440,6 +445,7 @@ class Session:
             timer = self._due_timer(now)
             if timer is None:
                 break
+            self._tally.lateness.add(now - timer.due)
             step = self._checked(self._system.fire(self.snapshot, timer, now=now))
             if step.error is None:
                 self._advance(step, timer.event, turn, now)

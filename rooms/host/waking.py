@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rooms.host.room import Keeper
     from rooms.store.port import Acquired
     from rooms.sync.backlog import Budget
+    from rooms.tally import HostTally
     from runtime import Effect, Step
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -85,7 +86,7 @@ def awaken(
 
     seats = Seats(room.grace, kind.heard)
     if kind.hooks:
-        hooks, activation = _hooked(room, kind, acquired, seats, outbox, chance, now)
+        hooks, activation = _hooked(room, kind, acquired, seats, outbox, keeper.tally, chance, now)
         audience = watching(hooks.snapshot, activation)
         journal = Journal(SYSTEM, Keeps(0, 0), {}, record, room.max_state)
         live = LiveRoom(keeper, claim, journal, hooks, audience, begun=False, listing=listing)
@@ -127,6 +128,7 @@ def awaken(
         outbox=outbox,
         validate=kind.validate,
         scale=scale,
+        tally=keeper.tally,
         keeps_past=bool(keeps),
         now=now,
     )
@@ -140,6 +142,7 @@ def _hooked(
     acquired: Acquired,
     seats: Seats,
     outbox: Outbox,
+    tally: HostTally,
     chance: Callable[[int], bytes],
     now: int,
 ) -> tuple[HookSession, dict[str, Any] | None]:
@@ -162,6 +165,7 @@ def _hooked(
         seats=seats,
         marks=marks,
         outbox=outbox,
+        tally=tally,
         chance=chance,
         now=now,
     )

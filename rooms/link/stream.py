@@ -47,6 +47,14 @@ LINK: Final[Speech[Message]] = Speech(protocol.encode, protocol.decode)
 """What routers and hosts say."""
 
 
+class Traffic:
+    """Bytes that went over links, all of them that were given this."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.received = 0
+
+
 class Tls(NamedTuple):
     """Certificate, key and the authority that both sides' certificates are of: PEM files."""
 
@@ -79,7 +87,9 @@ class StreamEnd(asyncio.Protocol, Generic[M]):
         speech: Speech[M],
         on_open: Callable[[StreamEnd[M]], None],
         on_refused: Callable[[Exception], None],
+        traffic: Traffic | None = None,
     ) -> None:
+        self._traffic = traffic or Traffic()
         self._framing = framing
         self._encode, self._decode = speech
         self._on_open = on_open
@@ -152,6 +162,7 @@ class StreamEnd(asyncio.Protocol, Generic[M]):
     def data_received(self, data: bytes) -> None:
         if self._closed or self._lost:
             return
+        self._traffic.received += len(data)
         try:
             for whole in self._framing.receive(data):
                 self._inbox.append(self._decode(whole))
@@ -213,6 +224,7 @@ class StreamEnd(asyncio.Protocol, Generic[M]):
             return
         if data := self._framing.take():
             self._transport.write(data)
+            self._traffic.sent += len(data)
 
     def _tick(self) -> None:
         try:
@@ -238,7 +250,12 @@ class StreamEnd(asyncio.Protocol, Generic[M]):
 
 
 async def dial(
-    address: str, secret: bytes, speech: Speech[M], *, tls: Tls | None = None
+    address: str,
+    secret: bytes,
+    speech: Speech[M],
+    *,
+    tls: Tls | None = None,
+    traffic: Traffic | None = None,
 ) -> StreamEnd[M]:
     """Connect to who listens at `address`; the link once both sides have proved themselves.
 
@@ -255,7 +272,7 @@ async def dial(
 
     def made() -> StreamEnd[M]:
         framing = Framing(dials=True, secret=secret, nonce=os.urandom(16))
-        return StreamEnd(framing, speech, opened.set_result, refused)
+        return StreamEnd(framing, speech, opened.set_result, refused, traffic)
 
     way, host, port = parse(address)
     end: StreamEnd[M] | None = None
@@ -300,6 +317,7 @@ async def listen(
     speech: Speech[M],
     *,
     tls: Tls | None = None,
+    traffic: Traffic | None = None,
 ) -> Listener:
     """Let others dial `address` (port 0: a free one); `accept` gets each link that has proved
     itself, and has to `listen` to it.
@@ -311,7 +329,7 @@ async def listen(
 
     def made() -> StreamEnd[M]:
         framing = Framing(dials=False, secret=secret, nonce=os.urandom(16))
-        return StreamEnd(framing, speech, accept, _say_refused)
+        return StreamEnd(framing, speech, accept, _say_refused, traffic)
 
     way, host, port = parse(address)
     try:

@@ -92,6 +92,7 @@ class Connections:
         try:
             self._let_in(connection, websocket, operator=operator)
         except Closing as closing:
+            self.routing.tally.refused += 1
             logger.info("refused %.200r: %s", websocket.url.path, closing)
             socket.adopt(connection)
             connection.close(closing)
@@ -320,6 +321,7 @@ class Connection:
         self._answer(channel, messages.error(refused.code, refused.reason, seq))
 
     def _log(self, refused: Exception) -> None:
+        self._others.routing.tally.refused += 1
         logger.info("refused of %s: %s", self._name(), refused)
 
     def _renew(self, channel: Channel, message: dict[str, Json]) -> None:

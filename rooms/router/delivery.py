@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rooms.link.protocol import Fanout, Moment, Tell
     from rooms.router.channels import Channel
     from rooms.router.hosts import Host
+    from rooms.tally import RouterTally
 
 
 class Delivery:
@@ -30,10 +31,12 @@ class Delivery:
     def __init__(
         self,
         channels: Mapping[int, Channel],
+        tally: RouterTally,
         tell: Callable[[Channel, bytes], None],
         want: Callable[[Channel], None],
     ) -> None:
         self._channels = channels
+        self._tally = tally
         self._tell = tell
         self._want = want
 
@@ -48,14 +51,19 @@ class Delivery:
             for channel in list(lane.channels):  # a slow one may be closed
                 self._tell(channel, data)
             return
+        written = len(lane.channels)
         for channel in lane.channels:
-            if channel.slow:
-                channel.missed = True
-            elif channel.cursor == base:
+            if channel.cursor == base and not channel.slow:
                 channel.cursor = cursor
                 channel.write(data)
+                continue
+            written -= 1
+            if channel.slow:
+                channel.missed = True
             elif not channel.wanting:
                 self._want(channel)
+        self._tally.frames += written
+        self._tally.frame_bytes += written * len(data)
 
     def moment(self, host: Host, message: Moment) -> None:
         """Volatile messages for a lane, or for one of its channels: one write for all of them."""
@@ -95,6 +103,8 @@ class Delivery:
                 return
             channel.cursor = message.cursor
             channel.write(data)
+            self._tally.frames += 1
+            self._tally.frame_bytes += len(data)
             if channel.wanting:
                 channel.wanting = False
                 channel.release()

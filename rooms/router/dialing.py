@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rooms.link.protocol import Message
-    from rooms.link.stream import StreamEnd, Tls
+    from rooms.link.stream import StreamEnd, Tls, Traffic
     from rooms.router.hosts import Host
     from rooms.router.router import Router
     from rooms.store.port import HostInfo, Store
@@ -41,12 +41,14 @@ class Dialing:
         secret: bytes,
         *,
         tls: Tls | None,
+        traffic: Traffic,
         changed: Callable[[list[str]], None],
     ) -> None:
         self._router = router
         self._store = store
         self._secret = secret
         self._tls = tls
+        self._traffic = traffic
         self._changed = changed
         self._hosts: dict[str, Host] = {}
         self._ends: dict[str, StreamEnd[Message]] = {}
@@ -92,7 +94,7 @@ class Dialing:
     async def _dial(self, info: HostInfo) -> None:
         address = info.address
         try:
-            end = await dial(address, self._secret, LINK, tls=self._tls)
+            end = await dial(address, self._secret, LINK, tls=self._tls, traffic=self._traffic)
         except LinkError as error:
             if address not in self._unreached:
                 self._unreached.add(address)

@@ -34,6 +34,7 @@ _ANSWER_WITHIN: Final = 30.0  # s; a room that takes longer is as good as out of
 _ASK_AGAIN: Final = {"cache-control": "no-cache", "vary": "authorization"}
 MAX_IMPORT: Final = 64 * 1024 * 1024
 """The most bytes of a session that an operator brings."""
+READY: Final = "ready"
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
 
@@ -45,6 +46,13 @@ class Http:
         self._connections = connections
         self._admissions = admissions
         self.draining = False
+
+    @property
+    def state(self) -> str:
+        """`ready` while new connections are welcome; else `draining` or `no host`."""
+        if self.draining:
+            return "draining"
+        return READY if self._routing.reachable else "no host"
 
     async def room(self, request: HttpRequest) -> Response:
         """`/rooms/{kind}/{session}[/…]`: the host answers."""
@@ -112,8 +120,12 @@ class Http:
         return self._connections.stream(admission, address)
 
     async def health(self, request: HttpRequest) -> Response:
-        """`/health`: 200 while new connections are welcome."""
-        return json({"status": "draining"}, 503) if self.draining else json({"status": "ok"})
+        """`/health`: the process lives."""
+        return json({"status": "ok"})
+
+    async def ready(self, request: HttpRequest) -> Response:
+        """`/ready`: 200 while new connections are welcome, else 503."""
+        return json({"status": self.state}, 200 if self.state == READY else 503)
 
     async def not_found(self, request: HttpRequest) -> Response:
         """What lies below our own paths and is nothing."""

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from rooms.router.hosts import Host
     from rooms.router.limits import Limits
     from rooms.store.port import HostInfo
+    from rooms.tally import RouterTally
 
 _METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _SECURITY: Final = {
@@ -103,6 +104,26 @@ class Router:
         end.listen(heard, ended)
         return host
 
+    @property
+    def tally(self) -> RouterTally:
+        """What it has done."""
+        return self._routing.tally
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return self._routing.channels
+
+    @property
+    def hosts(self) -> int:
+        """How many it has a link to."""
+        return self._routing.links
+
+    @property
+    def state(self) -> str:
+        """`ready` while new connections are welcome; else `draining` or `no host`."""
+        return self._http.state
+
     async def hosted(self) -> None:
         """Wait until a host has said what it has rooms of."""
         await self._hosted.wait()
@@ -135,6 +156,7 @@ class Router:
         session = "/rooms/-/sessions/{kind}/{session}"
         routes: list[BaseRoute] = [
             Route("/health", http.health),
+            Route("/ready", http.ready),
             Route(session + "{rest:path}", http.operate, methods=_METHODS),
             Route("/rooms/-/{rest:path}", http.operate, methods=_METHODS),
             WebSocketRoute(session, connections.watch),

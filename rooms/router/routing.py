@@ -42,6 +42,7 @@ from rooms.router.delivery import Delivery, enter_lane, leave_lane
 from rooms.router.frames import framed
 from rooms.router.hosts import MAX_HOPS, Host, Hosts, pause
 from rooms.sync import messages
+from rooms.tally import RouterTally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,10 +67,11 @@ class Routing:
 
     def __init__(self, later: Callable[[float, Callable[[], None]], object]) -> None:
         self._later = later
+        self.tally = RouterTally()
         self._hosts = Hosts()
         self._sessions: dict[tuple[str, str], Session] = {}
         self._channels: dict[int, Channel] = {}
-        self._delivery = Delivery(self._channels, self.tell, self._want)
+        self._delivery = Delivery(self._channels, self.tally, self.tell, self._want)
         self._requests = Requests(self._hosts, self._host_of, later)
         self._waiting: dict[Session, int] = {}  # the number of the pause that it waits for
         self._numbers = count(1)
@@ -115,13 +117,16 @@ class Routing:
             channel.host.send(Said(channel.number, message))
 
     def tell(self, channel: Channel, data: bytes) -> None:
-        """A frame of the door's own for this connection, in its place among the others."""
+        """A frame for this connection alone, in its place among the others."""
+        self.tally.frames += 1
+        self.tally.frame_bytes += len(data)
         if not channel.write_in_turn(data):
             self.end(channel, Closing(CloseCode.OVERLOADED, "the connection is too slow"))
 
     def slow(self, channel: Channel) -> None:
         """Too much is unsent: it gets no more until it has drained."""
         channel.slow = True
+        self.tally.slow += 1
 
     def drained(self, channel: Channel) -> None:
         """The transport has room again: what was missed is asked for."""
@@ -187,6 +192,21 @@ class Routing:
             session.pauses -= 1  # this one isn't waited for
             self._again(session, number)
         return host
+
+    @property
+    def reachable(self) -> bool:
+        """Whether there is a link to a host that takes sessions."""
+        return any(host.info.weight > 0 and not host.info.leaving for host in self._hosts)
+
+    @property
+    def links(self) -> int:
+        """How many hosts there is a link to."""
+        return len(list(self._hosts))
+
+    @property
+    def channels(self) -> int:
+        """How many connections have a session here."""
+        return len(self._channels)
 
     def lost(self, host: Host) -> None:
         """The link to a host is gone: what it had goes on elsewhere, at once."""
