@@ -67,7 +67,7 @@ class Http:
                 self._admissions.check_origin(request.headers)
             body = await _body(request)
         except Closing as closing:
-            return _refused(request, closing)
+            return self._refused(request, closing)
         return await self._asked(request, admission, path["rest"], body)
 
     async def rooms(self, request: HttpRequest) -> Response:
@@ -78,7 +78,7 @@ class Http:
                 kind, None, request.query_params, request.headers, socket=False
             )
         except Closing as closing:
-            return _refused(request, closing)
+            return self._refused(request, closing)
         return await self._asked(request, admission, "", b"")
 
     async def operate(self, request: HttpRequest) -> Response:
@@ -88,7 +88,7 @@ class Http:
             self._admissions.check_operator(request.headers)
             body = await _body(request, MAX_IMPORT)
         except Closing as closing:
-            return _refused(request, closing)
+            return self._refused(request, closing)
         session = path.get("session", "")
         asked = Request(
             request=self._routing.number(),
@@ -171,6 +171,11 @@ class Http:
         finally:
             self._routing.abandon(asked.request)
 
+    def _refused(self, request: HttpRequest, closing: Closing) -> Response:
+        self._routing.tally.refused += 1
+        logger.info("refused %s %.200r: %s", request.method, request.url.path, closing)
+        return refused(closing)
+
 
 def _wants_stream(request: HttpRequest) -> bool:
     """Whether this asks for server-sent events of a room."""
@@ -193,8 +198,3 @@ async def _body(request: HttpRequest, most: int = MAX_BYTES) -> bytes:
         if len(body) > most:
             raise too_big
     return bytes(body)
-
-
-def _refused(request: HttpRequest, closing: Closing) -> Response:
-    logger.info("refused %s %.200r: %s", request.method, request.url.path, closing)
-    return refused(closing)

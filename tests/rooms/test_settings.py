@@ -38,6 +38,7 @@ def test_what_is_written_to_an_environment_is_read_from_it() -> None:
         ({}, {"port": "65536"}, "--port 65536: a port is a number from 0 to 65535"),
         ({}, {"port": "-1"}, "--port -1: a port is a number from 0 to 65535"),
         ({}, {"port": "²"}, "--port ²: a port is a number from 0 to 65535"),
+        ({}, {"metrics": "0.0.0.0"}, "--metrics 0.0.0.0: take PORT or ADDRESS:PORT"),
         ({}, {"limits": "no"}, "--limits no: take on or off"),
         ({}, {"log_format": "xml"}, "--log-format xml: take text or json"),
     ],

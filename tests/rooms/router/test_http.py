@@ -175,11 +175,28 @@ async def test_pages_of_a_named_origin_may_use_it_from_elsewhere() -> None:
 # ---------------------------------------------------------------------- health
 
 
-async def test_health(door: Door, client: httpx.AsyncClient) -> None:
+async def test_who_drains_lives_but_is_not_ready(  # [METRIC2]
+    door: Door, client: httpx.AsyncClient
+) -> None:
     assert (await client.get("/health")).json() == {"status": "ok"}
+    assert (await client.get("/ready")).json() == {"status": "ready"}
     await door.router.close()
-    answer = await client.get("/health")
+    answer = await client.get("/ready")
     assert (answer.status_code, answer.json()) == (503, {"status": "draining"})
+    assert (await client.get("/health")).status_code == 200
+
+
+async def test_a_router_without_a_host_is_not_ready(  # [METRIC2]
+    door: Door, client: httpx.AsyncClient
+) -> None:
+    door.host.end.close()
+    await asyncio.sleep(0)  # noqa: TID251
+    answer = await client.get("/ready")
+    assert (answer.status_code, answer.json()) == (503, {"status": "no host"})
+
+
+async def test_the_port_for_clients_has_no_metrics(client: httpx.AsyncClient) -> None:  # [METRIC1]
+    assert (await client.get("/metrics")).status_code == 404
 
 
 # ---------------------------------------------------------------------- pages and façade

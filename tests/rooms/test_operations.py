@@ -1,0 +1,50 @@
+"""The operator's door: health and readiness, and metrics made when they are asked for."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from rooms import operations
+
+
+async def _metrics() -> bytes:
+    return b"rooms_lease 1.0\n"
+
+
+async def test_it_says_metrics_health_and_why_it_is_not_ready() -> None:  # [METRIC1] [METRIC2]
+    state = "ready"
+    async with operations.serving("0", lambda: _metrics, lambda: state) as url:
+        assert url is not None
+        assert url.startswith("http://127.0.0.1:")
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            page = await client.get("/metrics")
+            assert page.text == "rooms_lease 1.0\n"
+            assert page.headers["content-type"].startswith("text/plain; version=0.0.4")
+            assert (await client.get("/ready")).status_code == 200
+            state = "draining"
+            answer = await client.get("/ready")
+            assert (answer.status_code, answer.json()) == (503, {"status": "draining"})
+            assert (await client.get("/health")).status_code == 200
+        assert await operations.read_page(url) == "rooms_lease 1.0\n"
+    assert await operations.read_page(url) is None
+
+
+async def test_nothing_is_served_unless_it_is_asked_for() -> None:
+    def unread() -> None:
+        pytest.fail("it was asked for metrics")
+
+    async with operations.serving(None, unread, lambda: "ready") as url:  # type: ignore[arg-type]
+        assert url is None
+
+
+@pytest.mark.parametrize(
+    ("address", "parsed"),
+    [
+        ("9100", ("127.0.0.1", 9100)),
+        ("0.0.0.0:9100", ("0.0.0.0", 9100)),
+        ("[::1]:0", ("::1", 0)),
+    ],
+)
+def test_an_address_may_be_a_port_alone(address: str, parsed: tuple[str, int]) -> None:
+    assert operations.parse(address) == parsed
