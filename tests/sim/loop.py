@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakSet
@@ -70,8 +71,8 @@ class Process:
     def kill(self) -> None:
         """Nothing of it runs any more, ever."""
         self.dead = True
-        self._frozen.clear()
         self._loop.keep()
+        self._frozen.clear()
 
     def after(self, steps: int, then: Callable[[], None]) -> None:
         """Have `then` called when it has run so many callbacks more, before it runs the next."""
@@ -148,6 +149,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._now = 0.0
         self._selector = self  # what the base class asks to wait for sockets: see `select`
         self._kept: list[set[asyncio.Task[Any]]] = []
+        self._given: list[Coroutine[Any, Any, Any]] = []
         self.witness: Any = None
         """Who writes down what rooms do to the world."""
         self.faults: list[dict[str, Any]] = []
@@ -204,11 +206,14 @@ class SimLoop(asyncio.BaseEventLoop):
         guarded.handle = handle
         return handle
 
-    def create_task(self, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = super().create_task(*args, **kwargs)
+    def create_task(self, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = super().create_task(coro, **kwargs)
         process = _PROCESS.get()
         if process is not None:
             process.tasks.add(task)
+            for given in inspect.getcoroutinelocals(coro).values():
+                if inspect.iscoroutine(given):  # a task that dies before it awaits this drops it
+                    self._given.append(given)
         return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
@@ -220,6 +225,9 @@ class SimLoop(asyncio.BaseEventLoop):
         for task in {task for tasks in [*self._kept, asyncio.all_tasks(self)] for task in tasks}:
             with contextlib.suppress(Exception):
                 cast("Coroutine[Any, Any, Any]", task.get_coro()).close()
+        for given in self._given:
+            with contextlib.suppress(Exception):
+                given.close()
         super().close()
 
     def _process_events(self, events: list[Any]) -> None:
