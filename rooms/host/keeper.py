@@ -29,6 +29,7 @@ from rooms.host.gathering import Gatherings
 from rooms.host.hooks import HookSession
 from rooms.host.lease import Lease
 from rooms.host.neighbours import NotHere
+from rooms.host.pace import Pace
 from rooms.host.post import Post
 from rooms.host.turn import Enter, Heard, Wanted
 from rooms.link.protocol import Asleep, Close, Keep, Leaving, Live
@@ -73,6 +74,7 @@ class RoomKeeper:
         self.gatherings = Gatherings()
         self.tally = tally
         self.gate = Gate(store, clock, tally)
+        self.pace = Pace(clock.elapsed)
         self.post = Post(links)
         self.live: dict[SessionId, LiveRoom] = {}
         self._kinds = kinds

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from rooms.host.listing import Listing
     from rooms.host.marks import Outcome
     from rooms.host.neighbours import Letter
+    from rooms.host.pace import Pace
     from rooms.host.session import Session
     from rooms.host.turn import Item
     from rooms.link.protocol import Message
@@ -74,6 +75,8 @@ class Keeper(Protocol):
     def gate(self) -> Gate: ...
     @property
     def tally(self) -> HostTally: ...
+    @property
+    def pace(self) -> Pace: ...
 
     def stands(self) -> bool:
         """Whether this host may still answer for its rooms; False: this room was dropped."""
@@ -120,6 +123,7 @@ class LiveRoom:
         self._room = session.room
         self._volatile = self._room.volatile
         self._mailbox: deque[Item | Ask] = deque()
+        self._account = keeper.pace.account()
         self._scheduled = False
         self._stalled = False
         self._begun = begun
@@ -201,7 +205,7 @@ class LiveRoom:
     def _schedule(self) -> None:
         if not self._scheduled and not self.closed:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._turn)
+            self._keeper.pace.soon(self._account, self._turn)
 
     def _turn(self) -> None:
         """One turn: due timers and seats, then the mailbox, within bounds; then its commit."""
@@ -235,6 +239,7 @@ class LiveRoom:
             logger.exception("%s: a turn failed", self.claim.id)
             self.drop(error)
             return
+        self._keeper.pace.worked(self._account, begun)
         if mailbox and not session.busy:
             self._schedule()
         self._set_alarm()
@@ -281,11 +286,15 @@ class LiveRoom:
         """The commit of everything since the last one, for the gate."""
         if self.closed:
             return None
+        clock = self._keeper.clock
+        begun = clock.elapsed()
         try:
-            return self._commits.make(self._keeper.clock.now(), self.due())
+            commit = self._commits.make(clock.now(), self.due())
         except Unstorable as error:
             self.drop(error)
             return None
+        self._keeper.pace.worked(self._account, begun)
+        return commit
 
     def written(self, error: StoreError | None) -> None:
         """The gate's answer to the oldest commit: open, or drop the room."""
@@ -295,6 +304,7 @@ class LiveRoom:
         if error is not None:
             self.drop(error)
             return
+        begun = self._keeper.clock.elapsed()
         try:
             self._open(flight)
             if not self._commits.flights:
@@ -303,6 +313,7 @@ class LiveRoom:
             logger.exception("%s: opening failed", self.claim.id)
             self.drop(bug)
             return
+        self._keeper.pace.worked(self._account, begun)
         if self._mailbox or self._stalled:
             self._stalled = False
             self._schedule()

@@ -1,0 +1,61 @@
+"""The pace of a host: each room's next turn, in this step of the loop or when it is its turn.
+
+In: rooms that want a turn. Out: calls of it. A room within its share of the time has it in the next
+step; those in debt have theirs one at a time, with pauses in which the others are served
+(`budgets.py` decides). Next: `rooms/host/room.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from rooms.host.budgets import Account, Budgets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Pace:
+    """The turns of the rooms of one host. `elapsed` gives ms."""
+
+    def __init__(self, elapsed: Callable[[], float]) -> None:
+        self._elapsed = elapsed
+        self._budgets = Budgets()
+        self._owing: dict[Account, Callable[[], None]] = {}
+        self._scheduled = False
+
+    def account(self) -> Account:
+        """For a new room."""
+        return Account(self._elapsed())
+
+    def soon(self, account: Account, turn: Callable[[], None]) -> None:
+        """Call `turn` when this room may have one."""
+        if account.credit < 0 and self._budgets.credit(account, self._elapsed()) < 0:
+            self._owing[account] = turn
+            self._wait()
+        else:
+            asyncio.get_running_loop().call_soon(turn)
+
+    def worked(self, account: Account, since: float) -> None:
+        """This room has worked since then, until now."""
+        now = self._elapsed()
+        self._budgets.spend(account, now - since, now)
+
+    def _wait(self) -> None:
+        if self._owing and not self._scheduled:
+            self._scheduled = True
+            loop, pause = asyncio.get_running_loop(), self._budgets.resumes - self._elapsed()
+            if pause > 0:
+                loop.call_later(pause / 1000, self._next)
+            else:
+                loop.call_soon(self._next)
+
+    def _next(self) -> None:
+        """One turn of one room in debt; the next in a later step."""
+        self._scheduled = False
+        now = self._elapsed()
+        if now >= self._budgets.resumes:  # else somebody has worked on, at what it had begun
+            turn = self._owing.pop(self._budgets.first(self._owing, now))
+            turn()
+        self._wait()
