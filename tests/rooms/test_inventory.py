@@ -15,7 +15,6 @@ from rooms import App, Room, inventory
 from rooms.access import Operator, operator
 from rooms.errors import StoreError, StoreLocked, UsageError
 from rooms.host import administration
-from rooms.host.seats import Seats
 from rooms.settings import Settings
 from rooms.store.port import SessionId
 from rooms.store.sqlite import SqliteStore
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 SEATS = msgpack.packb([("ann", "player", True, None)])
 ONE, TWO = SessionId("light", "one"), SessionId("light", "two")
-SEATS = Seats(0, frozenset()).dump()
 
 
 def light(version: str, *states: str) -> type[Room]:
