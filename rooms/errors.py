@@ -120,10 +120,12 @@ class Unstorable(RoomsError):
 class TooBig(Unstorable):
     """Something of a room (`what`) would have `size` bytes, and may have `most`: raise the kind's
     `max_state` or `max_view`, or keep less. An answer or emitted event has at most 64 KiB.
+    `reason` is what a client may know of it: the size tells of what is hidden, too.
     """
 
     def __init__(self, what: str, size: int, most: int) -> None:
-        super().__init__(f"the room's {what} would be too big: {size} bytes of at most {most}")
+        self.reason = f"the room's {what} would be too big"
+        super().__init__(f"{self.reason}: {size} bytes of at most {most}")
 
 
 class Leak(RoomsError, AssertionError):

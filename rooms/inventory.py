@@ -177,7 +177,7 @@ def _problem(app: App, id: SessionId, record: Record) -> str | None:
         system = System(room.machine, on_error=room.on_error)
         restore(room(*id), system, record, record.changed)
     except Closing as closing:
-        return closing.reason
+        return f"this room can't be restored: {closing.__cause__}"
     return None
 
 

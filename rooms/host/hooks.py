@@ -358,7 +358,7 @@ class HookSession(Session):
         if error is not None:
             code, reason = door.FAILED, f"{type!r} failed in this room"
             if isinstance(error, TooBig):
-                code, reason = door.TOO_BIG, str(error)
+                code, reason = door.TOO_BIG, error.reason
             settle(Outcome("rejected", code, reason), turn, now)
             return
         if not self.revision:

@@ -14,7 +14,7 @@ from zlib import crc32
 
 import orjson
 
-from rooms.errors import CloseCode, Closing, Unstorable
+from rooms.errors import CloseCode, Closing, Unstorable, UsageError
 from rooms.sync.diff import apply, diff
 from runtime import RestoreError, RuntimeFault
 from runtime.statechart.snapshot import PLAIN, plain
@@ -176,5 +176,7 @@ def restore(
         return begin(migrated, rewrite=True)
     except Exception as error:  # `migrate` is the author's, and may raise what it likes
         logger.warning("%s/%s can't be restored: %r", room.kind, room.id, error)
-        reason = f"this room can't be restored: {error}"
+        reason = "this room can't be restored"
+        if isinstance(error, RestoreError | UsageError):  # any other may quote what is stored
+            reason = f"{reason}: {error}"
         raise Closing(CloseCode.UNRESTORABLE, reason) from error

@@ -206,7 +206,7 @@ class Session:
         if step.error is not None:
             logger.warning("%s: %r failed: %r", self.name, event["type"], step.error)
             if isinstance(step.error, TooBig):
-                return Outcome("rejected", door.TOO_BIG, str(step.error))
+                return Outcome("rejected", door.TOO_BIG, step.error.reason)
             logger.debug("%s: where it failed", self.name, exc_info=step.error)
             return Outcome("rejected", door.FAILED, f"{event['type']!r} failed in this room")
         if not step.taken:

@@ -6,6 +6,7 @@ In: the right to write the session, with its record if there is one. Out: a room
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import msgpack
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from rooms.sync.backlog import Budget
     from rooms.tally import HostTally
     from runtime import Effect, Step
+
+logger = logging.getLogger(__name__)
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -112,7 +115,7 @@ def awaken(
     else:
         step, revision, begun = _first(system, room, now, chance), 0, False
         if (refused := outbox.refuse(step.effects)) is not None:
-            raise _cannot_start(refused)
+            raise _cannot_start(room, refused)
         outbox.add(step.effects, now)
         journal = Journal(system, keeps, system.share(step.snapshot), record, limit)
         marks = Marks({}, acquired.deleted)
@@ -178,14 +181,15 @@ def _first(system: System, room: Room, now: int, chance: Callable[[int], bytes])
         seed = int.from_bytes(chance(6), "big")
         step = system.initial(input=room.input(), now=now, seed=seed)
     except Exception as error:
-        raise _cannot_start(error) from error
+        raise _cannot_start(room, error) from error
     if step.error is not None:
-        raise _cannot_start(step.error) from step.error
+        raise _cannot_start(room, step.error) from step.error
     return step
 
 
-def _cannot_start(error: Exception) -> Closing:
-    return Closing(CloseCode.UNRESTORABLE, f"this room can't be started: {error}")
+def _cannot_start(room: Room, error: Exception) -> Closing:
+    logger.warning("%s/%s can't be started: %r", room.kind, room.id, error)
+    return Closing(CloseCode.UNRESTORABLE, "this room can't be started")
 
 
 def _nonce(chance: Callable[[int], bytes]) -> str:

@@ -403,6 +403,39 @@ async def test_the_author_may_count_versions_without_the_machine() -> None:
     assert migrated == ["1"]
 
 
+async def test_what_migrate_stumbles_over_is_for_the_log_alone(  # [SLEEP4] [DOOR10]
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    on = await stored_by_counter()
+
+    class Next(Counter):
+        machine = renamed("2", new={})
+
+        def migrate(self, persisted: dict[str, Any], from_version: str) -> dict[str, Any]:
+            raise KeyError(f"stored was {persisted['context']}")
+
+    on.kinds = {"counter": Next}
+    await on.restart()
+    ann = await on.connect()
+    assert ann.closing is not None
+    assert ann.closing.reason == "this room can't be restored"
+    assert "stored was" in caplog.text
+
+
+async def test_a_room_that_cant_be_started_says_so_and_not_why(  # [DOOR10]
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(Counter):
+        def input(self) -> Any:
+            raise KeyError("the password")
+
+    on = await stage(Broken)
+    ann = await on.connect()
+    assert ann.closing is not None
+    assert (ann.closing.code, ann.closing.reason) == (4409, "this room can't be started")
+    assert "the password" in caplog.text
+
+
 @pytest.mark.parametrize("version", ["1", "2"])
 async def test_without_a_way_to_this_version_it_stays_untouched(version: str) -> None:  # [SLEEP4]
     on = await stored_by_counter()
