@@ -300,7 +300,7 @@ class _Parser:
     def initial(self, node: StateNode, config: Any, path: str) -> Transition:
         """The transition into the initial child."""
         key: Any = config.get("target") if isinstance(config, dict) else config
-        child = node.states.get(key)
+        child = node.states.get(key) if isinstance(key, str) else None
         if child is None:
             raise DefinitionError(
                 path,

@@ -3,10 +3,13 @@
 Each file of `cases/` is a list of cases. A case's `run` is a list of `[what happens, value, what
 actions said, more of the snapshot]`: "" is the start, a text an event, a number so many
 milliseconds; the last two may be missing. Actions and guards are data: `"word"` says the word,
-`{"raise": "e"}`, `{"raiseAfter": ["e", ms, id]}`, `{"cancel": id}`, `{"sendSelf": "e"}`,
-`{"sendTo": [child, "e"]}`, `{"sendParent": "e"}`, `{"assign": {…}}`, `{"add": key}`,
-`{"show": key}`, `{"event": true}` and `{"output": true}` (say the event's type, its output);
-guards are `"never"`, `{"eq": [key, value]}`, `{"in": "#id"}`.
+`{"raise": "e"}`, `{"raiseAfter": ["e", ms, id]}`, `{"tellAfter": ["e", key, ms]}` (with the
+context's value as `value`), `{"cancel": id}`, `{"sendSelf": "e"}`, `{"sendTo": [child, "e"]}`,
+`{"sendAfter": [child, "e", ms]}`, `{"forward": child}`, `{"sendParent": "e"}`,
+`{"sendParentAfter": ["e", ms]}`, `{"assign": {…}}`, `{"add": key}`, `{"show": key}`,
+`{"event": true}`, `{"output": true}` and `{"field": key}` (say the event's type, its output, a
+field), `{"check": guard}` (says yes or no); guards are `"never"`, `{"eq": [key, value]}`,
+`{"in": "#id"}`.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from runtime import (
     assign,
     cancel,
     create_actor,
+    enqueue_actions,
+    forward_to,
     raise_,
     send_parent,
     send_to,
@@ -66,12 +71,22 @@ class Chart:
                 return raise_({"type": event})
             case {"raiseAfter": [event, delay, *name]}:
                 return raise_({"type": event}, delay=delay, id=name[0] if name else None)
+            case {"tellAfter": [event, name, delay]}:
+                return raise_(
+                    lambda args, params: {"type": event, "value": args.context[name]}, delay=delay
+                )
             case {"cancel": name}:
                 return cancel(name)
             case {"sendSelf": event}:
                 return send_to(lambda args, params: args.self, {"type": event})
             case {"sendTo": [child, event]}:
                 return send_to(child, {"type": event})
+            case {"sendAfter": [child, event, delay]}:
+                return send_to(child, {"type": event}, delay=delay)
+            case {"forward": child}:
+                return forward_to(child)
+            case {"sendParentAfter": [event, delay]}:
+                return send_parent({"type": event}, delay=delay)
             case {"sendParent": event}:
                 return send_parent({"type": event})
             case {"assign": values}:
@@ -82,6 +97,13 @@ class Chart:
                 return lambda args, params: self.said.append(f"{name}={args.context[name]}")
             case {"event": True}:
                 return lambda args, params: self.said.append(args.event["type"])
+            case {"field": name}:
+                return lambda args, params: self.said.append(f"{name}={args.event[name]}")
+            case {"check": condition}:
+                guard = self.guard(condition)
+                return enqueue_actions(
+                    lambda args, params: self.said.append("yes" if args.check(guard) else "no")
+                )
             case {"output": True}:
                 return lambda args, params: self.said.append(
                     json.dumps(args.event["output"], separators=(",", ":"))
