@@ -184,6 +184,19 @@ def join_paths(head: Path, tail: Path) -> Path:
     return Path(tail.state, head.steps + tail.steps[1:], head.weight + tail.weight)
 
 
+def deduplicate_paths(
+    paths: Iterable[Path], serialize_event: Callable[[Event], str] | None = None
+) -> list[Path]:
+    """Without paths that are the beginning of another one; the longest first."""
+    text = serialize_event or (lambda event: json.dumps(event, default=repr))
+    kept: list[tuple[Path, list[str]]] = []
+    for path in sorted(paths, key=lambda path: -len(path.steps)):
+        events = [text(step.event) for step in path.steps]
+        if not any(longer[: len(events)] == events for _, longer in kept):
+            kept.append((path, events))
+    return [path for path, _ in kept]
+
+
 def handled_events(snapshot: Snapshot, examples: Iterable[Event] = ()) -> list[Event]:
     """An event for each type that active nodes name, or the examples of that type; wildcards name
     none.

@@ -162,7 +162,7 @@ class TestModel:
         given = {**self._options, **options}
         duplicates = given.pop("allow_duplicate_paths", False)
         found = find(self._machine, **given)
-        kept = found if duplicates else _without_contained(found)
+        kept = found if duplicates else routes.deduplicate_paths(found)
         return [TestPath(path, self._matches) for path in kept]
 
     def _onward(
@@ -204,16 +204,6 @@ def _validate(node: StateNode) -> None:
             raise DefinitionError(node.id, "Delayed actions on test machines are not supported")
     for child in node.states.values():
         _validate(child)
-
-
-def _without_contained(paths: list[Path]) -> list[Path]:
-    """Without paths that are the beginning of another one; the longest first."""
-    kept: list[tuple[Path, list[str]]] = []
-    for path in sorted(paths, key=lambda path: -len(path.steps)):
-        events = [json.dumps(step.event, default=repr) for step in path.steps]
-        if not any(longer[: len(events)] == events for _, longer in kept):
-            kept.append((path, events))
-    return [path for path, _ in kept]
 
 
 def _state_and_how(state: Any, event: Event | None, previous: Any) -> str:
