@@ -1,8 +1,7 @@
 """What an author writes: a `Room` class a kind, with a machine, a view, and who may do what.
 
 An instance stands for one live room (`self.kind`, `self.id`); its methods decide, and change
-nothing: all that changes is the machine's. `rooms/host/room.py` asks these questions in the order
-of a turn."""
+nothing: all that changes is the machine's. `rooms/host/door.py` asks these questions."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob("*.py")
     if "node_modules" not in path.parts
 )
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(page for one in ("rooms", "runtime") for page in (ROOT / one).glob("*.md")),
+]
 
 
 @pytest.mark.parametrize("package", ["runtime", "rooms", "client"])
@@ -43,6 +48,12 @@ def test_a_file_opens_with_its_job_and_has_one(path: Path) -> None:
     if path.name != "__init__.py" or source.strip():
         assert ast.get_docstring(ast.parse(source)), "a file opens with its job"
     assert source.count("\n") <= 600, "a file this long has two jobs"
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_who_follows_a_path_comes_to_a_file(path: Path) -> None:
+    named = re.findall(r"`((?:rooms|runtime|client|tests|examples)/[\w./-]*\w)`", path.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_no_folder_is_named_after_nothing() -> None:

@@ -2,7 +2,7 @@
 
 In: an event, who sends it, and the newest snapshot. Out: the outcome that refuses it, or None. What
 a well-formed message is was decided at the router's door (`rooms/sync/messages.py`). Next:
-`rooms/host/room.py` stamps and steps.
+`rooms/host/session.py` stamps and steps.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 They stand beside the state and change in the same commit, so that an event is applied exactly once
 however often it arrives. Keys are "subject\\x00client"; the key "" holds since when clients have
 been forgotten. Who may say what now is `rooms/sync/conversation.py`; who commits is
-`rooms/host/room.py`.
+`rooms/host/commits.py`.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A viewer joins, is away when its last connection goes, comes back within a grace, or leaves after
 it (SPEC, SEAT). In come connections and the time; out go the events that the machine is to hear.
-Only a machine that names such an event hears it. `rooms/host/room.py` puts them through turns and
-commits `dump()` with them.
+Only a machine that names such an event hears it. `rooms/host/session.py` puts them through turns,
+`rooms/host/commits.py` has `dump()` in their commit.
 """
 
 from __future__ import annotations

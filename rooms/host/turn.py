@@ -2,7 +2,7 @@
 
 In: what stands in the mailbox. Out: deeds (effects with the snapshot of their place) and what is to
 be told, both kept until everything before them is durable. `rooms/host/room.py` makes turns,
-`rooms/host/gate.py` opens them.
+`rooms/host/commits.py` keeps them, `rooms/host/opening.py` lets them happen.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 One `Conversation` for each (subject, client) of a live room; a newer connection of the same client
 continues it. In comes a well-formed message (`messages.read`), out goes what to do with it. What
 became of an event is kept elsewhere (`rooms/host/marks.py`); here is only how far the numbers are.
-Next: `rooms/host/room.py`.
+Next: `rooms/host/session.py` does it.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 `read` is the door: it takes what the codec decoded and gives a well-formed client message, or says
 how it is refused (SPEC, DOOR). The functions below it make the server's messages. Used by the
-router on the way in, by the host on the way out, and by both façades the other way round.
+router on the way in, and by the host on the way out.
 
-Next inward: `rooms/router/sockets.py` sends what was read over the link.
+Next inward: `rooms/router/routing.py` sends what was read over the link.
 """
 
 from __future__ import annotations
