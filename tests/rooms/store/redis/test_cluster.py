@@ -3,57 +3,62 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
+from asyncio import timeout  # noqa: TID251 - of a failover
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rooms.errors import StoreError
-from rooms.store.port import SessionId
+from rooms.store.port import Record, SessionId
 from rooms.store.redis.keys import TAGS, name_of, partition_of, slot
 from rooms.store.redis.servers import open_servers
 from rooms.store.redis.store import RedisStore
 from tests.contracts import Clock, StoreContract, announce, first, following, own, stored, write
-from tests.rooms.store.servers import PRODUCTS, free_port, running, within
+from tests.rooms.store.servers import PRODUCTS, follows, free_port, running, within
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Iterator
 
     from tests.rooms.store.servers import Server
 
 
-@pytest.fixture(scope="module", params=PRODUCTS)
-def cluster(request: pytest.FixtureRequest) -> Iterator[list[Server]]:
+@contextmanager
+def clustered(product: str, *options: str) -> Iterator[list[Server]]:
     """Three primaries, each with a third of the slots."""
     with ExitStack() as stack:
-        servers = [
-            stack.enter_context(
-                running(
-                    request.param,
-                    *("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
-                    port=free_port(),
-                )
-            )
-            for _ in range(3)
-        ]
+        servers = [stack.enter_context(member(product, *options)) for _ in range(3)]
         for n, server in enumerate(servers):
             with server.client() as client:
                 last = [5461, 10922, 16383][n]
                 run(client, "CLUSTER", "ADDSLOTSRANGE", [0, 5462, 10923][n], last)
                 run(client, "CLUSTER", "SET-CONFIG-EPOCH", n + 1)
-                first_bus = servers[0]._command[servers[0]._command.index("--cluster-port") + 1]
-                run(client, "CLUSTER", "MEET", "127.0.0.1", servers[0].port, first_bus)
+                meet(client, servers[0])
         for server in servers:
-            with server.client() as client:
-                within(
-                    20,
-                    "the cluster knows itself",
-                    lambda: (
-                        b"cluster_state:ok" in run(client, "CLUSTER", "INFO")
-                        and b"cluster_known_nodes:3" in run(client, "CLUSTER", "INFO")
-                    ),
-                )
+            within(20, "the cluster knows itself", lambda: knows(server, 3))  # noqa: B023
+        yield servers
+
+
+def member(product: str, *options: str) -> AbstractContextManager[Server]:
+    bus = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    return running(product, *bus, *options, port=free_port())
+
+
+def meet(client: Any, other: Server) -> None:
+    bus = other._command[other._command.index("--cluster-port") + 1]
+    run(client, "CLUSTER", "MEET", "127.0.0.1", other.port, bus)
+
+
+def knows(server: Server, servers: int) -> bool:
+    with server.client() as client:
+        info = run(client, "CLUSTER", "INFO")
+    return b"cluster_state:ok" in info and b"cluster_known_nodes:%d" % servers in info
+
+
+@pytest.fixture(scope="module", params=PRODUCTS)
+def cluster(request: pytest.FixtureRequest) -> Iterator[list[Server]]:
+    with clustered(request.param) as servers:
         yield servers
 
 
@@ -134,6 +139,42 @@ def other_in(partition: int, nth: int = 0) -> str:
     """Another session of that partition."""
     found = (str(n) for n in range(100_000) if partition_of(f"trivia,{n}") == partition)
     return [next(found) for _ in range(nth + 1)][-1]
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+async def test_a_replica_takes_the_place_of_its_primary(product: str) -> None:  # [STORE8]
+    soon = ("--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
+    with clustered(product, *soon) as servers, member(product, *soon) as replica:
+        id = SessionId("trivia", "table-1")
+        moving = slot(TAGS[partition_of(name_of(id))])
+        primary = next(server for server in servers if serves(server, moving))
+        other = next(server for server in servers if server is not primary)
+        with primary.client() as client, replica.client() as second:
+            meet(second, primary)
+            within(20, "the cluster knows it", lambda: knows(replica, 4) and knows(other, 4))
+            run(second, "CLUSTER", "REPLICATE", run(client, "CLUSTER", "MYID").decode())
+            within(20, "it is up to date", lambda: follows(replica))
+        store = await RedisStore.open(url([other, primary]))
+        await announce(store, "one")
+        one = replace(first(id, "one", await own(store, id, "one")), replicas=1)
+        await write(store, one)
+        primary.kill()
+        [error] = await store.commit_many([following(one, b"two")])
+        assert error is not None
+        within(20, "it was promoted", lambda: serves(replica, moving) and knows(other, 4))
+        async with timeout(10):
+            while not isinstance(await answer(store.load(id)), Record):
+                pass
+        await write(store, replace(following(one, b"two"), replicas=0))
+        assert (await stored(store, id)).snapshot == b"two"
+        await store.close()
+
+
+async def answer(call: Awaitable[Record | None]) -> Record | StoreError | None:
+    try:
+        return await call
+    except StoreError as error:
+        return error
 
 
 async def test_what_is_no_cluster_says_so(prefix: str) -> None:
