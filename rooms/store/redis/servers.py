@@ -113,9 +113,7 @@ def _one(name: str, url: str) -> Single:
     make({})  # tells at once of options that can't be
 
     async def connect() -> AbstractConnection:
-        connection = make({})
-        await connection.connect()  # type: ignore[no-untyped-call]
-        return connection
+        return await _connected(make({}))
 
     return Single(name, connect)
 
@@ -137,9 +135,7 @@ def _through_sentinels(name: str, parts: SplitResult) -> Single:
         finally:
             for one in known.sentinels:
                 await one.aclose()
-        connection = make({"host": host, "port": port})
-        await connection.connect()  # type: ignore[no-untyped-call]
-        return connection
+        return await _connected(make({"host": host, "port": port}))
 
     return Single(name, connect)
 
@@ -150,11 +146,19 @@ def _cluster(parts: SplitResult) -> Cluster:
     make({})
 
     async def connect(address: Address) -> AbstractConnection:
-        connection = make(address._asdict())
-        await connection.connect()  # type: ignore[no-untyped-call]
-        return connection
+        return await _connected(make(address._asdict()))
 
     return Cluster(_addresses(parts, PORT), connect)
+
+
+async def _connected(connection: AbstractConnection) -> AbstractConnection:
+    """This, once it is connected; nothing is left of it where that can't be."""
+    try:
+        await connection.connect()  # type: ignore[no-untyped-call]
+    except BaseException:
+        await connection.disconnect(nowait=True)
+        raise
+    return connection
 
 
 def _addresses(parts: SplitResult, port: int) -> list[Address]:
@@ -177,7 +181,9 @@ def _connections(url: str) -> Callable[[dict[str, Any]], AbstractConnection]:
     def make(where: dict[str, Any]) -> AbstractConnection:
         try:
             connection: AbstractConnection = kind(**{**options, **_OURS, **where})
-        except (TypeError, RedisError) as error:
+        except TypeError as error:
+            raise ValueError(f"after the ?: {str(error).rpartition(') ')[2]}") from None
+        except RedisError as error:
             raise ValueError(str(error)) from None
         return connection
 

@@ -29,6 +29,7 @@ class Proxy:
     def swallow_replies(self) -> None:
         """What is asked from now on is carried out, and nobody hears of it."""
         self._swallows = True
+        self.swallowed.clear()
 
     def heal(self) -> None:
         self._swallows = False

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from rooms.errors import StoreError, UnknownOutcome, UsageError
 from rooms.store import open_store
-from rooms.store.port import REMEMBERED, Acquired
+from rooms.store.port import REMEMBERED, Acquired, Logged
 from rooms.store.redis.keys import Keys
 from rooms.store.redis.servers import open_servers
 from rooms.store.redis.store import RedisStore
@@ -32,10 +33,12 @@ from tests.rooms.store.redis.proxy import between
 from tests.rooms.store.servers import PRODUCTS, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from tests.rooms.store.servers import Server
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -144,6 +147,53 @@ async def test_a_lost_commit_has_an_unknown_outcome_and_the_next_is_judged_by_th
         await store.close()
 
 
+async def insist(ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer, by a new connection if the one of before was cut."""
+    try:
+        return await ask()
+    except StoreError:
+        return await ask()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_connection_cut_at_any_time_loses_nothing_and_doubles_nothing(
+    server: Server, prefix: str, seed: int
+) -> None:  # [STORE2] [STORE9]
+    dice, acknowledged, unknown = random.Random(seed), [], 0
+    async with between(server.socket) as proxy:
+        store = await opened(f"{proxy.url}?prefix={prefix}")
+        await announce(store, "one")
+        acquired = await own(store, TABLE, "one")
+        commit = first(TABLE, "one", acquired)
+        for attempt in range(80):
+            data = b"%d" % attempt
+            revision = commit.prev + 1
+            wanted = replace(commit, new=revision, snapshot=data, log=[Logged(revision, 0, data)])
+            fault = dice.choice(["none", "none", "cut", "swallowed"])
+            if fault == "swallowed":
+                proxy.swallow_replies()
+            writing = asyncio.create_task(store.commit_many([wanted]))
+            await asyncio.wait([writing], timeout=dice.random() * 0.002)
+            if fault == "swallowed":
+                await asyncio.wait_for(proxy.swallowed.wait(), 10)
+                proxy.heal()
+            if fault != "none":
+                proxy.cut()
+            [error] = await writing
+            if error is None:
+                acknowledged.append(Logged(revision, 0, data))
+            unknown += isinstance(error, UnknownOutcome)
+            record = await insist(lambda: store.load(TABLE))
+            commit = replace(commit, prev=0 if record is None else record.revision)
+            assert error is not None or commit.prev == revision
+        past = await insist(lambda: store.history(TABLE, limit=100))
+        await store.close()
+    assert [entry.revision for entry in past] == list(range(1, len(past) + 1))
+    assert set(acknowledged) <= set(past)
+    assert unknown > 0
+    assert len(acknowledged) > 20
+
+
 @pytest.mark.parametrize("product", PRODUCTS)
 async def test_a_killed_server_has_what_it_answered(product: str) -> None:  # [STORE3]
     with running(product, "--appendonly", "yes", "--appendfsync", "always") as server:
@@ -183,6 +233,7 @@ async def test_urls_name_servers(server: Server, prefix: str) -> None:
     for url, why in (
         ("redis://localhost:none/0", "none"),
         ("redis+sentinel://localhost", "name of the primary"),
+        ("redis://localhost/0?nonsense=1", r"after the \?: got an unexpected .* 'nonsense'"),
     ):
         with pytest.raises(UsageError, match=why):
             await open_store(url, now=Clock().now, elapsed=Clock().now)
