@@ -74,7 +74,7 @@ class RoomKeeper:
         self.gatherings = Gatherings()
         self.tally = tally
         self.gate = Gate(store, clock, tally)
-        self.pace = Pace(clock.elapsed)
+        self.pace = Pace(clock.elapsed, links.crowding.full)
         self.post = Post(links)
         self.live: dict[SessionId, LiveRoom] = {}
         self._kinds = kinds

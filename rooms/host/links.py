@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from rooms.host.crowding import Crowding
 from rooms.host.turn import Heard
 from rooms.link.protocol import (
     Attach,
@@ -79,10 +80,12 @@ class Links:
     """Every router's end, its channels, and which lanes lead to it."""
 
     def __init__(self, tally: HostTally) -> None:
+        self.crowding = Crowding()
         self._tally = tally
         self._channels: dict[int, Channel] = {}
         self._ends: dict[End, dict[int, Channel]] = {}
         self._lanes: dict[int, dict[End, int]] = {}
+        self._rooms: dict[int, SessionId] = {}  # by their lanes
         self._numbers = count(1)
 
     def add(self, end: End) -> None:
@@ -95,6 +98,7 @@ class Links:
         for channel in channels:
             self.forget(channel)
         self._ends.pop(end, None)
+        self.crowding.forget(end)
         return channels
 
     def some(self) -> End | None:
@@ -141,16 +145,18 @@ class Links:
         if not ends[channel.end]:
             del ends[channel.end]
             if not ends:
-                del self._lanes[channel.lane]
+                del self._lanes[channel.lane], self._rooms[channel.lane]
         channel.lane = None
 
     def send(self, messages: Iterable[Message]) -> None:
         """Send each message to whom it concerns, in order; to nobody when the channel is gone."""
+        crowding = self.crowding
         for message in messages:
             match message:
                 case Fanout(lane=lane) | Moment(lane=lane, channel=None):
                     for end in self._lanes.get(lane, ()):
                         end.send(message)
+                        crowding.sent(end, self._rooms[lane], _size(message))
                     if type(message) is Fanout:
                         self._tally.fanouts += 1
                         self._tally.fanout_bytes += len(message.data)
@@ -164,8 +170,11 @@ class Links:
                 self.leave_lane(channel)
                 channel.lane = message.lane
                 ends = self._lanes.setdefault(message.lane, {})
+                self._rooms[message.lane] = channel.at
                 ends[channel.end] = ends.get(channel.end, 0) + 1
             channel.end.send(message)
+            if isinstance(message, Tell):
+                crowding.sent(channel.end, channel.at, len(message.data))
 
     def elsewhere(self, channel: Channel, address: str | None) -> None:
         """This connection isn't let in here: its router takes it to `address`, or to any other
@@ -187,3 +196,9 @@ class Links:
         for end in self._ends:
             end.send(message)
         return list(self._ends)
+
+
+def _size(message: Fanout | Moment) -> int:
+    return (
+        len(message.data) if isinstance(message, Fanout) else sum(map(len, message.named.values()))
+    )

@@ -2,25 +2,37 @@
 
 In: rooms that want a turn. Out: calls of it. A room within its share of the time has it in the next
 step; those in debt have theirs one at a time, with pauses in which the others are served
-(`budgets.py` decides). Next: `rooms/host/room.py`.
+(`budgets.py` decides). One that has filled a link waits for its router (`crowding.py`): what comes
+meanwhile is one step then. Next: `rooms/host/room.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rooms.host.budgets import Account, Budgets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rooms.store.port import SessionId
+
+
+LOOK_AGAIN: Final = 0.02
+"""When it is looked again whether a router has caught up (s)."""
+LONGEST: Final = 1_000
+"""How long a room waits for a router at most (ms): others may watch it, too."""
+
 
 class Pace:
-    """The turns of the rooms of one host. `elapsed` gives ms."""
+    """The turns of the rooms of one host. `elapsed` gives ms; `full` says of a room whether it
+    shall send no more for now.
+    """
 
-    def __init__(self, elapsed: Callable[[], float]) -> None:
+    def __init__(self, elapsed: Callable[[], float], full: Callable[[SessionId], bool]) -> None:
         self._elapsed = elapsed
+        self._full = full
         self._budgets = Budgets()
         self._owing: dict[Account, Callable[[], None]] = {}
         self._scheduled = False
@@ -29,8 +41,24 @@ class Pace:
         """For a new room."""
         return Account(self._elapsed())
 
-    def soon(self, account: Account, turn: Callable[[], None]) -> None:
+    def soon(self, id: SessionId, account: Account, turn: Callable[[], None]) -> None:
         """Call `turn` when this room may have one."""
+        if self._full(id):
+            self._hold(id, account, turn, self._elapsed() + LONGEST)
+        else:
+            self._soon(account, turn)
+
+    def _hold(
+        self, id: SessionId, account: Account, turn: Callable[[], None], until: float
+    ) -> None:
+        """Wait for the routers, but no longer than that."""
+        if self._full(id) and self._elapsed() < until:
+            loop = asyncio.get_running_loop()
+            loop.call_later(LOOK_AGAIN, self._hold, id, account, turn, until)
+        else:
+            self._soon(account, turn)
+
+    def _soon(self, account: Account, turn: Callable[[], None]) -> None:
         if account.credit < 0 and self._budgets.credit(account, self._elapsed()) < 0:
             self._owing[account] = turn
             self._wait()

@@ -205,7 +205,7 @@ class LiveRoom:
     def _schedule(self) -> None:
         if not self._scheduled and not self.closed:
             self._scheduled = True
-            self._keeper.pace.soon(self._account, self._turn)
+            self._keeper.pace.soon(self.claim.id, self._account, self._turn)
 
     def _turn(self) -> None:
         """One turn: due timers and seats, then the mailbox, within bounds; then its commit."""

@@ -24,6 +24,8 @@ PIECE: Final = 64 * 1024
 """The most content that one frame has."""
 WINDOW: Final = 4 * 1024 * 1024
 """How many bytes of messages may be under way, that the other side hasn't taken."""
+GRANT: Final = WINDOW // 16
+"""How many bytes are taken until the other side is told so."""
 MAX_MESSAGE: Final = 64 * 1024 * 1024
 MAX_WAITING: Final = 64 * 1024 * 1024
 """How many bytes may wait for credit; a side that takes so little is as good as gone."""
@@ -61,6 +63,11 @@ class Framing:
         self._out: list[bytes] = [_frame(_HELLO, hello)]
 
     # ------------------------------------------------------------------ out
+
+    @property
+    def under_way(self) -> int:
+        """How many bytes were sent, or wait, that the other side hasn't said it has taken."""
+        return WINDOW - self._credit + self._waiting_size
 
     def send(self, message: bytes) -> None:
         """Queue a message. What the other side has no room for waits.
@@ -159,7 +166,7 @@ class Framing:
     def _count(self, content: bytes) -> None:
         """So much was taken: the other side may send as much again, once that is worth a frame."""
         self._taken += _HEADER + len(content)
-        if self._taken >= WINDOW // 4:
+        if self._taken >= GRANT:
             self._out.append(_frame(_CREDIT, self._taken.to_bytes(8, "big")))
             self._taken = 0
 

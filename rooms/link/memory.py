@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 class End(Protocol):
     """One side of a link: what a router or a host holds of the other."""
 
+    @property
+    def under_way(self) -> int:
+        """How many bytes were sent that the other side hasn't said it has taken."""
+
     def send(self, message: Message) -> None:
         """Queue a message for the other side; never waits, never calls back. Lost when the link is
         closed.
@@ -39,6 +43,7 @@ class MemoryEnd:
     """One end of an in-memory link; made in pairs by `pair()`."""
 
     def __init__(self) -> None:
+        self.under_way = 0  # all of it is taken in the next step of the loop
         self._other: MemoryEnd = self
         self._inbox: deque[Message] = deque()
         self._scheduled = False

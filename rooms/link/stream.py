@@ -120,6 +120,11 @@ class StreamEnd(asyncio.Protocol, Generic[M]):
         else:
             self._flush_soon()
 
+    @property
+    def under_way(self) -> int:
+        """How many bytes were sent that the other side hasn't said it has taken."""
+        return self._framing.under_way
+
     def listen(
         self, on_message: Callable[[M], None], on_close: Callable[[], None] | None = None
     ) -> None:

@@ -119,6 +119,10 @@ class _Tapped:
         self.listen = end.listen
         self.close = end.close
 
+    @property
+    def under_way(self) -> int:
+        return self._end.under_way
+
     def send(self, message: Message) -> None:
         self._hear(message)
         self._end.send(message)

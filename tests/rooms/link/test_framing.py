@@ -6,7 +6,7 @@ import pytest
 
 from rooms.errors import LinkError
 from rooms.link import framing
-from rooms.link.framing import MAX_MESSAGE, MISSED, PIECE, WINDOW, Framing
+from rooms.link.framing import GRANT, MAX_MESSAGE, MISSED, PIECE, WINDOW, Framing
 
 SECRET = b"s" * 32
 
@@ -115,6 +115,17 @@ def test_no_more_is_under_way_than_was_granted() -> None:  # [LINK3] [LINK4]
     ones, others = carry(one, other)
     assert ones == []
     assert came + others == [message] * (3 * WINDOW // PIECE)
+
+
+def test_what_is_under_way_is_known_and_soon_no_more_when_it_is_taken() -> None:  # [LINK3] [FAIR4]
+    one, other = opened()
+    assert one.under_way == 0
+    message = b"m" * PIECE
+    for _ in range(2 * WINDOW // PIECE):
+        one.send(message)
+    assert 2 * WINDOW <= one.under_way <= 2 * WINDOW + 2 * WINDOW // PIECE * 5
+    carry(one, other)
+    assert one.under_way < GRANT
 
 
 def test_a_side_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:  # [LINK3]
