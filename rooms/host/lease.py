@@ -53,6 +53,7 @@ class Lease:
         self._versions = versions
         self._weight = weight
         self._leaving = False
+        self._finished = False
         self._name = name
         self._lost = lost
         self._beaten = beaten
@@ -74,8 +75,7 @@ class Lease:
     def leave(self) -> None:
         """Announce from now on that it takes no session any more."""
         self._leaving = True
-        if self._beat is None or self._beat.done():
-            self._beat = asyncio.get_running_loop().create_task(self._run())
+        self._beat_now()
 
     async def standing(self) -> None:
         """Wait until the store has this incarnation. Raises StoreError after one lease's time."""
@@ -91,14 +91,16 @@ class Lease:
         self._again()
 
     async def finish(self) -> None:
-        """No more heartbeats; the incarnation is dead, its sessions may be taken at once."""
+        """No more heartbeats; every incarnation is dead, its sessions may be taken at once."""
+        self._finished = True
+        if self._beat is not None:
+            await asyncio.wait([self._beat])  # it may lose the lease, and set timers again
         for handle in (self._next, self._end):
             if handle is not None:
                 handle.cancel()
-        if self._beat is not None:
-            await asyncio.wait([self._beat])
         try:
-            await self._store.retire(self.incarnation)
+            for incarnation in (*self._former, self.incarnation):
+                await self._store.retire(incarnation)
         except StoreError as error:
             logger.warning("the incarnation can't be retired, and expires: %s", error)
 
@@ -142,9 +144,13 @@ class Lease:
 
     def _start(self) -> None:
         self._expire()
-        if self._beat is None or self._beat.done():
-            self._beat = asyncio.get_running_loop().create_task(self._run())
+        self._beat_now()
         self._again()
+
+    def _beat_now(self, *, instead: bool = False) -> None:
+        """Send a heartbeat unless one is on its way; `instead` of that, where it is its end."""
+        if not self._finished and (instead or self._beat is None or self._beat.done()):
+            self._beat = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
         try:
@@ -163,5 +169,4 @@ class Lease:
         self._sent = self._clock.elapsed()
         self._stands.clear()
         self._lost()
-        if self._beat is None or self._beat.done() or asyncio.current_task() is self._beat:
-            self._beat = asyncio.get_running_loop().create_task(self._run())
+        self._beat_now(instead=asyncio.current_task() is self._beat)

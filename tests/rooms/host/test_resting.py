@@ -36,3 +36,20 @@ async def test_a_session_whose_room_was_lost_on_its_way_to_sleep_wakes() -> None
     seq = await ann.send("increment")
     await on.advance(1_000)
     assert ann.outcome(seq)["outcome"] == "accepted"
+
+
+async def test_a_lease_that_is_lost_while_its_host_drains_has_no_next_one() -> None:  # [STORE4]
+    on = await Stage(counter=Counter).start()
+    ann = await on.connect()
+    await ann.send("increment")
+    with on.store.holding("heartbeat"):
+        draining = asyncio.ensure_future(on.host.drain())
+        await on.advance(100)
+        assert not on.awake()
+        await on.inner.retire(on.host.incarnation)
+    await on.advance(TTL // 2)
+    assert draining.done()
+    assert await on.inner.hosts() == []
+    beats = on.store.calls["heartbeat"]
+    await on.advance(2 * TTL)
+    assert on.store.calls["heartbeat"] == beats
