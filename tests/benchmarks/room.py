@@ -117,13 +117,13 @@ class Bench:
         )
         return number
 
-    def post(self, session: str) -> None:
+    def post(self, session: str, method: str = "POST") -> None:
         self.link.send(
             Request(
                 request=next(self._numbers),
                 kind="counter",
                 session=session,
-                method="POST",
+                method=method,
                 path="",
                 params={},
                 headers={"content-type": "application/json"},
