@@ -60,8 +60,8 @@ class Woken(Bench):
         if isinstance(channel, int):
             self.link.send(Detach(channel))
             await self.store.now()
-        for room in list(self.host.rooms.values()):
-            self.host._rooms.idle(room)
+        for awake in list(self.host.rooms.values()):
+            self.host._rooms.idle(awake)
         await self.until(lambda: self.asleep > slept)
         return took
 
