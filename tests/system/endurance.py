@@ -1,23 +1,33 @@
-"""Many clients that come and go while their server is killed, and what they must find in the end.
+"""Many clients that come and go while their server is killed, and what they must find in the end;
+and a room that is put to sleep and woken a thousand times.
 
     python -m tests.system.endurance            # fifty clients, twenty kills; some minutes
     python -m tests.system.endurance --kills 5
+    python -m tests.system.endurance --only sleep --wakes 10000
 
 What they said and were told, what they saw and what is there in the end goes through the checker of
-`tests/histories.py`; the suite plays smaller versions (`test_kill.py`).
+`tests/histories.py`; the suite plays smaller versions (`test_kill.py`,
+`test_sleep.py`).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import random
+import sqlite3
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from client import Room, RoomClosed, connect
+from rooms.access import Remote
+from rooms.store.schema import read_secret
 from tests.histories import History, Violation
 from tests.system.processes import running
 
@@ -265,6 +275,62 @@ def _same(guests: list[_Guest], ranking: Any) -> bool:
     return all(guest.room.context["ranking"] == ranking for guest in guests)
 
 
+# -------------------------------------------------------------------------------- a sleeper
+
+
+async def dream(server: Server, times: int) -> int:
+    """A room that is put to sleep and woken so many times; what is stored of it, and what it shows
+    when it wakes, stay the same bit by bit, though it is changed and changed back now and then.
+    Returns how many bytes that is.
+    """
+    file, where = server.folder / "rooms.db", "dream/endured"
+    operator = Remote(server.url, read_secret(file)).headers()
+    async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
+
+        async def turn() -> None:
+            answer = (await http.post(f"/rooms/{where}", json={"type": "turn"})).json()
+            assert answer["outcome"] == "accepted", answer
+
+        async def view() -> str:
+            return _text((await http.get(f"/rooms/{where}")).json()["view"])
+
+        async def asleep() -> str:
+            loop = asyncio.get_running_loop()
+            end = loop.time() + 30
+            while True:
+                stored = (await http.get(f"/rooms/-/sessions/{where}", headers=operator)).json()
+                if not stored["live"]:
+                    return _text(stored["snapshot"])
+                assert loop.time() < end, "it isn't asleep within 30 s"
+                await _moment()
+
+        for _ in range(2):
+            await turn()
+        shown, kept, begun = await view(), await asleep(), _epoch(file, where)
+        for wake in range(times):
+            if wake % 10 == 5:
+                await turn()
+                assert await asleep() != kept
+                await turn()
+                assert await asleep() == kept, f"after {wake} wakes and two turns"
+            assert await view() == shown, f"after {wake} wakes"
+            assert await asleep() == kept, f"after {wake} wakes"
+    assert _epoch(file, where) - begun >= times
+    return len(kept)
+
+
+def _text(value: Any) -> str:
+    """What tells apart all that JSON does, the order of keys too."""
+    return json.dumps(value)
+
+
+def _epoch(file: Path, where: str) -> int:
+    """Which of the store's acquisitions gave this session its last room."""
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as db:
+        statement = "SELECT epoch FROM sessions WHERE kind = ? AND session = ?"
+        return int(db.execute(statement, where.split("/")).fetchone()[0])
+
+
 # -------------------------------------------------------------------------------- the command
 
 
@@ -274,11 +340,18 @@ async def main() -> int:
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--each", type=int, default=100, help="events of each client")
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--wakes", type=int, default=1_000, help="of the room that sleeps")
+    parser.add_argument("--only", choices=["kills", "sleep"])
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     dice = random.Random(asked.seed)
     size = (asked.clients, asked.each, asked.kills, dice)
     with tempfile.TemporaryDirectory() as folder, running(APP, Path(folder)) as server:
+        if asked.only != "kills":
+            size_kept = await _timed(f"{asked.wakes} wakes", dream(server, asked.wakes))
+            print(f"  of a state of {size_kept:,} bytes")  # noqa: T201
+        if asked.only == "sleep":
+            return 0
         total = await _timed("a counter", count(server, *size))
         print(f"  the sum is {total}")  # noqa: T201
         for kind in ("ledger", "table"):
