@@ -1,29 +1,60 @@
-"""What the server's loggers write, to standard error: lines for people, or JSON for programs."""
+"""What the server's loggers write, to standard error: lines for people, or JSON for programs.
+
+A line is about a session where one of its arguments says so (`Logged`): as text that is its name,
+in JSON it has fields of its own.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from rooms.store.port import SessionId
 
 if TYPE_CHECKING:
+    from rooms.definition import Room
     from rooms.settings import LogFormat
+
+
+@runtime_checkable
+class Logged(Protocol):
+    """What a line of the log can be about."""
+
+    def log_fields(self) -> dict[str, Any]:
+        """How programs find such lines: `session` and, where it is live, `epoch` and `revision`."""
+
+
+def named(room: Room) -> SessionId:
+    """A room, for a line of the log."""
+    return SessionId(room.kind, room.id)
 
 
 def configure(format: LogFormat) -> None:
     """Say from now on what is worth knowing, in this format."""
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        JsonFormatter()
-        if format == "json"
-        else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
-    )
+    handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
+class TextFormatter(logging.Formatter):
+    """A line with its time; more than one only for an exception. What others have sent can't break
+    it, nor write to the terminal.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        line = super().formatMessage(record)
+        return line if line.isprintable() else "".join(map(_printable, line))
+
+
 class JsonFormatter(logging.Formatter):
-    """One object a line: time (ISO 8601, UTC), level, logger, message, and the exception if any."""
+    """One object a line: time (ISO 8601, UTC), level, logger, message, what it is about, and the
+    exception if any.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -32,6 +63,13 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        for argument in record.args if isinstance(record.args, tuple) else ():
+            if isinstance(argument, Logged):
+                line.update(argument.log_fields())
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rooms.host import door
 from rooms.host.neighbours import Neighbour, NotHere
 from rooms.link.protocol import Answer, Elsewhere
+from rooms.logs import named
 from rooms.sync.codec import encode
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class Visit(Ask):
         try:
             response = await self.call(room)
         except Exception:
-            logger.exception("%s/%s: on_request raised", room.kind, room.id)
+            logger.exception("%s: on_request raised", named(room))
             self.reply(500, {"reason": "the room failed to answer"})
             return
         if response is None:

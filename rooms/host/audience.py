@@ -15,6 +15,7 @@ from rooms.definition import Room
 from rooms.host.door import OPERATOR, only_watches
 from rooms.host.presence import Presence
 from rooms.link.protocol import Close, Tell
+from rooms.logs import named
 from rooms.sync import messages
 from rooms.sync.codec import encode
 from rooms.sync.fanout import Fanout
@@ -126,7 +127,7 @@ class Audience:
                 channel.id, _codec(channel), key, view, attach.cursor, now, quiet=attach.greeted
             )
         except Exception:  # a view is the author's; its fault is this connection's alone
-            logger.exception("%s/%s: the view raised", self.room.kind, self.room.id)
+            logger.exception("%s: the view raised", named(self.room))
             self._send([Close(channel.id, 1013, "the room's view failed", 5_000)])
             return
         self._watching[channel.id] = (channel, key)
@@ -147,7 +148,7 @@ class Audience:
                 self._send(self._fanout.move(channel.id, key, view, now))
                 self._watching[channel.id] = (channel, key)
         except Exception:
-            logger.exception("%s/%s: the view raised", self.room.kind, self.room.id)
+            logger.exception("%s: the view raised", named(self.room))
 
     def leave(self, channel: Channel) -> None:
         """A channel is gone, or hears no more. Harmless for one that isn't here."""
@@ -194,7 +195,7 @@ class Audience:
             try:
                 return self._view(key, self._viewers[key])
             except Exception:
-                logger.exception("%s/%s: the view raised", self.room.kind, self.room.id)
+                logger.exception("%s: the view raised", named(self.room))
                 return self._failed.setdefault(key, before[key])  # they keep what they see
 
         if self._key_changes:
@@ -216,7 +217,7 @@ class Audience:
         try:
             self._send(self._fanout.emit(messages.emitted(event)))
         except TypeError:
-            logger.exception("%s/%s: an emitted event isn't JSON", self.room.kind, self.room.id)
+            logger.exception("%s: an emitted event isn't JSON", named(self.room))
 
     def moment(
         self,
@@ -270,7 +271,7 @@ class Audience:
                 if key not in sizes:
                     sizes[key] = len(encode(self.view_at(channel.viewer, snapshot), "json"))
             except Exception:  # who can't be shown it keeps what they see
-                logger.debug("%s/%s: the view raised", self.room.kind, self.room.id, exc_info=True)
+                logger.debug("%s: the view raised", named(self.room), exc_info=True)
         return max(sizes.values(), default=0)
 
     def save(self) -> dict[str, Json]:
@@ -299,7 +300,7 @@ class Audience:
         try:
             self._fanout.look(None, self._view(None, _NOBODY), now)
         except Exception:
-            logger.exception("%s/%s: the view raised", self.room.kind, self.room.id)
+            logger.exception("%s: the view raised", named(self.room))
 
     def view_at(self, viewer: Viewer, snapshot: SystemSnapshot) -> View:
         """What a viewer sees of the room at this snapshot. Raises what the author's view raises."""
@@ -318,7 +319,7 @@ class Audience:
 
     def _report(self, key: Hashable, error: Exception) -> None:
         """Those who watch `key` keep what they see, and are told so."""
-        logger.error("%s/%s: a view can't be sent: %s", self.room.kind, self.room.id, error)
+        logger.error("%s: a view can't be sent: %s", named(self.room), error)
         message = messages.error("view", "what changed here can't be shown to you")
         for channel, watched in list(self._watching.values()):
             if watched == key:

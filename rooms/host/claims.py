@@ -123,6 +123,6 @@ class Claims:
         try:
             return await self._store.release(claim.id, claim.incarnation, claim.epoch, activation)
         except StoreError as error:
-            logger.warning("%s can't be released: %s", claim.id, error)
+            logger.warning("%s can't be released: %s", claim, error)
             self.orphans.add(claim.id)
             return False

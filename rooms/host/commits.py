@@ -10,7 +10,7 @@ Next inward: `rooms/host/gate.py`; next outward: `rooms/host/opening.py`.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rooms.definition import replicas_of
 from rooms.host.expiry import ttl_of
@@ -43,6 +43,13 @@ class Claim(NamedTuple):
     incarnation: str
     epoch: int
     generation: str
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    def log_fields(self) -> dict[str, Any]:
+        """What a line of the log about it has for programs."""
+        return {"session": str(self.id), "epoch": self.epoch}
 
 
 class Flight(NamedTuple):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from rooms.definition import Room
     from rooms.host.clock import Clock
+    from rooms.host.commits import Claim
     from rooms.host.marks import Outcome
     from rooms.host.outbox import Entry, Outbox
     from rooms.store.port import SessionId
@@ -43,8 +44,7 @@ class Courier:
         self,
         room: Room,
         outbox: Outbox,
-        id: SessionId,
-        epoch: int,
+        claim: Claim,
         *,
         clock: Clock,
         deliver: Callable[[SessionId, Letter], Awaitable[Outcome]],
@@ -53,8 +53,7 @@ class Courier:
         self._room = room
         self._generation = outbox.generation
         self._life = outbox.life
-        self._id = id
-        self._epoch = epoch
+        self._claim = claim
         self._clock = clock
         self._deliver = deliver
         self._report = report
@@ -110,8 +109,8 @@ class Courier:
         except (Exception, asyncio.CancelledError) as error:
             if self._stopped:
                 raise
-            logger.warning("%s: effect %r failed: %r", self._id, entry.name, error)
-            logger.debug("%s: where it failed", self._id, exc_info=error)
+            logger.warning("%s: effect %r failed: %r", self._claim, entry.name, error)
+            logger.debug("%s: where it failed", self._claim, exc_info=error)
             performed = Performed(entry, "failed", f"{type(error).__name__}: {error}")
         self._report(performed)
 
@@ -121,14 +120,14 @@ class Courier:
         function = self._room.effects.get(entry.name)
         if function is None:
             return Performed(entry, "failed", f"the room has no effect {entry.name!r}")
-        attempt = Attempt(entry.key, entry.attempts, self._epoch)
+        attempt = Attempt(entry.key, entry.attempts, self._claim.epoch)
         params = orjson.loads(orjson.dumps(entry.params))  # theirs to change
         output = await function(self._room, params, attempt)
         return Performed(entry, "done", orjson.loads(orjson.dumps(output)))
 
     async def _send(self, entry: Entry, to: SessionId) -> Performed:
         event = entry.params["event"]
-        letter = Letter(self._id, self._generation, entry.number, entry.made, event)
+        letter = Letter(self._claim.id, self._generation, entry.number, entry.made, event)
         try:
             outcome = await self._deliver(to, letter)
         except Closing as refused:

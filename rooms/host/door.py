@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rooms.errors import CloseCode, Closing
 from rooms.host.marks import Outcome
 from rooms.host.neighbours import PREFIX, Neighbour
+from rooms.logs import named
 from rooms.sync.views import Viewer
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def judge_volatile(
         else:
             allowed = room.allow_send(viewer, event, snapshot)
     except Exception:
-        logger.exception("%s/%s: allow_send raised", room.kind, room.id)
+        logger.exception("%s: allow_send raised", named(room))
         return Outcome("rejected", FAILED, "whether this is allowed can't be told")
     if allowed is True:
         return None
@@ -120,7 +121,7 @@ def admit(
         if allowed is True:
             allowed = room.allow_join(viewer, snapshot)
     except Exception as error:
-        logger.exception("%s/%s: allow_create or allow_join raised", room.kind, room.id)
+        logger.exception("%s: allow_create or allow_join raised", named(room))
         raise Closing(CloseCode.FORBIDDEN, "whether you may join can't be told") from error
     if allowed is not True:
         raise Closing(CloseCode.FORBIDDEN, allowed or "you may not join this room")
@@ -135,7 +136,7 @@ def look_back(room: Room, viewer: Viewer, snapshot: Seen) -> None:
     try:
         allowed = room.allow_history(viewer, snapshot)
     except Exception as error:
-        logger.exception("%s/%s: allow_history raised", room.kind, room.id)
+        logger.exception("%s: allow_history raised", named(room))
         raise Closing(CloseCode.FORBIDDEN, "whether you may look back can't be told") from error
     if allowed is not True:
         raise Closing(CloseCode.FORBIDDEN, allowed or "you may not see this room's history")

@@ -76,6 +76,7 @@ class HookSession(Session):
         marks: Marks,
         outbox: Outbox,
         tally: HostTally,
+        epoch: int,
         chance: Callable[[int], bytes],
         now: int,
     ) -> None:
@@ -91,6 +92,7 @@ class HookSession(Session):
             validate=kind.validate,
             scale=Scale(room, SYSTEM, lambda snapshot: 0, size=0, careful=False),
             tally=tally,
+            epoch=epoch,
             keeps_past=False,
             now=now,
         )
@@ -231,8 +233,8 @@ class HookSession(Session):
     def _failed(self, call: Call, error: Exception) -> None:
         self._over(call)
         call.undo()
-        logger.warning("%s: %s failed: %r", self.name, call.name, error)
-        logger.debug("%s: where it failed", self.name, exc_info=error)
+        logger.warning("%s: %s failed: %r", self, call.name, error)
+        logger.debug("%s: where it failed", self, exc_info=error)
 
     def _over(self, call: Call) -> None:
         call.storage.over = True

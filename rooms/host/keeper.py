@@ -209,7 +209,7 @@ class RoomKeeper:
         try:
             room.begin(effects)
         except Exception as error:
-            logger.exception("%s can't begin", id)
+            logger.exception("%s can't begin", room.session)
             room.drop(error)
         for item in waiting.items:
             room.put(item)
@@ -233,7 +233,7 @@ class RoomKeeper:
             await room.rest()
         except Exception as error:
             if not isinstance(error, StoreError):
-                logger.exception("%s can't be put to sleep", id)
+                logger.exception("%s can't be put to sleep", room.session)
             room.drop(error)
             del self._resting[id]  # it is on its way back
         else:
@@ -317,7 +317,7 @@ class RoomKeeper:
     def dropped(self, room: LiveRoom, error: Exception) -> None:
         """A room is lost with what it hadn't stored: load it again from the store."""
         id = room.claim.id
-        logger.warning("%s was dropped: %s", id, error)
+        logger.warning("%s was dropped: %s", room.session, error)
         self.tally.drops += 1
         pause = self._drops.note(id, error, self.clock.elapsed())
         self._turn_out(room)

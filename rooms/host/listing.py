@@ -13,6 +13,7 @@ import orjson
 import xxhash
 
 from rooms.errors import CloseCode, Closing, StoreError
+from rooms.logs import named
 from rooms.store.port import SessionId
 from runtime import matches_state
 
@@ -54,7 +55,7 @@ class Listing:
                 said = {**said, "viewers": viewers, "max_viewers": self._room.max_viewers}
             said = orjson.loads(orjson.dumps(said))
         except Exception:
-            logger.exception("%s/%s: listing raised", self._room.kind, self._room.id)
+            logger.exception("%s: listing raised", named(self._room))
             return None
         if said == self._said:
             return None

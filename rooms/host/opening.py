@@ -44,7 +44,6 @@ class Opening:
         self.shown = session.snapshot
         """The newest snapshot that is durable."""
         self._clock = keeper.clock
-        self._id = claim.id
         self._session = session
         self._audience = audience
         self._put = put
@@ -61,8 +60,7 @@ class Opening:
         self._courier = Courier(
             session.room,
             session.outbox,
-            claim.id,
-            claim.epoch,
+            claim,
             clock=keeper.clock,
             deliver=keeper.deliver,
             report=put,
@@ -119,11 +117,11 @@ class Opening:
             self._emitted.append(event)
 
     def _report(self, address: str, error: BaseException) -> None:
-        logger.error("%s: actor %r: an action failed: %r", self._id, address, error)
+        logger.error("%s: actor %r: an action failed: %r", self._session, address, error)
 
     def _declared(self, effect: Declared) -> None:
         if not effect.name.startswith("rooms."):  # those are the session's: replies, the outbox
-            logger.warning("%s: nobody performs %r; see rooms.effect", self._id, effect.name)
+            logger.warning("%s: nobody performs %r; see rooms.effect", self._session, effect.name)
 
     def _log(self, *what: object) -> None:
-        logger.info("%s: %s", self._id, " ".join(map(str, what)))
+        logger.info("%s: %s", self._session, " ".join(map(str, what)))

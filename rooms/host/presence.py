@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from rooms.definition import Room
 from rooms.link.protocol import PRESENT
+from rooms.logs import named
 from rooms.sync import messages
 
 if TYPE_CHECKING:
@@ -204,5 +205,5 @@ class Presence:
         try:
             return self._room.may_see(viewer, other)
         except Exception:
-            logger.exception("%s/%s: may_see raised", self._room.kind, self._room.id)
+            logger.exception("%s: may_see raised", named(self._room))
             return False

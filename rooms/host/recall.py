@@ -15,6 +15,7 @@ from rooms.errors import CloseCode, Closing, StoreError
 from rooms.host import door
 from rooms.host.ask import Ask
 from rooms.host.history import Keeps, kept, past
+from rooms.logs import named
 from rooms.store.port import SessionId
 from runtime import RestoreError, System
 
@@ -77,10 +78,10 @@ class Recall(Ask):
         try:
             body = await show(audience, SessionId(room.kind, room.id), int(self._number_of), now)
         except StoreError as error:
-            logger.warning("%s/%s: its history can't be read: %s", room.kind, room.id, error)
+            logger.warning("%s: its history can't be read: %s", named(room), error)
             self.refuse(Closing(CloseCode.OVERLOADED, "its history is out of reach"))
         except Exception:
-            logger.exception("%s/%s: its past can't be shown", room.kind, room.id)
+            logger.exception("%s: its past can't be shown", named(room))
             self.reply(500, {"reason": "that revision can't be shown"})
         else:
             if body is None:

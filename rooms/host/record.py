@@ -15,6 +15,7 @@ from zlib import crc32
 import orjson
 
 from rooms.errors import CloseCode, Closing, Unstorable, UsageError
+from rooms.logs import named
 from rooms.sync.diff import apply, diff
 from runtime import RestoreError, RuntimeFault
 from runtime.statechart.snapshot import PLAIN, plain
@@ -169,13 +170,13 @@ def restore(
             try:
                 return begin(persisted, rewrite=False)
             except RestoreError as misfit:
-                logger.info("%s/%s: %s; trying `migrate`", room.kind, room.id, misfit)
+                logger.info("%s: %s; trying `migrate`", named(room), misfit)
         migrated = room.migrate(persisted, record.version)
         for name in ("machine", "version"):  # who wrote it; it's this machine's now
             migrated.pop(name, None)
         return begin(migrated, rewrite=True)
     except Exception as error:  # `migrate` is the author's, and may raise what it likes
-        logger.warning("%s/%s can't be restored: %r", room.kind, room.id, error)
+        logger.warning("%s can't be restored: %r", named(room), error)
         reason = "this room can't be restored"
         if isinstance(error, RestoreError | UsageError):  # any other may quote what is stored
             reason = f"{reason}: {error}"

@@ -236,7 +236,7 @@ class LiveRoom:
             self._commits.handled(turn)
             self._proceed()
         except Exception as error:
-            logger.exception("%s: a turn failed", self.claim.id)
+            logger.exception("%s: a turn failed", self.session)
             self.drop(error)
             return
         self._keeper.pace.worked(self._account, begun)
@@ -310,7 +310,7 @@ class LiveRoom:
             if not self._commits.flights:
                 self._proceed()
         except Exception as bug:
-            logger.exception("%s: opening failed", self.claim.id)
+            logger.exception("%s: opening failed", self.session)
             self.drop(bug)
             return
         self._keeper.pace.worked(self._account, begun)

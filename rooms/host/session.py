@@ -8,7 +8,7 @@ decides when. Next inward: `runtime/system.py`.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rooms.errors import CloseCode, Closing, TooBig
 from rooms.host import door, record
@@ -94,6 +94,7 @@ class Session:
         validate: Callable[[Mapping[str, Json]], str | None],
         scale: Scale,
         tally: HostTally,
+        epoch: int,
         keeps_past: bool,
         now: int,
     ) -> None:
@@ -101,11 +102,12 @@ class Session:
         self.name = f"{room.kind}/{room.id}"
         self.snapshot = snapshot
         self.revision = revision
+        self._epoch = epoch
         self.seats = seats
         self.marks = marks
         self.outbox = outbox
         self._settling = Settling(
-            self.name, outbox, step=self._step, actor=lambda address: self.snapshot.actor(address)
+            self, outbox, step=self._step, actor=lambda address: self.snapshot.actor(address)
         )
         self.clients = Clients(marks)
         self.past: list[Moment] | None = [] if keeps_past else None
@@ -114,6 +116,13 @@ class Session:
         self.scale = scale
         self._tally = tally
         self._forgot = now
+
+    def __str__(self) -> str:
+        return self.name
+
+    def log_fields(self) -> dict[str, Any]:
+        """What a line of the log about it has for programs."""
+        return {"session": self.name, "epoch": self._epoch, "revision": self.revision}
 
     def handle(self, item: Item | Ask, turn: Turn, now: int) -> None:
         """What one item does."""
@@ -204,10 +213,10 @@ class Session:
         stamped = {**event, "sender": viewer.id}
         step = self._checked(self._system.step(before, stamped, now=now, target=child))
         if step.error is not None:
-            logger.warning("%s: %r failed: %r", self.name, event["type"], step.error)
+            logger.warning("%s: %r failed: %r", self, event["type"], step.error)
             if isinstance(step.error, TooBig):
                 return Outcome("rejected", door.TOO_BIG, step.error.reason)
-            logger.debug("%s: where it failed", self.name, exc_info=step.error)
+            logger.debug("%s: where it failed", self, exc_info=step.error)
             return Outcome("rejected", door.FAILED, f"{event['type']!r} failed in this room")
         if not step.taken:
             return IGNORED
@@ -227,8 +236,8 @@ class Session:
         before = self.snapshot
         step = self._checked(self._system.step(before, event, now=now, target=target))
         if step.error is not None:
-            logger.warning("%s: %r failed: %r", self.name, event["type"], step.error)
-            logger.debug("%s: where it failed", self.name, exc_info=step.error)
+            logger.warning("%s: %r failed: %r", self, event["type"], step.error)
+            logger.debug("%s: where it failed", self, exc_info=step.error)
         elif step.taken or step.effects or step.snapshot is not before:
             self._advance(step, event, turn, now)
         return step.error
@@ -458,7 +467,7 @@ class Session:
         """A timer whose event failed comes again, or is given up."""
         retry = self.outbox.timers.fail(timer, repr(error), now)
         log = logger.warning if retry.dead is None else logger.error
-        log("%s: timer %r failed, attempt %d: %r", self.name, timer.id, retry.attempts, error)
+        log("%s: timer %r failed, attempt %d: %r", self, timer.id, retry.attempts, error)
 
     def _due_timer(self, now: int) -> Timer | None:
         due = self.snapshot.next_due

@@ -16,6 +16,7 @@ from runtime.statechart.events import matches_descriptor
 if TYPE_CHECKING:
     from rooms.host.outbox import Entry, Outbox
     from rooms.host.turn import Turn
+    from rooms.logs import Logged
     from runtime import Event
 
 logger = logging.getLogger(__name__)
@@ -28,16 +29,16 @@ Step = Callable[["Event", "Turn", int, "str | None"], "Exception | None"]
 
 
 class Settling:
-    """For one session, called `name` in logs. `actor` gives the snapshot of who is at an address
+    """For one session, as whom logs know it. `actor` gives the snapshot of who is at an address
     now, or None.
     """
 
-    __slots__ = ("_actor", "_name", "_outbox", "_step")
+    __slots__ = ("_actor", "_outbox", "_session", "_step")
 
     def __init__(
-        self, name: str, outbox: Outbox, *, step: Step, actor: Callable[[str], Any]
+        self, session: Logged, outbox: Outbox, *, step: Step, actor: Callable[[str], Any]
     ) -> None:
-        self._name = name
+        self._session = session
         self._outbox = outbox
         self._step = step
         self._actor = actor
@@ -67,7 +68,7 @@ class Settling:
     def _fail(self, entry: Entry, why: str, turn: Turn, now: int) -> None:
         """It is tried again later; the machine hears when it isn't."""
         if self._outbox.fail(entry, why, now):
-            logger.error("%s: effect %r failed for good: %s", self._name, entry.name, why)
+            logger.error("%s: effect %r failed for good: %s", self._session, entry.name, why)
             self._tell(entry, FAILED, "error", why, turn, now)
 
     def _reject(self, entry: Entry, why: str, turn: Turn, now: int) -> None:
@@ -76,7 +77,7 @@ class Settling:
         if heard and self._tell(entry, FAILED, "error", why, turn, now) is None:
             self._outbox.settle(entry)
         else:
-            logger.error("%s: %s rejected its event: %s", self._name, entry.to, why)
+            logger.error("%s: %s rejected its event: %s", self._session, entry.to, why)
             self._outbox.fail(entry, why, now, final=True)
 
     def _tell(

@@ -132,6 +132,7 @@ def awaken(
         validate=kind.validate,
         scale=scale,
         tally=keeper.tally,
+        epoch=claim.epoch,
         keeps_past=bool(keeps),
         now=now,
     )
@@ -169,6 +170,7 @@ def _hooked(
         marks=marks,
         outbox=outbox,
         tally=tally,
+        epoch=acquired.epoch,
         chance=chance,
         now=now,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from rooms.link.protocol import PRESENT
 
@@ -148,6 +148,13 @@ class Channel:
     def __str__(self) -> str:
         kind, session = self.session.name
         return f"{kind}/{session} #{self.number}"
+
+    def log_fields(self) -> dict[str, Any]:
+        """What a line of the log about it has for programs."""
+        kind, session = self.session.name
+        known = {"session": f"{kind}/{session}", "connection": self.number}
+        epoch = self.session.epoch
+        return known if epoch is None else {**known, "epoch": epoch}
 
     def asking(self) -> Attach:
         """Its Attach as of now: what it holds, and what it was told."""

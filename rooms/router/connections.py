@@ -348,5 +348,5 @@ class Connection:
             closing = Closing(CloseCode.UNAUTHENTICATED, "the token has expired")
             self._others.routing.end(self._channel, closing)
 
-    def _name(self) -> str:
-        return str(self._channel) if self._channel else "a connection"
+    def _name(self) -> Channel | str:
+        return self._channel or "a connection"

@@ -10,7 +10,7 @@ passes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +30,10 @@ class SessionId(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.session}"
+
+    def log_fields(self) -> dict[str, Any]:
+        """What a line of the log about it has for programs."""
+        return {"session": str(self)}
 
 
 @dataclass(frozen=True, slots=True)

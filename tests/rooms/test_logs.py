@@ -6,7 +6,8 @@ import json
 import logging
 import sys
 
-from rooms.logs import JsonFormatter
+from rooms.logs import JsonFormatter, TextFormatter
+from rooms.store.port import SessionId
 
 
 def record(exception: bool = False) -> logging.LogRecord:
@@ -34,3 +35,21 @@ def test_an_exception_stays_in_its_line() -> None:
     line = JsonFormatter().format(record(exception=True))
     assert "\n" not in line
     assert json.loads(line)["exception"].endswith("ValueError: broken")
+
+
+def test_a_line_about_a_session_says_so_in_a_field() -> None:  # [METRIC4]
+    line = record()
+    line.msg, line.args = "%s was dropped: %s", (SessionId("counter", "x"), "why")
+    said = json.loads(JsonFormatter().format(line))
+    assert said["session"] == "counter/x"
+    assert said["message"] == "counter/x was dropped: why"
+    assert "session" not in json.loads(JsonFormatter().format(record()))
+
+
+def test_what_others_sent_stays_in_its_line() -> None:  # [METRIC5]
+    line = record()
+    line.msg, line.args = "refused: %s", ("a\nb\x1b[31mred\r",)
+    text = TextFormatter().format(line)
+    assert text.endswith("WARNING rooms.x: refused: a\\nb\\x1b[31mred\\r")
+    assert text.isprintable()
+    assert TextFormatter().format(record(exception=True)).endswith("ValueError: broken")

@@ -1,0 +1,26 @@
+"""What a host's log has for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rooms.logs import JsonFormatter
+from tests.rooms.host.machines import Counter
+from tests.rooms.host.stage import Stage
+
+if TYPE_CHECKING:
+    import pytest
+
+
+async def test_lines_about_a_live_session_have_its_epoch_and_revision(  # [METRIC4]
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    on = await Stage(counter=Counter).start()
+    ann = await on.connect()
+    await ann.send("increment")
+    on.store.fail_next(written=False)
+    await ann.send("increment")
+    [line] = [one for one in caplog.records if "was dropped" in one.message]
+    said = json.loads(JsonFormatter().format(line))
+    assert (said["session"], said["epoch"], said["revision"]) == ("counter/x", 1, 2)
