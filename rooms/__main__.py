@@ -286,6 +286,7 @@ def _parser() -> argparse.ArgumentParser:
         watched.add_argument(
             "--metrics", metavar="[ADDRESS:]PORT", help="where /metrics, /health and /ready are"
         )
+        watched.add_argument("--traces", metavar="on|off", help="OpenTelemetry spans (off)")
     dev.add_argument("--lan", action="store_true", help="let phones in; prints a QR code")
     dev.add_argument("--no-open", action="store_true", help="open no browser window")
 

@@ -103,6 +103,10 @@ def _configure(settings: Settings) -> None:
     from rooms import logs
 
     logs.configure(settings.log_format)
+    if settings.traces:
+        from rooms import tracing
+
+        tracing.enable()
     sys.setswitchinterval(SWITCH_INTERVAL)
 
 

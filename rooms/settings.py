@@ -34,6 +34,7 @@ class Settings:
     authority for `tls:` links.
 
     `metrics` is where the operator's door is, `PORT` or `ADDRESS:PORT` (None: there is none).
+    `traces` makes OpenTelemetry spans.
     """
 
     port: int = 1999
@@ -51,6 +52,7 @@ class Settings:
     pages: str | None = None
     link_tls: tuple[str, ...] = ()
     metrics: str | None = None
+    traces: bool = False
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **options: object) -> Settings:
@@ -85,7 +87,7 @@ def _parse(name: str, given: str, source: str) -> Any:
             if not (given.isascii() and given.isdigit() and int(given) < 65536):
                 raise UsageError(f"{source} {given}: a port is a number from 0 to 65535")
             return int(given)
-        case "limits":
+        case "limits" | "traces":
             return _one_of(given, source, {"on": True, "off": False})
         case "log_format":
             return _one_of(given, source, {"text": "text", "json": "json"})

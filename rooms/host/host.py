@@ -154,10 +154,10 @@ class Host:
 
     def _receive(self, end: End, message: Message) -> None:
         match message:
-            case Said(number, said):
+            case Said(number, said, trace):
                 channel = self._links.find(end, number)
                 if channel is not None:
-                    self._said(channel, said)
+                    self._said(channel, said, trace)
             case Want(number, cursor, settled, present):
                 channel = self._links.find(end, number)
                 if channel is not None:
@@ -232,7 +232,7 @@ class Host:
         elif known != channel.viewer:
             self._rooms.put(channel.at, Renewed(channel, known))
 
-    def _said(self, channel: Channel, said: dict[str, Any]) -> None:
+    def _said(self, channel: Channel, said: dict[str, Any], trace: str | None = None) -> None:
         if channel.attach.operator:
             return  # it watches
         match said["type"]:
@@ -244,7 +244,7 @@ class Host:
             case party.SAID if not self._kinds[channel.at.kind].hooks:
                 self._said_in_dialect(channel, said["data"])
             case _:
-                self._hear(channel, Heard(channel, said))
+                self._hear(channel, Heard(channel, said, trace))
 
     def _said_in_dialect(self, channel: Channel, data: str | bytes) -> None:
         """A client of `/parties` to a machine; it has no ear for a refusal."""

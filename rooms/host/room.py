@@ -15,6 +15,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
+from rooms import tracing
 from rooms.errors import CloseCode, Closing, StoreError, Unstorable
 from rooms.host import door
 from rooms.host.ask import Ask
@@ -229,7 +230,11 @@ class LiveRoom:
                 if entered and not enters:
                     break  # who was let in sees the room as it is, and then what happens
                 entered = entered or enters
-                session.handle(mailbox.popleft(), turn, now)
+                item = mailbox.popleft()
+                if tracing.tracer is None or type(item) is not Heard or item.trace is None:
+                    session.handle(item, turn, now)
+                else:
+                    tracing.handle(session, item, turn, now)
                 if clock.elapsed() - begun > MAX_WORK:
                     break
             self._idleness.touch()
@@ -293,6 +298,8 @@ class LiveRoom:
         except Unstorable as error:
             self.drop(error)
             return None
+        if tracing.tracer is not None:
+            tracing.enter(self._commits.flights[-1].turns, "rooms.commit")
         self._keeper.pace.worked(self._account, begun)
         return commit
 
@@ -301,6 +308,8 @@ class LiveRoom:
         if self.closed:
             return
         flight = self._commits.flights.popleft()
+        if tracing.tracer is not None:
+            tracing.leave(flight.turns, error)
         if error is not None:
             self.drop(error)
             return
@@ -320,7 +329,11 @@ class LiveRoom:
 
     def _open(self, flight: Flight) -> None:
         """What these turns did is durable."""
+        if tracing.tracer is not None:
+            tracing.enter(flight.turns, "rooms.fan_out")
         self._opening.open(flight, resting=self._rested is not None)
+        if tracing.tracer is not None:
+            tracing.leave(flight.turns)
         if self._rested is not None and self._at_rest() and not self._rested.done():
             self._rested.set_result(None)
 

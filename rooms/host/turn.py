@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rooms.host.outbox import Entry
     from rooms.sync.messages import Json
     from rooms.sync.views import Viewer
+    from rooms.tracing import Traced
     from runtime import Effect, Event, SystemSnapshot
 
 # ------------------------------------------------------------------ in
@@ -37,10 +38,11 @@ class Leave(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """A channel said something."""
+    """A channel said something; `trace` is whose trace that belongs to, where there are any."""
 
     channel: Channel
     message: dict[str, Json]
+    trace: str | None = None
 
 
 class Wanted(NamedTuple):
@@ -202,8 +204,9 @@ Told = (
 class Turn:
     """What one turn did: nobody sees any of it before it is durable."""
 
-    __slots__ = ("deeds", "told")
+    __slots__ = ("deeds", "told", "traced")
 
     def __init__(self) -> None:
         self.deeds: list[tuple[tuple[Effect, ...], SystemSnapshot]] = []
         self.told: list[Told] = []
+        self.traced: list[Traced] | None = None

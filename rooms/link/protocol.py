@@ -64,11 +64,14 @@ class Attach(Message):
 
 @dataclass(slots=True)
 class Said(Message):
-    """A client's message, parsed and within the door's limits (`rooms.sync.messages.read`)."""
+    """A client's message, parsed and within the door's limits (`rooms.sync.messages.read`); `trace`
+    is the `traceparent` of its way, where there are traces.
+    """
 
     tag: ClassVar[str] = "said"
     channel: int
     message: dict[str, Json]
+    trace: str | None = None
 
 
 @dataclass(slots=True)

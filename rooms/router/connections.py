@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from starlette.websockets import WebSocketDisconnect
 
+from rooms import tracing
 from rooms.errors import BadMessage, CloseCode, Closing
 from rooms.link.protocol import Attach
 from rooms.router.frames import framed
@@ -265,7 +266,11 @@ class Connection:
                     raise BadMessage("too_big", f"presence has at most {most} bytes")
                 case "room.send" | "room.send_to" if "refused" in message:
                     self._refuse(channel, BadMessage(**message["refused"]), message["seq"])
-            self._others.routing.say(channel, message, len(data))
+            if tracing.tracer is None:
+                self._others.routing.say(channel, message, len(data))
+                return
+            with tracing.received(channel, message["type"]):
+                self._others.routing.say(channel, message, len(data))
         except BadMessage as refused:
             self._refuse(channel, refused)
         except Closing as closing:

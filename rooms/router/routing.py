@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from rooms import tracing
 from rooms.errors import CloseCode, Closing
 from rooms.link.protocol import (
     FORWARDED_WITHIN,
@@ -114,7 +115,8 @@ class Routing:
         if channel.place is Place.OUTSIDE or channel.host is None:
             self._wake(channel.session)  # says it, with all that is kept
         else:
-            channel.host.send(Said(channel.number, message))
+            trace = None if tracing.tracer is None else tracing.carried()
+            channel.host.send(Said(channel.number, message, trace))
 
     def tell(self, channel: Channel, data: bytes) -> None:
         """A frame for this connection alone, in its place among the others."""
