@@ -26,6 +26,7 @@ from rooms.host.seats import Seats
 from rooms.host.session import Session
 from rooms.host.shown import SYSTEM
 from rooms.host.storage import Kept
+from rooms.logs import named
 from runtime import System
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def _first(system: System, room: Room, now: int, chance: Callable[[int], bytes])
 
 
 def _cannot_start(room: Room, error: Exception) -> Closing:
-    logger.warning("%s/%s can't be started: %r", room.kind, room.id, error)
+    logger.warning("%s can't be started: %r", named(room), error)
     return Closing(CloseCode.UNRESTORABLE, "this room can't be started")
 
 
