@@ -18,6 +18,7 @@ import asyncio
 from asyncio import timeout as at_most  # noqa: TID251 - of CONNECT_WITHIN and ANSWER_WITHIN
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from hiredis import pack_command
@@ -26,7 +27,6 @@ from redis.exceptions import (
     MasterDownError,
     NoScriptError,
     ReadOnlyError,
-    RedisError,
     ResponseError,
 )
 
@@ -105,7 +105,7 @@ class Line:
             while self._waiting:
                 try:
                     connection = await self._connected()
-                except (RedisError, OSError, TimeoutError) as error:
+                except Exception as error:  # whatever it was, nobody may wait for ever
                     refused = list(self._waiting)
                     self._waiting.clear()
                     _fail(refused, StoreError(f"{self._name} can't be reached: {_reason(error)}"))
@@ -142,12 +142,11 @@ class Line:
         commands = [command for asked in group for command in asked.commands]
         wait = [_pack(("WAIT", replicas, WAIT_WITHIN))] if replicas else []
         try:
-            # As long as commands are answered that were sent, the server may take its time.
             async with at_most(ANSWER_WITHIN):
                 replies = await _exchange(connection, [*commands, *wait])
                 if any(isinstance(reply, NoScriptError) for reply in replies):
                     replies = await _bring_scripts(connection, commands, wait, replies)
-        except (RedisError, OSError, TimeoutError) as error:
+        except Exception as error:  # whatever it was, what was sent may have been carried out
             await self._let_go()
             lost = f"{self._name} didn't answer ({_reason(error)}): load it again"
             _fail(group, UnknownOutcome(lost))
@@ -155,8 +154,9 @@ class Line:
         have = replies.pop() if wait else 0
         if any(isinstance(reply, NOT_NOW) for reply in replies):
             await self._let_go()  # the next connection may find another server
+        rest = iter(replies)
         for asked in group:
-            mine, replies = replies[: len(asked.commands)], replies[len(asked.commands) :]
+            mine = list(islice(rest, len(asked.commands)))
             if asked.answer.done():
                 continue  # who waited was cancelled
             if asked.replicas and (isinstance(have, ResponseError) or have < asked.replicas):
