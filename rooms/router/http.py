@@ -13,6 +13,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from rooms.errors import CloseCode, Closing
@@ -187,14 +188,17 @@ def _wants_stream(request: HttpRequest) -> bool:
 
 
 async def _body(request: HttpRequest, most: int = MAX_BYTES) -> bytes:
-    """The body, of at most so many bytes. Raises Closing 1009."""
+    """The body, of at most so many bytes. Raises Closing: 1009; 4400, it ends too early."""
     too_big = Closing(CloseCode.TOO_BIG, f"a body has at most {most} bytes")
     announced = request.headers.get("content-length", "0")
     if not announced.isdecimal() or int(announced) > most:
         raise too_big
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise too_big
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise too_big
+    except ClientDisconnect as gone:
+        raise Closing(CloseCode.BAD_MESSAGE, "who sent it hung up") from gone
     return bytes(body)

@@ -11,7 +11,9 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Final
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rooms.errors import UsageError
 from rooms.router.sockets import Socket
@@ -24,6 +26,7 @@ _PING_EVERY: Final = 20.0
 _PONG_WITHIN: Final = 20.0
 _REQUESTS_END_WITHIN: Final = 1.0
 _BACKLOG: Final = 2048
+_REQUEST_WITHIN: Final = 10.0  # s for its head, and until a body gets on
 
 
 def bind(address: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -54,6 +57,47 @@ def _taken(address: str, port: int, error: OSError) -> UsageError:
     )
 
 
+class Requests(H11Protocol):
+    """uvicorn's connection for plain requests, which would wait for ever for one to be whole: who
+    sends nothing, or a byte now and then, has a socket of ours for nothing.
+    """
+
+    _watch: asyncio.TimerHandle | None = None
+    _received = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._look(None)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        super().data_received(data)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._forget()
+        super().handle_websocket_upgrade(event)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def _look(self, before: object) -> None:
+        """Hang up where what was awaited `before` still is."""
+        awaited: object = None
+        if self.conn.their_state is h11.IDLE:
+            awaited = self.cycle, "head"
+        elif self.conn.their_state is h11.SEND_BODY:
+            awaited = self.cycle, self._received
+        if awaited is not None and awaited == before:
+            self.transport.abort()
+        else:
+            self._watch = self.loop.call_later(_REQUEST_WITHIN, self._look, awaited)
+
+    def _forget(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+
+
 class Listening:
     """One listening socket and its connections."""
 
@@ -61,6 +105,7 @@ class Listening:
         self._bound = bound
         self._config = uvicorn.Config(
             app,
+            http=Requests,
             ws=Socket,
             ws_max_size=MAX_BYTES,
             ws_ping_interval=_PING_EVERY,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -73,6 +74,8 @@ class Raw:
 
     async def message(self) -> dict[str, Any]:
         opcode, data = await self.frame()
+        while opcode == PING:  # of the server's own, on a slow machine
+            opcode, data = await self.frame()
         assert opcode == TEXT
         message: dict[str, Any] = json.loads(data)
         return message
@@ -220,6 +223,26 @@ async def test_pongs_dont_pile_up_for_who_doesnt_read(  # [VIEW10]
         assert 1_000 < pongs < 5_000
         connection.writer.write(frame(PING, b"again"))
         assert await connection.frame() == (PONG, b"again")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /rooms/counter/x HT",
+        b"POST /rooms/counter/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+    ],
+)
+async def test_who_never_ends_a_request_is_hung_up_on(  # [DOOR12]
+    door: Door, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(listening, "_REQUEST_WITHIN", 0.05)
+    async with raw(door) as open_already, raw(door, upgraded=False) as connection:
+        connection.writer.write(sent)
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(connection.reader.read(), WITHIN) == b""
+        open_already.writer.write(frame(PING, b"here"))
+        assert await open_already.frame() == (PONG, b"here")
 
 
 async def test_many_frames_in_one_packet_are_heard_in_order(door: Door) -> None:

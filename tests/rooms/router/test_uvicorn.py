@@ -10,11 +10,13 @@ import textwrap
 
 import pytest
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.protocol import Protocol
 from websockets.server import ServerProtocol
 
+from rooms.router.listening import Requests
 from rooms.router.sockets import Socket
 
 OVERRIDDEN = {
@@ -30,6 +32,12 @@ OVERRIDDEN = {
     "handle_ping": ["self"],
     "handle_parser_exception": ["self"],
     "keepalive_timeout": ["self"],
+}
+REQUESTS = {
+    "connection_made": ["self", "transport"],
+    "connection_lost": ["self", "exc"],
+    "data_received": ["self", "data"],
+    "handle_websocket_upgrade": ["self", "event"],
 }
 CALLED = ["schedule_ping", "stop_keepalive", "send_500_response", "receive", "send"]
 ATTRIBUTES = {
@@ -64,6 +72,13 @@ def test_we_override_what_is_listed_here_and_nothing_by_accident() -> None:
     ours = {name for name, value in vars(Socket).items() if inspect.isfunction(value)}
     theirs = {name for name in dir(WebSocketsSansIOProtocol) if not name.startswith("__")}
     assert ours & theirs == set(OVERRIDDEN)
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_what_we_override_of_requests_is_there_and_called_alike(name: str) -> None:
+    theirs = getattr(H11Protocol, name)
+    assert list(inspect.signature(theirs).parameters) == REQUESTS[name]
+    assert name in source_of(Requests)
 
 
 def test_what_we_call_and_read_is_there() -> None:
