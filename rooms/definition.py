@@ -191,7 +191,8 @@ class Room(Hooks):
         for option, words in _WORDS.items():
             given = getattr(cls, option)
             if given not in words and not (option == "durability" and replicas_of(cls)):
-                raise UsageError(f"{cls.__name__}.{option} is {given!r}; take {' or '.join(words)}")
+                may = [*words, "replicated(k)"] if option == "durability" else words
+                raise UsageError(f"{cls.__name__}.{option} is {given!r}; take {' or '.join(may)}")
         for option in ("ttl", "ttl_done"):
             given = getattr(cls, option)
             if given is not None and (isinstance(given, bool) or not isinstance(given, int)):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rooms.errors import CloseCode, StoreError
+from rooms import replicated
+from rooms.errors import CloseCode, StoreError, UsageError
 from rooms.host.commits import MAX_EVENTS
 from rooms.link.protocol import Fanout
 from rooms.store.port import SessionId
@@ -402,15 +403,33 @@ async def test_at_level_memory_nothing_waits_and_sleep_stores() -> None:
     assert (await on.stored())["context"] == {"count": 1}
 
 
-@pytest.mark.parametrize(("level", "durable"), [("fsync", True), ("primary", False)])
-async def test_a_commit_says_how_durable_it_has_to_be(level: Any, durable: bool) -> None:
+@pytest.mark.parametrize(
+    ("level", "durable", "replicas"),
+    [("fsync", True, 0), ("primary", False, 0), (replicated(2), False, 2)],
+)
+async def test_a_commit_says_how_durable_it_has_to_be(
+    level: Any, durable: bool, replicas: int
+) -> None:  # [STORE8]
     class Kind(Counter):
         durability = level
 
     on = await stage(Kind)
     ann = await on.connect()
     await ann.say("increment")
-    assert [commit.durable for commit in on.store.commits] == [durable]
+    said = [(commit.durable, commit.replicas) for commit in on.store.commits]
+    assert said == [(durable, replicas)]
+
+
+@pytest.mark.parametrize("level", ["replicated", "replicated(1)", 1, None])
+def test_a_durability_is_one_of_the_levels(level: Any) -> None:
+    with pytest.raises(UsageError, match=r"durability is .* take .* or fsync or replicated"):
+        type("Kind", (Counter,), {"durability": level})
+
+
+@pytest.mark.parametrize("replicas", [0, -1, True, "1", 1.5])
+def test_replicas_are_counted_from_one(replicas: Any) -> None:
+    with pytest.raises(UsageError, match="take how many replicas, from 1"):
+        replicated(replicas)
 
 
 # ------------------------------------------------------------------ commits that fail
