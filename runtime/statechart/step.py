@@ -177,7 +177,7 @@ def _special(
         return Snapshot(plan.target, context, children, "done", (history, scope.output, None))
     if snapshot.status == "done":
         args = StepArgs(context, event, scope)
-        scope.children = children
+        scope.base, scope.children = snapshot, children
         for node in sorted(plan.target.nodes, key=lambda node: node.order, reverse=True):
             for action in node.exit:
                 action.run(args, action.params)

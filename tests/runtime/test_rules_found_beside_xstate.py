@@ -382,6 +382,7 @@ def test_delayed_events_under_one_id_are_all_forgotten_when_their_sender_ends() 
 
 def test_a_done_snapshot_taken_further_by_the_pure_face_is_left_once_more() -> None:
     said: list[str] = []
+    seen: list[bool] = []
 
     def say(word: str) -> Any:
         return lambda args, params: said.append(word)
@@ -390,8 +391,12 @@ def test_a_done_snapshot_taken_further_by_the_pure_face_is_left_once_more() -> N
         {
             "initial": "a",
             "context": {"left": 0},
-            "exit": [say("root"), assign({"left": lambda a, p: a.context["left"] + 1})],
-            "on": {"BACK": {"target": ".a", "actions": say("back")}},
+            "exit": [
+                say("root"),
+                assign({"left": lambda a, p: a.context["left"] + 1}),
+                enqueue_actions(lambda args, params: seen.append(args.check(state_in("b")))),
+            ],
+            "on": {"LOOK": {}, "BACK": {"target": ".a", "actions": say("back")}},
             "states": {"a": {"on": {"END": "b"}}, "b": {"type": "final", "exit": say("b")}},
         }
     )
@@ -405,6 +410,8 @@ def test_a_done_snapshot_taken_further_by_the_pure_face_is_left_once_more() -> N
         assert isinstance(effect, Act)
         effect.run(effect.args, effect.params)
     assert said == ["b", "root", "b", "back", "root"]
+    assert transition(machine, done, {"type": "LOOK"})[0].context == {"left": 2}
+    assert seen == [False, True, True]
 
 
 def answering(event_type: str, answer: Any) -> Any:
