@@ -241,16 +241,7 @@ class Actor(Mailbox[SnapshotT, EventT]):
         replaced = None if id is None else self.children.get(id)
         if replaced is not None and replaced._processing_status != STOPPED:
             self.system.replaced(self, replaced)
-        child = Actor(
-            logic,
-            self.system,
-            parent=self,
-            id=id,
-            src=src,
-            input=input,
-            system_id=system_id,
-            sync_snapshot=sync_snapshot,
-        )
+        child = Actor(logic, self.system, self, id, src, input, system_id, sync_snapshot)
         self.children = {**self.children, child.id: child}
         if in_place and self._processing_status == NOT_STARTED:
             self._later(child.begin)

@@ -100,7 +100,8 @@ def create_actor(
     system = LiveSystem(clock, logger, seed, snapshot)
     if inspect is not None:
         system.inspect(inspect)
-    return Actor(logic, system, id=id, input=input, system_id=system_id, persisted=snapshot)
+    # By position: keywords would cost as much again as all that the constructor does.
+    return Actor(logic, system, None, id, None, input, system_id, False, snapshot)
 
 
 class _Pending:
