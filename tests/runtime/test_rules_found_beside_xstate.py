@@ -19,6 +19,7 @@ from runtime import (
     enqueue_actions,
     forward_to,
     from_callback,
+    from_event_observable,
     from_promise,
     from_transition,
     initial_transition,
@@ -454,3 +455,26 @@ def test_a_flood_that_comes_to_an_end_is_taken() -> None:
     )
     assert actor.get_snapshot().status == "active"
     assert actor.get_snapshot().context == {"drops": 20_000}
+
+
+def test_a_stream_of_events_that_goes_on_although_it_was_left_isn_t_heard() -> None:
+    observers: list[Any] = []
+
+    class Source:
+        def subscribe(self, observer: Any) -> None:
+            observers.append(observer)
+
+    actor = started(
+        {
+            "context": {"heard": 0},
+            "initial": "on",
+            "on": {"TICK": {"actions": assign({"heard": lambda a, p: a.context["heard"] + 1})}},
+            "states": {"on": {"invoke": {"src": "ticks"}, "on": {"OFF": "off"}}, "off": {}},
+        },
+        actors={"ticks": from_event_observable(lambda args: Source())},
+    )
+    observers[0].next({"type": "TICK"})
+    actor.send({"type": "OFF"})
+    observers[0].next({"type": "TICK"})
+    observers[0].complete()
+    assert actor.get_snapshot().context == {"heard": 1}
