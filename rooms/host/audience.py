@@ -51,7 +51,7 @@ class Audience:
 
     `room` is the author's object, `snapshot` the durable state; `nonce`, `saved` and `epoch` are as
     `Fanout` has them; `send` takes link messages by the host's channel numbers; `lanes` numbers
-    lanes; `budget` bounds what is kept for those who come back.
+    lanes; `budget` bounds what is kept for those who come back; `full` is as `Presence` has it.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Audience:
         epoch: int,
         send: Callable[[Iterable[Message]], None],
         budget: Budget,
+        full: Callable[[], bool],
         now: int,
     ) -> None:
         self.room = room
@@ -83,7 +84,7 @@ class Audience:
         self._views: dict[Hashable, View] = {}
         self._failed: dict[Hashable, View] = {}
         self._stuck: set[Hashable] = set()  # whose newest view can't be sent
-        self._presence = Presence(room, self) if room.presence or room.volatile else None
+        self._presence = Presence(room, self, full) if room.presence or room.volatile else None
         kind = type(room)
         own_key = kind.view_key is not Room.view_key
         own_view = isinstance(inspect.getattr_static(kind, "view"), staticmethod) or (

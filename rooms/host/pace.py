@@ -27,12 +27,13 @@ LONGEST: Final = 1_000
 
 class Pace:
     """The turns of the rooms of one host. `elapsed` gives ms; `full` says of a room whether it
-    shall send no more for now.
+    shall send no more for now (`crowding.py`).
     """
 
     def __init__(self, elapsed: Callable[[], float], full: Callable[[SessionId], bool]) -> None:
         self._elapsed = elapsed
-        self._full = full
+        self.full = full
+        """Whether a room shall send no more for now."""
         self._budgets = Budgets()
         self._owing: dict[Account, Callable[[], None]] = {}
         self._scheduled = False
@@ -43,7 +44,7 @@ class Pace:
 
     def soon(self, id: SessionId, account: Account, turn: Callable[[], None]) -> None:
         """Call `turn` when this room may have one."""
-        if self._full(id):
+        if self.full(id):
             self._hold(id, account, turn, self._elapsed() + LONGEST)
         else:
             self._soon(account, turn)
@@ -52,7 +53,7 @@ class Pace:
         self, id: SessionId, account: Account, turn: Callable[[], None], until: float
     ) -> None:
         """Wait for the routers, but no longer than that."""
-        if self._full(id) and self._elapsed() < until:
+        if self.full(id) and self._elapsed() < until:
             loop = asyncio.get_running_loop()
             loop.call_later(LOOK_AGAIN, self._hold, id, account, turn, until)
         else:

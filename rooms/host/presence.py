@@ -18,6 +18,8 @@ from rooms.logs import named
 from rooms.sync import messages
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rooms.host.audience import Audience
     from rooms.host.links import Channel
     from rooms.sync.messages import Json
@@ -27,15 +29,20 @@ logger = logging.getLogger(__name__)
 
 EVERY: Final = 1 / 60
 """Changes of so long go out together (s)."""
+SELDOM: Final = 1.0
+"""They do so often to routers that are behind, and have enough of this room (s)."""
 MOST: Final = 200
 """Above so many viewers only their number is told."""
 
 
 class Presence:
-    """Who is present in one live room, and what they say of the moment."""
+    """Who is present in one live room, and what they say of the moment. `full`: whether a router
+    that is behind has too much of this room already.
+    """
 
-    def __init__(self, room: Room, audience: Audience) -> None:
+    def __init__(self, room: Room, audience: Audience, full: Callable[[], bool]) -> None:
         self._room = room
+        self._full = full
         self._audience = audience
         self._shared = room.presence
         self._judged = type(room).may_see is not Room.may_see
@@ -127,8 +134,12 @@ class Presence:
             self._timer = loop.call_at(at, self._flush)
 
     def _flush(self) -> None:
-        self._timer = None
-        self._flushed = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        now, self._timer = loop.time(), None
+        if self._full() and now < self._flushed + SELDOM:
+            self._timer = loop.call_later(EVERY, self._flush)
+            return
+        self._flushed = now
         if self._said:
             self._tell_said()
         before, self._counting = self._counting, len(self._here) > MOST

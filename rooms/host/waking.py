@@ -7,6 +7,7 @@ In: the right to write the session, with its record if there is one. Out: a room
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgpack
@@ -84,6 +85,7 @@ def awaken(
             lanes=lanes,
             epoch=claim.epoch,
             budget=budget,
+            full=partial(keeper.pace.full, claim.id),
             send=keeper.send,
             now=now,
         )

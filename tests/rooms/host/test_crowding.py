@@ -16,6 +16,11 @@ from tests.rooms.host.stage import Stage
 if TYPE_CHECKING:
     from rooms.link.memory import End
 
+
+class Cursors(Counter):
+    volatile = ("cursor",)
+
+
 HOT, QUIET = SessionId("counter", "hot"), SessionId("counter", "quiet")
 
 
@@ -87,6 +92,26 @@ async def test_a_router_that_stays_behind_slows_it_and_no_more(on: Stage) -> Non
         assert ann.view["context"] == {"count": count - 1}
         await on.advance(120)
         assert ann.view["context"] == {"count": count}
+
+
+async def test_what_is_of_the_moment_is_told_seldom_the_latest() -> None:  # [FAIR4]
+    on = await Stage(counter=Cursors).start()
+    ann = await on.connect("ann", "counter/hot")
+    await on.advance(20)
+    ann.took()
+    end = behind(on)
+    on.host._links.crowding.sent(end, HOT, SHARE + 1)
+    for x in range(10):
+        await ann.say("cursor", x=x)
+        await on.advance(20)
+    assert ann.types() == []
+    await on.advance(1_000)
+    assert [message["event"]["x"] for message in ann.inbox] == [9]
+    ann.took()
+    end.under_way = 0  # type: ignore[misc]
+    await ann.say("cursor", x=10)
+    await on.advance(20)
+    assert [message["event"]["x"] for message in ann.inbox] == [10]
 
 
 async def test_what_a_room_sends_counts_where_it_is_behind(on: Stage) -> None:  # [FAIR4]
