@@ -93,7 +93,7 @@ class Marks:
     `deleted`, of a new session, is until when (ms) there may have been another one of its name.
     """
 
-    __slots__ = ("_changed", "_marks", "forgotten")
+    __slots__ = ("_changed", "_marks", "_most", "forgotten")
 
     def __init__(self, stored: Mapping[str, bytes], deleted: int | None = None) -> None:
         self._marks: dict[str, Mark | bytes] = dict(stored)
@@ -101,11 +101,17 @@ class Marks:
         self.forgotten: int = msgpack.unpackb(line) if isinstance(line, bytes) else -1
         """Clients first seen at or before this time may have been forgotten (ms); -1: none was."""
         self._changed: dict[str, bytes | Mark | None] = {}
+        self._most = MAX_MARKS
         if deleted is not None:
             self._forget_until(deleted)
 
     def __len__(self) -> int:
         return len(self._marks)
+
+    @property
+    def many(self) -> bool:
+        """Whether it is time to `forget`: since the last time, whoever it kept, there are more."""
+        return len(self._marks) > self._most
 
     def get(self, key: str) -> Mark | None:
         """The mark of a client, None when the room doesn't know it."""
@@ -129,7 +135,7 @@ class Marks:
     def forget(self, now: int, keep: Container[str]) -> None:
         """Drop who wasn't seen for 24 h, and the oldest above 4,096; never one of `keep`.
 
-        Reads every mark: call it now and then, or when there are too many.
+        Reads every mark: call it now and then, or when there are `many`.
         """
         marks = [(mark.seen, key) for key in list(self._marks) if (mark := self.get(key))]
         marks.sort()
@@ -143,6 +149,7 @@ class Marks:
             self._changed[key] = None
             if seen > self.forgotten:
                 self._forget_until(seen)
+        self._most = max(MAX_MARKS, len(self._marks)) + MAX_MARKS // 16
 
     def _forget_until(self, seen: int) -> None:
         self.forgotten = seen

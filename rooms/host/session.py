@@ -15,7 +15,7 @@ from rooms.host import door, record
 from rooms.host.ask import Ask, Retry
 from rooms.host.clients import Client, Clients, client_key
 from rooms.host.journal import Moment
-from rooms.host.marks import ACCEPTED, IGNORED, MAX_MARKS, Outcome
+from rooms.host.marks import ACCEPTED, IGNORED, Outcome
 from rooms.host.neighbours import Neighbour
 from rooms.host.scale import REPLY
 from rooms.host.settling import Settling
@@ -225,7 +225,7 @@ class Session:
 
     def _settle(self, client: Client, seq: int, outcome: Outcome, turn: Turn, now: int) -> None:
         self.marks.settle(client.key, seq, outcome, now)
-        if len(self.marks) > MAX_MARKS or now > self._forgot + FORGET_EVERY:
+        if self.marks.many or now > self._forgot + FORGET_EVERY:
             self.forget(now)
         turn.told.append(Settled(client, seq, outcome))
 

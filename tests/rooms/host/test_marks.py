@@ -94,6 +94,18 @@ def test_above_4096_the_oldest_go() -> None:
     assert marks.get("v\x002") is None
 
 
+def test_however_many_are_here_they_are_looked_through_now_and_then() -> None:
+    marks, here = Marks({}), [f"v\x00{number}" for number in range(MAX_MARKS + 100)]
+    looked = 0
+    for now, key in enumerate([*here, *here, *here]):
+        marks.settle(key, 1, ACCEPTED, now)
+        if marks.many:
+            marks.forget(now, keep=here)
+            looked += 1
+    assert len(marks) == len(here)
+    assert looked == 1
+
+
 def test_a_client_that_comes_back_after_it_was_forgotten_is_stored_again() -> None:
     marks = Marks({})
     marks.settle(ALICE, 1, ACCEPTED, now=0)
