@@ -105,10 +105,12 @@ def admit(
 
     Raises:
         Closing: 4404 nothing was ever accepted under this name, and it isn't to be made; 4403 the
-            author says no, the room is full, or their name is a room's.
+            author says no, the room is full, or their name is a room's or the operator's.
     """
     if viewer.id.startswith(PREFIX):
         raise Closing(CloseCode.FORBIDDEN, f"{PREFIX!r} begins the names of rooms, not of viewers")
+    if viewer.id == OPERATOR.id and viewer is not OPERATOR:
+        raise Closing(CloseCode.FORBIDDEN, f"{OPERATOR.id!r} is who runs the server, and no viewer")
     if not exists and not create:
         raise Closing(CloseCode.NOT_FOUND, "there is no such room")
     if viewer is OPERATOR:

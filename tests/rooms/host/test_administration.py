@@ -315,7 +315,7 @@ async def test_no_viewer_shares_the_operators_view() -> None:  # [ADMIN4]
     ann = await on.connect("ann", role="a")
     await ann.send("increment")
     watcher = await on.connect("", operator=True, create=False)
-    bob = await on.connect(OPERATOR.id, role=OPERATOR.role)
+    bob = await on.connect("bob", role=OPERATOR.role)
     await ann.send("increment")
     assert watcher.view["context"] == {"count": 2}
     assert ann.view == bob.view == {"value": "hidden"}
