@@ -439,11 +439,11 @@ async def test_a_restart_keeps_what_was_acknowledged(tmp_path: Path) -> None:  #
 
 SCRIPT = """
 import asyncio, sys
-from rooms.server import run
+from rooms.server import run, serve
 from rooms.settings import Settings
 from tests.system.test_wire import App, Counter
 ready = lambda url: print(url, flush=True)
-run(App(counter=Counter), Settings(port=0, store=sys.argv[1]), ready=ready)
+run(serve(App(counter=Counter), Settings(port=0, store=sys.argv[1]), ready=ready))
 """
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rooms.errors import CloseCode, Unstorable
@@ -400,6 +401,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("tiny")
 @settings(max_examples=150, deadline=None)
+@example(steps=[{"type": "close"}, "commit", {"type": "turn", "page": "a"}, "commit", "restart",
+                "sleep"], keeps=Keeps(4, 0))  # fmt: skip
 @given(steps=STEPS, keeps=st.sampled_from([NOTHING, Keeps(4, 0), Keeps(0, 60), Keeps(2, 100)]))
 def test_whatever_happens_what_is_stored_is_what_the_whole_would_be(
     steps: list[Any], keeps: Keeps
@@ -426,9 +429,18 @@ def test_whatever_happens_what_is_stored_is_what_the_whole_would_be(
             check(play)
 
 
+STARTS = re.compile(rb'"starts?":\d+')
+"""How often coroutines were started: once more with each restart, which makes no revision."""
+
+
+def _counted_out(state: bytes) -> bytes:
+    return STARTS.sub(b"", state)
+
+
 def check(play: Play) -> None:
     record = play.record()
-    assert orjson.dumps(stored.state(record)) == play.were[record.revision]
+    state = orjson.dumps(stored.state(record))
+    assert _counted_out(state) == _counted_out(play.were[record.revision])
     newest = record.revision
     at = {moment.revision: moment.at for moment in run_now(play.store.history(ID, 0, 1000))}
     for revision, was in play.were.items():
@@ -439,5 +451,5 @@ def check(play: Play) -> None:
         )
         assert (found is not None) is bool(kept and revision <= newest), revision
         if found is not None:
-            assert orjson.dumps(found.persisted) == was, revision
+            assert _counted_out(orjson.dumps(found.persisted)) == _counted_out(was), revision
             assert found.kept.at == at[revision]
