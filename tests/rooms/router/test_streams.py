@@ -213,10 +213,11 @@ async def test_a_slow_stream_misses_frames_and_asks_when_it_has_drained(  # [STR
         for number in range(1, 21):  # all at once: more than may be unsent
             big(door, number)
 
-        async def read_until(what: bytes) -> None:
+        async def read_until(what: bytes) -> bool:
             read = b""
-            while what not in read:
+            while what not in read and not reader.at_eof():
                 read = read[-len(what) :] + await reader.read(1 << 16)
+            return what in read
 
         reading = asyncio.create_task(read_until(b"id: n.last"))
         await door.host.until(lambda heard: bool(door.host.all(Want)))
@@ -225,7 +226,7 @@ async def test_a_slow_stream_misses_frames_and_asks_when_it_has_drained(  # [STR
         assert want.cursor in {f"n.{number}" for number in range(4, 8)}
         view = codec.encode(messages.view("n.last", NOW, {"value": "end"}), "json")
         door.host.end.send(Tell(attach.channel, view, cursor="n.last"))
-        await asyncio.wait_for(reading, WITHIN)
+        assert await asyncio.wait_for(reading, WITHIN)
     await door.host.gone()
     assert [message.channel for message in door.host.all(Detach)] == [attach.channel]
 
