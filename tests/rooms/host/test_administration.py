@@ -206,13 +206,21 @@ async def test_an_operators_event_is_applied_whatever_the_room_allows() -> None:
     assert "view" not in said
 
 
-async def test_who_calls_themself_the_operator_is_judged_as_anybody() -> None:  # [ADMIN3]
+async def test_no_viewer_is_called_like_the_operator() -> None:  # [ADMIN3]
+    on = await stage()
+    liar = await on.connect(OPERATOR.id)
+    assert liar.closing is not None
+    assert liar.closing.code == CloseCode.FORBIDDEN
+    assert (await on.request("POST", who=OPERATOR.id, body=EVENT["event"])).status == 403
+
+
+async def test_who_has_the_operators_role_is_judged_as_anybody() -> None:  # [ADMIN3]
     class Shut(Counter):
         def allow_send(self, viewer: Any, event: Any, snapshot: Any) -> bool:
             return bool(event["type"] == "increment")
 
     on = await stage(Shut)
-    ann = await on.connect(OPERATOR.id, role=OPERATOR.role)
+    ann = await on.connect("ann", role=OPERATOR.role)
     await ann.send("increment")
     await ann.send("ask")
     assert ann.outcomes() == [(1, "accepted"), (2, "rejected")]

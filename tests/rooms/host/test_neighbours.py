@@ -258,15 +258,6 @@ async def test_no_viewer_is_called_like_a_room() -> None:  # [ROOM3]
     assert answer.status == 403
 
 
-async def test_no_viewer_is_called_like_the_operator() -> None:  # [ADMIN3]
-    on, _ = await stage()
-    liar = await on.connect("room.operator", room=B)
-    assert liar.closing is not None
-    assert liar.closing.code == CloseCode.FORBIDDEN
-    answer = await on.request("POST", B, {"type": "tell"}, who="room.operator")
-    assert answer.status == 403
-
-
 async def test_allow_send_isnt_asked_of_rooms() -> None:  # [ROOM4]
     on, ann = await stage()
     there = await on.connect(room=B)
