@@ -98,3 +98,16 @@ def test_the_typed_helpers_make_the_same_actions() -> None:
     assert actor.get_snapshot().context == {"count": 13}
     assert heard == [{"type": "added"}] * 3
     assert lines == ["custom", ("count", 2), "custom", ("count", 3), "custom", ("count", 13)]
+
+
+def test_context_and_output_may_be_made_by_typed_functions() -> None:
+    whole = setup[Count, Add, Count, int]()
+    machine = whole.create_machine(
+        {
+            "context": whole.create_context(lambda args: {"count": args.input["count"]}),
+            "initial": "end",
+            "states": {"end": {"type": "final"}},
+            "output": whole.create_output(lambda args: args.context["count"] + 1),
+        }
+    )
+    assert create_actor(machine, input=Count(count=4)).get_snapshot().output == 5

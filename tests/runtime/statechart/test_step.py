@@ -15,6 +15,7 @@ from runtime import (
     create_actor,
     create_machine,
     emit,
+    initial_transition,
     raise_,
     send_to,
     transition,
@@ -302,3 +303,19 @@ def test_a_guard_that_passes_takes_the_event() -> None:
     actor = started(config)
     actor.send({"type": "GO", "n": 1})
     assert actor.get_snapshot().value == "b"
+
+
+def test_a_transition_from_a_done_snapshot_leaves_its_states_once_more() -> None:
+    machine = create_machine(
+        {
+            "context": {"left": 0},
+            "initial": "a",
+            "exit": assign({"left": lambda args, params: args.context["left"] + 1}),
+            "on": {"MORE": {}},
+            "states": {"a": {"on": {"END": "b"}}, "b": {"type": "final"}},
+        }
+    )
+    snapshot, _ = initial_transition(machine)
+    for event_type, left in (("END", 1), ("MORE", 2), ("NOTHING", 2), ("MORE", 3)):
+        snapshot, _ = transition(machine, snapshot, {"type": event_type})
+        assert (snapshot.status, snapshot.context) == ("done", {"left": left})
