@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import httpx
 import pytest
 
@@ -28,6 +31,12 @@ async def test_it_says_metrics_health_and_why_it_is_not_ready() -> None:  # [MET
             assert (await client.get("/health")).status_code == 200
         assert await operations.read_page(url) == "rooms_lease 1.0\n"
     assert await operations.read_page(url) is None
+
+
+def test_what_only_operators_ask_for_is_loaded_for_them_alone() -> None:
+    code = "import sys, rooms.server, rooms.apart, rooms.fleet; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"prometheus_client", "opentelemetry"} & set(run.stdout.split())
 
 
 async def test_nothing_is_served_unless_it_is_asked_for() -> None:

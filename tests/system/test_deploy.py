@@ -127,7 +127,7 @@ async def test_socket_stream_and_request_go_through_nginx(  # [FLEET1] [METRIC1]
     ):
         await _up(f"{url}/health", "nginx")
         room = connect(f"{url}/rooms/counter/x")
-        await room.ready()
+        await asyncio.wait_for(room.ready(), 20)
         async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=20) as client:
             path, event = "/rooms/counter/x", {"type": "increment"}
             asks = {"accept": "text/event-stream"}
@@ -203,7 +203,7 @@ async def test_the_commands_of_compose_are_a_fleet_behind_nginx(  # [ROUTE9] [ME
         for name in names:
             await _up(f"http://127.0.0.1:{doors[name]}/ready", name)
         rooms = [connect(f"{url}/rooms/counter/room-{n}") for n in range(6)]
-        await asyncio.gather(*(room.ready() for room in rooms))
+        await asyncio.wait_for(asyncio.gather(*(room.ready() for room in rooms)), 40)
         closed: list[str] = []
         for room in rooms:
             room.on_connection(lambda now: closed.append(now) if now == "waiting" else None)
