@@ -98,6 +98,10 @@ class Player:
                 seq, word = message["seq"], message["outcome"]
                 assert self.outcomes.setdefault(seq, word) == word
                 self.unanswered.pop(seq, None)
+            elif message["type"] == "room.resend":
+                for seq, event in sorted(self.unanswered.items()):
+                    if seq >= message["from"]:
+                        self.put(seq, event)
 
 
 async def play(seed: int) -> None:
