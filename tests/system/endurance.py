@@ -184,14 +184,17 @@ def _own(writer: _Writer) -> dict[str, Any]:
 # -------------------------------------------------------------------------------- a game
 
 
-class _Guest:
-    """One who plays a game to its end, or only watches."""
+class Guest:
+    """One who plays a game to its end, or only watches; `roams`: and reconnects now and then."""
 
-    def __init__(self, server: Server, kind: str, n: int, plays: bool) -> None:
+    def __init__(
+        self, server: Server, where: str, n: int, *, plays: bool, roams: bool = True
+    ) -> None:
         watch = {} if plays else {"watch": "1"}
-        self.room = connect(f"{server.url}/rooms/{kind}/endured", params=watch)
+        self.room = connect(f"{server.url}/rooms/{where}", params=watch)
         self.name = f"Player {n}"
         self.plays = plays
+        self._roams = roams
         self.answers: dict[str, Any] = {}
         """By question: what was accepted."""
         self.dues: dict[tuple[Any, ...], set[int]] = {}
@@ -208,14 +211,15 @@ class _Guest:
         """Whether the game is."""
         return bool(self.room.view and self.room.value == "ranking")
 
-    async def play(self, dice: random.Random) -> None:
-        """Join, answer every question, until the ranking."""
+    async def play(self, dice: random.Random, table: int) -> None:
+        """Join a table of so many, answer every question, until the ranking."""
         room = self.room
         if self.plays:
             await self._say({"type": "join", "name": self.name})
-            await self._say({"type": "ready"})
+            await room.wait_for(lambda room: len(room.context["players"]) >= table, timeout=60_000)
+            await self._say({"type": "ready"})  # once all are there: a newcomer stops the countdown
         while not self.over():
-            if dice.random() < 0.02:
+            if self._roams and dice.random() < 0.02:
                 room.reconnect()
             asked = room.context.get("question") if room.view else None
             if self.plays and asked is not None and asked["id"] not in self.answers:
@@ -232,21 +236,25 @@ class _Guest:
 
 
 def _answer(asked: dict[str, Any], dice: random.Random) -> Any:
+    options = asked["options"]
     match asked["type"]:
-        case "numeric":
-            return dice.randrange(1000)
-        case "text" | "open":
+        case "text":
             return f"guess {dice.randrange(1000)}"
+        case "checkboxes":
+            return dice.sample(options, dice.randint(1, len(options)))
+        case "sortable":
+            return dice.sample(options, len(options))
         case _:
-            return dice.randrange(len(asked["options"]))
+            return dice.choice(options)
 
 
 async def game(
     server: Server, kind: str, players: int, watch: int, kills: int, dice: random.Random
 ) -> None:
     """A game of trivia; nobody's answer is lost, no countdown begins anew, all see one ending."""
-    guests = [_Guest(server, kind, n, plays=n < players) for n in range(players + watch)]
-    playing = [asyncio.ensure_future(guest.play(dice)) for guest in guests]
+    where = f"{kind}/endured"
+    guests = [Guest(server, where, n, plays=n < players) for n in range(players + watch)]
+    playing = [asyncio.ensure_future(guest.play(dice, players)) for guest in guests]
     asks = {"quick": 2, "long": 10}[kind]
     whole = 1 + 3 * asks  # the countdown; of each question to prepare, to answer, and its recap
 
@@ -255,13 +263,23 @@ async def game(
 
     await killed(server, kills, done)
     await asyncio.wait_for(asyncio.gather(*playing), SETTLED_WITHIN)
+    await judged(guests)
+
+
+async def judged(guests: list[Guest]) -> None:
+    """What must be so when a game is over; then everybody leaves."""
     first = guests[0].room
     await within(20, "all see one ranking", lambda: _same(guests, first.context["ranking"]))
     review = {entry["id"]: entry["results"] for entry in first.context["review"]}
     seats = {player["name"]: id for id, player in first.context["players"].items()}
+    scores = {id: player["score"] for id, player in first.context["players"].items()}
     for guest in guests:
         for question, value in guest.answers.items():
             assert review[question][seats[guest.name]]["value"] == value, (guest.name, question)
+        if guest.plays:
+            mine = (results.get(seats[guest.name], {}) for results in review.values())
+            points = sum(result.get("points", 0) for result in mine)
+            assert abs(points - scores[seats[guest.name]]) < 0.01, (guest.name, points, scores)
         for place, dues in guest.dues.items():
             assert len(dues) == 1, f"{place} was to end at {sorted(dues)}"
         async with connect(guest.room._url, token=guest.room.token) as again:
@@ -271,7 +289,7 @@ async def game(
     await asyncio.gather(*(guest.room.wait_closed() for guest in guests))
 
 
-def _same(guests: list[_Guest], ranking: Any) -> bool:
+def _same(guests: list[Guest], ranking: Any) -> bool:
     return all(guest.room.context["ranking"] == ranking for guest in guests)
 
 
