@@ -650,10 +650,8 @@ def test_a_grandchild_that_moves_is_seen_to_move() -> None:
 
 def test_memory_is_bounded_and_a_rooms_own() -> None:
     look, other = lens({"context.hands.*.x": own}), lens({"context.hands.*.x": own})
-    hands = {f"v{n}": {"x": n} for n in range(KEYS + 5)}
-    snapshot = Snapshot({"hands": hands})
-    for id in hands:
-        look(snapshot, Viewer(id))
+    for n in range(KEYS + 5):
+        look(Snapshot({"hands": {f"v{n}": {"x": n}}}), Viewer(f"v{n}"))
     assert len(look._memos) == KEYS
     assert not other._memos
 
