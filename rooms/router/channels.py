@@ -110,6 +110,7 @@ class Channel:
         "number",
         "peer",
         "place",
+        "presence",
         "session",
         "settled",
         "slow",
@@ -134,6 +135,9 @@ class Channel:
         self.missed = False  # something was skipped meanwhile
         self.missed_presence = False
         self.moving = False  # it was told that its room isn't there
+        self.presence: dict[str, Json] | None = (
+            None  # the newest message in which it shares something
+        )
         self.wanting = False  # it asked for what it missed, and hasn't got it yet
         self._held: list[bytes] = []
         self._held_bytes = 0
@@ -186,6 +190,12 @@ class Channel:
         """They were taken, or may have been."""
         if self._early:
             self._early, self._early_bytes = [], 0
+
+    def lose_host(self) -> None:
+        """The host that it was at is gone, perhaps with what was kept, and with what it shared."""
+        self.forget_early()
+        if self.presence is not None:
+            self.keep(self.presence, 0)
 
     # ------------------------------------------------------------------ while it is behind
 

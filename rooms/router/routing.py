@@ -112,6 +112,8 @@ class Routing:
             busy = messages.error("busy", "the room isn't there yet; send it again later")
             self.tell(channel, framed(busy, channel.codec))
             return
+        elif message["type"] == "room.presence":
+            channel.presence = message
         if channel.place is Place.OUTSIDE or channel.host is None:
             self._wake(channel.session)  # says it, with all that is kept
         else:
@@ -219,7 +221,7 @@ class Routing:
             session = channel.session
             if channel.place is not Place.OUTSIDE:
                 homeless[session] = None
-                channel.forget_early()  # it may have had them
+                channel.lose_host()
             self._outside(channel)
             self._unname(channel)
             if session.host is host:
@@ -298,7 +300,7 @@ class Routing:
             return
         for channel in session.channels:
             if channel.host is not host and channel.place is not Place.OUTSIDE:
-                channel.forget_early()  # the other one may have had them
+                channel.lose_host()
                 self._outside(channel)
             elif channel.place is Place.INSIDE and session.epoch not in (None, epoch):
                 self._outside(channel)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rooms.host.host import Host
     from rooms.host.room import LiveRoom
+    from rooms.router.routing import Routing
     from tests.sim.servers import Server
 
 MARGIN = 256
@@ -28,13 +29,14 @@ MARGIN = 256
 
 def exceeded(server: Server) -> Iterator[str]:
     """The bounds that a server doesn't keep."""
-    if server.host is None or not server.ready:
+    if not server.ready:
         return
-    for id, room in server.host.rooms.items():
+    for id, room in ({} if server.host is None else server.host.rooms).items():
         for what, is_so in _of_room(room):
             if not is_so:
                 yield f"{id} on {server.process}: {what}"
-    for number, channel in server.router._routing._channels.items():
+    channels = {} if server.router is None else server.router._routing._channels
+    for number, channel in channels.items():
         if (
             len(channel._unanswered) > MAX_UNANSWERED + MARGIN
             or channel._unanswered_bytes > 2 * MAX_UNANSWERED_BYTES
@@ -65,10 +67,11 @@ def _of_room(room: LiveRoom) -> Iterator[tuple[str, bool]]:
 
 def left(server: Server) -> Iterator[str]:
     """What a server keeps though every connection has gone and every room sleeps."""
-    host = server.host
-    if host is None or not server.ready:
+    if not server.ready:
         return
-    for what, things in (*_kept_inside(host), *_kept_at_the_door(server)):
+    inside = () if server.host is None else _kept_inside(server.host)
+    outside = () if server.router is None else _kept_at_the_door(server, server.router._routing)
+    for what, things in (*inside, *outside):
         if things:
             yield f"{server.process} keeps {what}: {list(things)[:3]}"
 
@@ -85,8 +88,7 @@ def _kept_inside(host: Host) -> Iterator[tuple[str, Collection[object]]]:
     yield "hooks", host._hooks
 
 
-def _kept_at_the_door(server: Server) -> Iterator[tuple[str, Collection[object]]]:
-    routing = server.router._routing
+def _kept_at_the_door(server: Server, routing: Routing) -> Iterator[tuple[str, Collection[object]]]:
     yield "channels at the door", routing._channels
     yield "sessions at the door", routing._sessions
     for host in routing._hosts:

@@ -78,6 +78,16 @@ class Faults:
         """Whether a request, or its answer, gets lost."""
         return self.on and self.dice.random() < self.lost_requests
 
+    def link_delay(self) -> float:
+        """How long something travels between a router and a host."""
+        return self.dice.expovariate(1 / min(self.network, 0.02))
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether a room may be out of every router's reach for long."""
+        cuts = self.machines.keys() & {"cut off", "cut link", "strike"}
+        return bool(cuts or self.store_failures or self.stuck)
+
     def store_delay(self) -> float:
         """How long a call to the store, or its answer, travels."""
         if self.on and self.stuck and self.dice.random() < self.stuck:

@@ -240,6 +240,13 @@ class SimLoop(asyncio.BaseEventLoop):
         pass  # what the collector closes after the end may still say something, to nobody
 
 
+def running() -> Process:
+    """The process that this is run by."""
+    process = _PROCESS.get()
+    assert process is not None
+    return process
+
+
 async def passed(seconds: float) -> None:
     """Wait for so many seconds of the world's time."""
     loop = asyncio.get_running_loop()

@@ -169,9 +169,9 @@ _SEATS: dict[str, Any] = {
 }
 
 
-def _machine(id: str, on: dict[str, Any]) -> Any:
+def _machine(id: str, on: dict[str, Any], version: str = "1") -> Any:
     return setup(actors={"work": from_promise(_work)}).create_machine(
-        {"id": id, "version": "1", "context": _begin, "on": on}
+        {"id": id, "version": version, "context": _begin, "on": on}
     )
 
 
@@ -215,6 +215,26 @@ class Table(Ledger):
         return show(snapshot, context=seen(snapshot.context, viewer.id))
 
 
+class NextLedger(Ledger):
+    """The ledger of a fleet's next version, which takes what the one before has stored."""
+
+    machine = _machine("ledger", _ON, "2")
+
+    def migrate(self, persisted: dict[str, Any], from_version: str) -> dict[str, Any]:
+        """Nothing of what is stored has changed."""
+        return persisted
+
+
+class NextTable(Table):
+    """As above, the table."""
+
+    machine = _machine("table", {**_ON, **_SEATS}, "2")
+
+    def migrate(self, persisted: dict[str, Any], from_version: str) -> dict[str, Any]:
+        """Nothing of what is stored has changed."""
+        return persisted
+
+
 def seen(context: dict[str, Any], viewer: str) -> dict[str, Any]:
     """What a viewer may see of a table's context."""
     secret = context["secrets"].get(viewer)
@@ -227,3 +247,5 @@ def seen(context: dict[str, Any], viewer: str) -> dict[str, Any]:
 
 
 KINDS: dict[str, type[Room]] = {"ledger": Ledger, "draft": Draft, "table": Table}
+NEXT: dict[str, type[Room]] = {"ledger": NextLedger, "table": NextTable}
+"""What a deploy brings."""

@@ -49,7 +49,7 @@ class Server:
         self.connections: Connections
         self.http: Http
         self.serving: set[asyncio.Task[None]] = set()
-        self.router: Router
+        self.router: Router | None = None
         self.process.soon(self._begin)
 
     @property
@@ -70,8 +70,8 @@ class Server:
             self.world.kill(self)
             return
         ours, theirs = pair()
-        host.serve(_Tapped(theirs, self._said))
-        self.router = Router(
+        host.serve(Tapped(theirs, self._said))
+        router = self.router = Router(
             kinds={name: "authenticate" in vars(kind) for name, kind in KINDS.items()},
             secret=SECRET,
             now=clock.now,
@@ -79,9 +79,9 @@ class Server:
             pages=None,
             facade=Path(__file__).parent,
         )
-        self.router.meet(host.info, ours)
-        self.connections = self.router._connections
-        self.http = self.router._http
+        router.meet(host.info, ours)
+        self.connections = router._connections
+        self.http = router._http
         self.ready = True
 
     def drain(self) -> None:
@@ -91,10 +91,14 @@ class Server:
             self._ending = asyncio.get_running_loop().create_task(self._drain())
 
     async def _drain(self) -> None:
-        await self.router.close()
+        assert self.router is not None
         assert self.host is not None
+        await self.router.close()
         await self.host.drain()
         self.world.kill(self)
+
+    def closed(self, page: str, code: int, reason: str) -> None:
+        """It closes a page's socket."""
 
     def _said(self, message: Message) -> None:
         """The host says something: see that a live room is what was stored, and what is shown."""
@@ -110,7 +114,7 @@ class Server:
                         self.world.history.made(watch.backlog.view, message.cursor)
 
 
-class _Tapped:
+class Tapped:
     """A link's end, with somebody who hears what is sent."""
 
     def __init__(self, end: End, hear: Callable[[Message], None]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from rooms.host import crowding
 from rooms.host.budgets import Budgets
 from rooms.host.pace import Pace
-from tests.sim.servers import _Tapped
+from tests.sim.servers import Tapped
 from tests.sim.world import NOTHING, World
 
 SEEDS = 5
@@ -39,7 +39,7 @@ def test_whoever_has_to_wait_nothing_is_lost(seed: int, monkeypatch: pytest.Monk
     )
     monkeypatch.setattr(crowding, "SHARE", 200)
     behind = property(lambda self: chance.choice([0, 2 * crowding.BEHIND, 2 * crowding.BEHIND]))
-    monkeypatch.setattr(_Tapped, "under_way", behind)
+    monkeypatch.setattr(Tapped, "under_way", behind)
     counting("_hold")
     counting("_next")
     told = "\n  ".join(map(str, World(seed, NOTHING).play()[:10]))

@@ -86,6 +86,8 @@ class World:
         """How many connections there ever were, at most."""
         self.digest = hashlib.blake2b(digest_size=8)
         """Of every message to a player, and when it was written: equal for equal worlds."""
+        self.retired: list[Server] = []
+        """Those that have been replaced, and may not have ended."""
         self._leaving: list[Server] = []
         self._script = script
         self._ended = False
@@ -113,8 +115,7 @@ class World:
         return self.history.check()
 
     async def _play(self) -> None:
-        servers = 1 if self.faults.gentle and self._script is None else 2
-        self.servers = [Server(self, f"server-{number}") for number in range(servers)]
+        self.servers = self._open_doors()
         where = self.faults.kinds
         self.players = [Player(self, f"p{n}", self.dice.choice(where)) for n in range(PLAYERS)]
         if self._script is None:
@@ -142,6 +143,14 @@ class World:
         await passed(QUIET)
         self._compare_views()
         await self._sleep()
+
+    def _open_doors(self) -> list[Server]:
+        servers = 1 if self.faults.gentle and self._script is None else 2
+        return [Server(self, f"server-{number}") for number in range(servers)]
+
+    def members(self) -> list[Server]:
+        """The servers that there are."""
+        return self.servers
 
     # ------------------------------------------------------------------ trouble
 
@@ -182,13 +191,15 @@ class World:
         if self.dice.random() < 0.5 and server.host is not None:
             run_now(self.store.retire(server.host.incarnation))  # a supervisor has reaped it
 
-        def restart() -> None:
-            if server in self.servers:
-                place = self.servers.index(server)
-                self.servers[place] = Server(self, server.process.name)
-
         if again:
-            self.environment.at(self.loop.time() + self.dice.uniform(0.05, 3), restart)
+            soon = self.loop.time() + self.dice.uniform(0.05, 3)
+            self.environment.at(soon, self._replace, server)
+
+    def _replace(self, server: Server) -> None:
+        """Start another one in the place of a server that ended."""
+        if server in self.servers:
+            place = self.servers.index(server)
+            self.servers[place] = Server(self, server.process.name)
 
     def _delete(self, id: SessionId) -> None:
         self._end_life(id, deleted=True)
@@ -254,7 +265,7 @@ class World:
         for watcher in self.watchers:
             watcher.leave()
         await passed(ASLEEP)
-        for server in self.servers:
+        for server in self.members():
             for kept in left(server):
                 self.history.violated("kept", kept)
         for where in dict.fromkeys(one.where for one in self.people()):
@@ -299,6 +310,9 @@ class World:
             except (ValueError, PatchError) as error:
                 found = None
                 self.history.violated("history", f"{id} at {revision}: {error!r}")
+            if found is None and record.version != Ledger.version():
+                before = []  # whoever migrated it has begun a new history
+                continue
             if found is None:
                 self.history.violated("history", f"{id} at {revision} isn't kept")
                 continue
@@ -373,7 +387,8 @@ class World:
                 shared[watcher.viewer] = [{}]
         for other in self.players:
             if other.where == player.where:
-                wires = [wire for wire in self.servers[0].wires if wire.player is other]
+                every = (wire for server in self.servers for wire in server.wires)
+                wires = [wire for wire in every if wire.player is other]
                 told = shared.setdefault(other.viewer, [])
                 told.append(other.shares.get(other.page, [{}])[-1])
                 for page in {wire.page for wire in wires if wire.far.alive} - {other.page}:
@@ -447,14 +462,17 @@ class World:
 
     def _processes(self) -> list[Process]:
         people = [one.process for one in self.people()]
-        servers = [server.process for server in (*self.servers, *self._leaving)]
+        servers = [server.process for server in (*self.members(), *self._leaving)]
         return [*people, *servers, self.environment]
 
 
 def _as_slept(snapshot: bytes) -> Any:
-    """A stored snapshot, but for how often its coroutines were started: again with each wake."""
+    """A stored snapshot, but for how often its coroutines were started: again with each wake; and
+    but for the machine's version, which a deploy changes.
+    """
     state = json.loads(snapshot)
     state.pop("starts", None)
+    state.pop("version", None)
     for child in state.get("children", {}).values():
         child.pop("start", None)
     return state
