@@ -214,7 +214,7 @@ class Joined(Message):
 @dataclass(slots=True)
 class Tell(Message):
     """Bytes for one channel. `cursor`: it then holds that view. `seq`: it's that outcome. `again`:
-    it is to send its numbered messages again from here on, so that what it said isn't kept.
+    it is to send its numbered messages again from here on.
     """
 
     tag: ClassVar[str] = "tell"

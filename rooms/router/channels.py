@@ -98,6 +98,7 @@ class Channel:
         "_paused",
         "_unanswered",
         "_unanswered_bytes",
+        "again",
         "attach",
         "codec",
         "cursor",
@@ -131,6 +132,7 @@ class Channel:
         self.cursor = attach.cursor
         self.greeted = False
         self.settled = 0  # the highest outcome it was told
+        self.again: int | None = None  # it was asked for its numbers again from here on
         self.slow = False  # too much unsent: no more frames until it drained
         self.missed = False  # something was skipped meanwhile
         self.missed_presence = False
@@ -243,6 +245,8 @@ class Channel:
     def remember(self, message: dict[str, Json], size: int) -> None:
         """A numbered message of so many bytes was said; earlier ones may be acknowledged in it."""
         seq, acked = message["seq"], message.get("acked", 0)
+        if self.again is not None and seq <= self.again:
+            self.again = None
         for earlier in [n for n in self._unanswered if n <= acked]:
             self.forget(earlier)
         _, before = self._unanswered.get(seq, (None, 0))
@@ -256,14 +260,19 @@ class Channel:
         """The outcome of this number is known."""
         _, size = self._unanswered.pop(seq, (None, 0))
         self._unanswered_bytes -= size
+        if self.again is not None and seq >= self.again:
+            self.again = None  # its numbers went on
         if self._paused and not self._full():
             self._paused = False
             self.peer.resume()
 
-    def forget_from(self, seq: int) -> None:
-        """These numbers are to be said again; kept, they would wake the room for ever."""
-        for later in [n for n in self._unanswered if n >= seq]:
-            self.forget(later)
+    @property
+    def waits(self) -> bool:
+        """Whether something it said is to be handled by the next incarnation: not what it was asked
+        to say again, which would wake the room for ever.
+        """
+        again = self.again
+        return bool(self._early) or any(again is None or seq < again for seq in self._unanswered)
 
     def _full(self) -> bool:
         return (

@@ -89,7 +89,7 @@ class Delivery:
             return
         channel.greeted = True
         if message.again is not None:
-            channel.forget_from(message.again)
+            channel.again = message.again
         if message.seq is not None:
             if channel.behind:  # it comes again after the view; unanswered until then
                 channel.missed = channel.missed or channel.slow

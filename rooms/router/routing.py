@@ -324,9 +324,7 @@ class Routing:
             asked = asked or channel.place is Place.ASKED
         if not asked:
             session.host = None
-        if host.info.leaving or any(
-            c.place is Place.OUTSIDE and (c.unanswered() or c.early()) for c in session.channels
-        ):
+        if host.info.leaving or any(c.place is Place.OUTSIDE and c.waits for c in session.channels):
             self._wake(session)
 
     # ------------------------------------------------------------------ who is where

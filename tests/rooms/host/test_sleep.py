@@ -63,7 +63,8 @@ async def test_a_gap_that_nobody_fills_keeps_no_room_awake() -> None:  # [SEND4]
     assert not on.awake()
     await ann.send("increment", seq=2)
     await ann.send("increment", seq=3)
-    assert ann.outcomes() == [(1, "accepted"), (2, "accepted"), (3, "accepted")]
+    assert dict(ann.outcomes()) == {1: "accepted", 2: "accepted", 3: "accepted"}
+    assert ann.view["context"] == {"count": 3}
 
 
 async def test_a_room_where_nothing_was_accepted_is_forgotten_at_once() -> None:
