@@ -60,6 +60,8 @@ _WORDS: Final = {
     "restore_invoked": ("restart", "fail", "resume"),
 }
 
+_ANYBODY: Final = Viewer("", role="")
+
 reply = declare("rooms.reply")
 """An action: `reply(data)` or `reply(fn(args, params))`; its value is the outcome's `result`."""
 
@@ -266,13 +268,20 @@ class Room(Hooks):
 
     def listing(self, snapshot: Seen) -> dict[str, Any] | None:
         """What the list of rooms shows of this one, where the kind is `listed`. Default: what the
-        default view shows. `value`, `tags` and `public` can be asked for; None: it isn't listed.
+        default view shows and, where the view is a policy, that shows to anybody. `value`, `tags`
+        and `public` can be asked for; None: it isn't listed.
         """
         seen = public(snapshot)
         shown: dict[str, Any] = {
             name: seen[name] for name in ("value", "tags", "status") if name in seen
         }
-        return {**shown, "public": seen.get("context", {})}
+        shown["public"] = seen.get("context", {})
+        if isinstance(inspect.getattr_static(type(self), "view"), Policy):
+            allowed = self.view(snapshot, _ANYBODY)
+            context = allowed.get("context", {})
+            allowed = {**allowed, "public": context.get("public", {})}
+            shown = {name: allowed[name] for name in shown if name in allowed}
+        return shown
 
     # -------------------------------------------------------------- its life
 

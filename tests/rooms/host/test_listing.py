@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from rooms import own, policy, role, shown
 from rooms.host import listing
 from rooms.host.listing import fits
 from rooms.store.port import SessionId
@@ -193,6 +194,26 @@ async def test_a_room_says_itself_what_is_listed_and_whether() -> None:  # [LIST
     assert await names(on) == []
     await on.request("POST", "game/a", {"type": "next", "no": 0})
     assert await names(on) == ["a"]
+
+
+async def test_a_policy_hides_from_the_list_what_it_hides_from_anybody() -> None:  # [LIST3] [VIEW4]
+    class Closed(Game):
+        view = policy(
+            {
+                "value": role("dealer"),
+                "tags": shown,
+                "context.public.language": shown,
+                "context.public.round.*": own,
+            }
+        )
+
+    on = await stage(Closed)
+    await on.request("POST", "game/a", {"type": "draw"})
+    _, said = await look(on)
+    (room,) = said["rooms"]
+    assert room["public"] == {"language": "de"}
+    assert room["tags"] == ["open", "waiting"]
+    assert not {"value", "status"} & room.keys()
 
 
 async def test_a_listing_that_fails_leaves_the_room_and_the_list_as_they_were() -> None:  # [LIST3]
