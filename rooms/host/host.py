@@ -97,6 +97,7 @@ class Host:
         kinds_told = {name: kind.authenticates for name, kind in self._kinds.items()}
         self._hosted = Hosted(kinds_told, pages)
         self._hooks: set[asyncio.Task[None]] = set()
+        self._identifying: dict[Channel, asyncio.Task[None]] = {}
 
     @property
     def incarnation(self) -> str:
@@ -142,6 +143,7 @@ class Host:
         """Answer a router at this end of a link."""
         self._links.add(end)
         end.send(self._hosted)
+        self._rooms.gatherings.came(end)
         end.listen(lambda message: self._receive(end, message), lambda: self._link_lost(end))
 
     async def drain(self) -> None:
@@ -173,7 +175,7 @@ class Host:
             case Answer():
                 self._rooms.post.answered(message)
             case Gathered(name, session, epoch):
-                self._rooms.gatherings.answered(end, SessionId(name, session), epoch)
+                self._gathered(end, SessionId(name, session), epoch)
             case _:
                 logger.warning("a router said %s", type(message).__name__)
 
@@ -196,7 +198,8 @@ class Host:
             channel.viewer = viewer(attach.viewer)
             self._rooms.enter(channel)
         else:
-            self._ask_author(self._identify(channel))
+            task = self._identifying[channel] = self._ask_author(self._identify(channel))
+            task.add_done_callback(lambda _: self._identifying.pop(channel, None))
 
     async def _identify(self, channel: Channel) -> None:
         try:
@@ -206,6 +209,21 @@ class Host:
         else:
             if not channel.gone:
                 self._rooms.enter(channel)
+
+    def _gathered(self, end: End, id: SessionId, epoch: int) -> None:
+        """A router has attached all that it has; they are there when it is known who they are."""
+        its = [each for each in self._identifying if each.end is end and each.at == id]
+        if its:
+            asked = [self._identifying[channel] for channel in its]
+            self._ask_author(self._gathered_after(asked, end, id, epoch))
+        else:
+            self._rooms.gatherings.answered(end, id, epoch)
+
+    async def _gathered_after(
+        self, asked: list[asyncio.Task[None]], end: End, id: SessionId, epoch: int
+    ) -> None:
+        await asyncio.wait(asked)
+        self._rooms.gatherings.answered(end, id, epoch)
 
     def _renew(self, channel: Channel, said: Mapping[str, Any]) -> None:
         """A fresh token: the router has read it (`viewer`), or the author's rule does."""
@@ -343,11 +361,12 @@ class Host:
         for channel in self._links.remove(end):
             self._detach(channel)
 
-    def _ask_author(self, work: Coroutine[None, None, None]) -> None:
+    def _ask_author(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """An author's hook, or the operator's wish, that may take its time; drain ends it."""
         task = asyncio.get_running_loop().create_task(work)
         self._hooks.add(task)
         task.add_done_callback(self._hooks.discard)
+        return task
 
 
 def _same_type(one: Heard | Wanted, other: Heard) -> bool:

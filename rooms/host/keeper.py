@@ -71,7 +71,7 @@ class RoomKeeper:
         weight: float,
     ) -> None:
         self.clock = clock
-        self.gatherings = Gatherings()
+        self.gatherings = Gatherings(links, clock.elapsed)
         self.tally = tally
         self.gate = Gate(store, clock, tally)
         self.pace = Pace(clock.elapsed, links.crowding.full)
@@ -117,6 +117,8 @@ class RoomKeeper:
         asked = self.clock.elapsed()
         self.clock.measured(await self._store.now(), asked, self.clock.elapsed())
         await self._lease.begin()
+        if self.info.address:
+            self.gatherings.listed()
 
     async def drain(self) -> None:
         """Let every room finish what it has, store it and give it back; then end the lease."""
@@ -197,8 +199,7 @@ class RoomKeeper:
             return
         hooked, epoch = isinstance(room.session, HookSession), room.claim.epoch
         if hooked:
-            told = self._links.everybody(Live(id.kind, id.session, epoch, gather=True))
-            await self.gatherings.wait(id, epoch, told)
+            await self.gatherings.wait(id, epoch)
         self.live[id] = room
         self.tally.wakes.add(self.clock.elapsed() - begun)
         waiting = self._settled(id)

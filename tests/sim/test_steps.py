@@ -30,7 +30,7 @@ SELDOM = {
     "self._store.hosts()",  # as above
     "room.start(room.session)",  # rooms without a machine
     "hooks.start(turn, self._keeper.clock.now())",  # as above
-    "self.gatherings.wait(id, epoch, told)",  # as above
+    "self.gatherings.wait(id, epoch)",  # as above
     "self._alarms.stop()",  # somebody looks for what is due while the server begins to drain
     "self._sweep.stop()",  # as above
     "asyncio.wait([self._looking])",  # as above
