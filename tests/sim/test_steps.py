@@ -31,6 +31,7 @@ SELDOM = {
     "room.start(room.session)",  # rooms without a machine
     "hooks.start(turn, self._keeper.clock.now())",  # as above
     "self.gatherings.wait(id, epoch)",  # as above
+    "asyncio.wait(asked)",  # as above, while their author is asked who somebody is
     "self._alarms.stop()",  # somebody looks for what is due while the server begins to drain
     "self._sweep.stop()",  # as above
     "asyncio.wait([self._looking])",  # as above

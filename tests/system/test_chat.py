@@ -90,6 +90,7 @@ async def test_each_message_counts_once_through_kills(tmp_path: Path) -> None:  
         await within(10, "the last one heard", lambda: all(total + 1 in of for of in heard))
         for room in rooms:
             room.close()
+        await asyncio.gather(*(room.wait_closed() for room in rooms))
 
 
 async def test_connections_are_the_same_when_their_hosts_process_is_killed(
@@ -116,3 +117,4 @@ async def test_connections_are_the_same_when_their_hosts_process_is_killed(
             assert [one["met"] for one in later] == [PEOPLE] * 2, "none of them was met again"
         for room in rooms:
             room.close()
+        await asyncio.gather(*(room.wait_closed() for room in rooms))
