@@ -114,7 +114,9 @@ def enter(page: Page, question: Question) -> None:
                 page.get_by_role("checkbox", name=answer, exact=True).check()
         case "sortable":
             for place, answer in enumerate(question.answers):
-                item = page.locator(".sort-item").filter(has_text=re.compile(re.escape(answer)))
+                text = re.compile(f"^{re.escape(answer)}$")
+                label = page.locator(".sort-text", has_text=text)
+                item = page.locator(".sort-item").filter(has=label)
                 while item.locator(".place").inner_text() != str(place + 1):
                     item.get_by_role("button", name=re.compile("up, to")).click()
 
