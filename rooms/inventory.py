@@ -172,12 +172,15 @@ def _problem(app: App, id: SessionId, record: Record) -> str | None:
         return "the App has no such kind; nobody can open it"
     if room.machine is None:
         return None if record.version == room.version() else "a machine stored it; this is hooks"
-    logging.getLogger("rooms.host.record").disabled = True  # we say it ourselves
+    log = logging.getLogger("rooms.host.record")
+    log.disabled = True  # we say it ourselves
     try:
         system = System(room.machine, on_error=room.on_error)
         restore(room(*id), system, record, record.changed)
     except Closing as closing:
         return f"this room can't be restored: {closing.__cause__}"
+    finally:
+        log.disabled = False
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -217,6 +218,7 @@ async def test_check_names_the_sessions_that_cannot_be_restored(alone: Operator)
     lines: list[str] = []
     assert await inventory.check(alone, App(light=light("1", "red")), lines.append) == 1
     assert lines[0].startswith("light/two: this room can't be restored")
+    assert not logging.getLogger("rooms.host.record").disabled  # it was only hushed meanwhile
     lines.clear()
     assert await inventory.check(alone, App(light=light("2", "red", "green")), lines.append) == 2
     assert "was stored by version '1' and has no `migrate`" in lines[0]
