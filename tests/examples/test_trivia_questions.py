@@ -65,6 +65,17 @@ def test_the_file_gives_nothing_away_by_its_order() -> None:
             assert list(question.options) == sorted(question.options), question.id
 
 
+def test_no_question_gives_away_what_another_asks_to_write() -> None:
+    """Who has to write an answer hasn't seen it among the options of another question."""
+    offered = {option: q.id for q in QUESTIONS.values() for option in q.options}
+    named = {category.name for category in CATEGORIES}
+    for question in QUESTIONS.values():
+        if question.type == "text":
+            for answer in question.answers:
+                assert answer not in offered, (question.id, offered[answer])
+                assert answer not in named, question.id
+
+
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=lambda question: question.id)
 def test_every_right_answer_is_accepted_as_an_answer(question: Question) -> None:
     match question.type:

@@ -167,6 +167,13 @@ async def log(
 
     await within(SETTLED_WITHIN, "everybody sees the same, and every timer has fired", settled)
     async with connect(f"{server.url}/rooms/{where}") as fresh:
+
+        def seen() -> bool:
+            """Whether they know of who has just come: a seat more, where rooms have seats."""
+            seats = fresh.context.get("seats")
+            return all(room.context.get("seats") == seats for room in rooms)
+
+        await within(SETTLED_WITHIN, "everybody sees who has come to look", seen)
         for writer in writers:
             history.holds(writer.name, writer.room.context, {**fresh.context, **_own(writer)})
         history.ended(fresh.context["life"], fresh.context["log"], fresh.now())
