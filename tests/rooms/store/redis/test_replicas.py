@@ -42,6 +42,8 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Server]]:
 
 @pytest.fixture
 async def store(pair: tuple[Server, Server], prefix: str) -> AsyncIterator[RedisStore]:
+    with pair[0].client() as client:  # a former test may have stopped it for a while
+        within(10, "the replica answers", lambda: client.execute_command("WAIT", 1, 100) == 1)
     store = await RedisStore.open(pair[0].url(prefix), replicas=1)
     yield store
     await store.close()
