@@ -35,10 +35,10 @@ class Ask:
     """A look at the view (`event` None) or one event.
 
     `key` is the client that an Idempotency-Key makes, None without one, and its one event has the
-    number 1; `known` the cursor of If-None-Match.
+    number 1 and this `digest`; `known` is the cursor of If-None-Match.
     """
 
-    __slots__ = ("_end", "_number", "create", "event", "key", "known", "viewer")
+    __slots__ = ("_end", "_number", "create", "digest", "event", "key", "known", "viewer")
     seq: int = 1
     since: int | None = None
 
@@ -59,6 +59,7 @@ class Ask:
         self.create = create
         self.event = event
         self.key = key
+        self.digest: bytes | None = None
         self.known = known
 
     def check(self, room: Room, snapshot: Seen) -> None:
@@ -175,6 +176,7 @@ class Delivery(Ask):
         self.viewer = Neighbour.of(letter.sender)
         self.event = letter.event
         self.key = letter.generation
+        self.digest = None
         self.seq = letter.seq
         self.since = letter.since
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()

@@ -39,15 +39,18 @@ IGNORED: Final = Outcome("ignored")
 
 
 class Mark:
-    """One client's: the highest number settled, and the outcomes it may not have."""
+    """One client's: the highest number settled, and the outcomes it may not have. `digest` is of
+    the one event of a client that an Idempotency-Key makes.
+    """
 
-    __slots__ = ("acked", "outcomes", "seen", "settled")
+    __slots__ = ("acked", "digest", "outcomes", "seen", "settled")
 
     def __init__(self, seen: int) -> None:
         self.settled = 0
         self.acked = 0
         self.seen = seen
         self.outcomes: dict[int, Outcome] = {}
+        self.digest: bytes | None = None
 
     def ack(self, acked: int) -> None:
         """The client has the outcomes up to `acked`; they needn't be kept."""
@@ -70,16 +73,18 @@ class Mark:
             (seq, _WORDS.index(outcome.word), *outcome[1:])
             for seq, outcome in self.outcomes.items()
         ]
-        packed: bytes = msgpack.packb((self.seen, self.settled, self.acked, outcomes))
+        mark = (self.seen, self.settled, self.acked, outcomes)
+        packed: bytes = msgpack.packb(mark if self.digest is None else (*mark, self.digest))
         return packed
 
     @classmethod
     def load(cls, blob: bytes) -> Mark:
         """From what `dump` made."""
-        seen, settled, acked, outcomes = msgpack.unpackb(blob)
+        seen, settled, acked, outcomes, *digest = msgpack.unpackb(blob)
         mark = cls(seen)
         mark.settled = settled
         mark.acked = acked
+        mark.digest = digest[0] if digest else None
         mark.outcomes = {
             seq: Outcome(_WORDS[word], code, reason, result)
             for seq, word, code, reason, result in outcomes
@@ -124,12 +129,15 @@ class Marks:
         """Whether a client that first connected at `since` may be one that was forgotten."""
         return since is not None and since <= self.forgotten and key not in self._marks
 
-    def settle(self, key: str, seq: int, outcome: Outcome, now: int) -> None:
+    def settle(
+        self, key: str, seq: int, outcome: Outcome, now: int, digest: bytes | None = None
+    ) -> None:
         """Settle a client's number; the next commit carries it."""
         mark = self.get(key)
         if mark is None:
             mark = self._marks[key] = Mark(now)
         mark.settle(seq, outcome, now)
+        mark.digest = digest
         self._changed[key] = mark
 
     def forget(self, now: int, keep: Container[str]) -> None:

@@ -10,6 +10,8 @@ import hashlib
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from rooms.errors import BadMessage, Closing
 from rooms.host import recall
 from rooms.host.ask import Ask, Visit
@@ -85,8 +87,13 @@ def _event(ask: Ask, request: Request) -> Ask | None:
         return None
     ask.event = event
     if key is not None:
-        ask.key = "http " + hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+        ask.key = "http " + _digest(key.encode()).hex()
+        ask.digest = _digest(orjson.dumps(event, option=orjson.OPT_SORT_KEYS))
     return ask
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 async def _on_request(room: Any, request: Request) -> tuple[int, dict[str, str], bytes] | None:

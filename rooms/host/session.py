@@ -65,6 +65,9 @@ MAX_TIMERS: Final = 64
 FORGET_EVERY: Final = 3_600_000
 """How often a room that stays awake looks for clients to forget (ms)."""
 TOO_OLD: Final = "what you sent is too old to be safe: it may have been handled before"
+_ANOTHER_EVENT: Final = Outcome(
+    "rejected", "key", "this Idempotency-Key came with another event before: take a new one"
+)
 _NOTHING: Final[dict[str, bytes | None]] = {}
 
 
@@ -223,8 +226,16 @@ class Session:
         result = self._advance(step, stamped, turn, now)
         return ACCEPTED if result is None else Outcome("accepted", result=result)
 
-    def _settle(self, client: Client, seq: int, outcome: Outcome, turn: Turn, now: int) -> None:
-        self.marks.settle(client.key, seq, outcome, now)
+    def _settle(
+        self,
+        client: Client,
+        seq: int,
+        outcome: Outcome,
+        turn: Turn,
+        now: int,
+        digest: bytes | None = None,
+    ) -> None:
+        self.marks.settle(client.key, seq, outcome, now, digest)
         if self.marks.many or now > self._forgot + FORGET_EVERY:
             self.forget(now)
         turn.told.append(Settled(client, seq, outcome))
@@ -401,9 +412,13 @@ class Session:
     def _once(self, ask: Ask, turn: Turn, now: int) -> None:
         """A numbered event that came without a connection: by plain HTTP, or from another room."""
         assert ask.key is not None
-        client = self.clients.get(client_key(ask.viewer, ask.key), ask.since)
-        acked = ask.seq - 1
-        if acked and (mark := self.marks.get(client.key)) is not None:
+        key, acked = client_key(ask.viewer, ask.key), ask.seq - 1
+        mark = self.marks.get(key)
+        if mark is not None and mark.digest != ask.digest and mark.digest is not None:
+            turn.told.append(Answered(ask, _ANOTHER_EVENT))
+            return
+        client = self.clients.get(key, ask.since)
+        if acked and mark is not None:
             mark.ack(acked)
         client.asks.append(ask)
         numbered = {"type": "room.send", "seq": ask.seq, "acked": acked, "event": ask.event}
@@ -430,7 +445,7 @@ class Session:
         if client is None:
             turn.told.append(Answered(ask, outcome))
         else:
-            self._settle(client, ask.seq, outcome, turn, now)
+            self._settle(client, ask.seq, outcome, turn, now, ask.digest)
 
     # ------------------------------------------------------------------ its end
 

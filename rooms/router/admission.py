@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from rooms.router.tokens import Tokens
 
+MIN_KEY: Final = 16
 CLIENT_PATTERN: Final = re.compile(r"[A-Za-z0-9._~-]{16,128}")
 _TIME_PATTERN: Final = re.compile(r"[0-9]{1,16}")
 _OUR_PARAMS: Final = frozenset({"client", "token", "_pk"})
@@ -194,6 +195,12 @@ class Admissions:
                     raise
                 return self._tokens.anonymous(client), None
         if key is not None:
+            if len(key) < MIN_KEY:
+                raise Closing(
+                    CloseCode.BAD_MESSAGE,
+                    f"an Idempotency-Key that comes without a token or `client` says who you are: "
+                    f"it has {MIN_KEY} or more random characters",
+                )
             identity = self._tokens.anonymous(key, by="key")
         else:
             identity = self._tokens.anonymous(client)

@@ -330,7 +330,7 @@ async def test_the_same_counter_by_http(url: str) -> None:  # [HTTP1] [HTTP2] [H
         same = await http.get(room, headers={"If-None-Match": look.headers["etag"]})
         assert (same.status_code, same.content) == (304, b"")
 
-        key = {"Idempotency-Key": "once"}
+        key = {"Idempotency-Key": "once and never again"}
         for _ in range(2):
             answer = await http.post(room, json=INCREMENT, headers=key)
             assert (answer.json()["outcome"], answer.json()["view"]["context"]["count"]) == (

@@ -135,6 +135,37 @@ async def test_a_key_makes_a_repeat_harmless(between: str) -> None:  # [HTTP3]
     assert body(other)["result"] == {"count": 2}, "another subject's key is another key"
 
 
+@pytest.mark.parametrize("between", ["nothing", "sleep", "crash"])
+async def test_a_key_stands_for_one_event(between: str) -> None:  # [HTTP3]
+    on = await stage()
+    key = {"idempotency-key": "order 7"}
+    await on.request("POST", body={"type": "ask", "for": 1, "of": "a"}, headers=key)
+    if between == "sleep":
+        await on.advance(30_000)
+    elif between == "crash":
+        await on.crash()
+    another = await on.request("POST", body={"type": "ask", "for": 2, "of": "a"}, headers=key)
+    assert another.status == 422
+    assert body(another)["outcome"] == "rejected"
+    assert "another event" in body(another)["reason"]
+    assert body(another)["view"]["context"] == {"count": 1}
+    same = await on.request("POST", body={"of": "a", "for": 1, "type": "ask"}, headers=key)
+    assert (same.status, body(same)["result"]) == (200, {"count": 1})
+
+
+async def test_of_two_events_with_one_key_at_once_one_is_handled() -> None:  # [HTTP3]
+    on = await stage()
+    key = {"idempotency-key": "k"}
+    first = on.ask("POST", body={"type": "ask"}, headers=key)
+    other = on.ask("POST", body=INCREMENT, headers=key)
+    await on.settle()
+    done, refused = first(), other()
+    assert done is not None
+    assert refused is not None
+    assert (done.status, refused.status) == (200, 422)
+    assert body(refused)["view"]["context"] == {"count": 1}
+
+
 async def test_two_requests_with_one_key_at_once_are_one_event() -> None:  # [HTTP3]
     on = await stage()
     key = {"idempotency-key": "k"}

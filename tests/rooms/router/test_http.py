@@ -84,6 +84,12 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "bad session": ("GET", "/rooms/counter/-x", {}, 404),
     "odd cursor": ("GET", "/rooms/counter/x?cursor=%20", {}, 400),
     "bad token": ("GET", "/rooms/counter/x", {"headers": {"Authorization": "Bearer x"}}, 401),
+    "a key that others would take, too": (
+        "GET",
+        "/rooms/counter/x",
+        {"headers": {"Idempotency-Key": "k" * 15}},
+        400,
+    ),
     "too big": ("POST", "/rooms/counter/x", {"content": b"x" * 65_537, "headers": JSON}, 413),
     "foreign origin": (
         "POST",
@@ -98,7 +104,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_what_is_refused_gets_its_status(  # [NAME2] [OPEN4] [HTTP4]
+async def test_what_is_refused_gets_its_status(  # [NAME2] [OPEN4] [HTTP3] [HTTP4]
     tmp_path: Path, case: str
 ) -> None:
     method, path, more, status = REFUSED[case]
@@ -129,8 +135,8 @@ async def test_who_asks(door: Door, client: httpx.AsyncClient) -> None:  # [ID1]
         (f"?token={token}", {}),
         ("?client=" + "c" * 22, {}),
         ("?client=" + "c" * 22, {}),
-        ("", {"Idempotency-Key": "k"}),
-        ("", {"Idempotency-Key": "k"}),
+        ("", {"Idempotency-Key": "k" * 16}),
+        ("", {"Idempotency-Key": "k" * 16}),
         ("", {}),
         ("", {}),
     ]
@@ -143,6 +149,15 @@ async def test_who_asks(door: Door, client: httpx.AsyncClient) -> None:  # [ID1]
     assert client1 == client2
     assert key1 == key2
     assert len({bearer, client1, key1, fresh1, fresh2}) == 5
+
+
+async def test_a_viewers_own_key_may_be_short(  # [HTTP3]
+    door: Door, client: httpx.AsyncClient
+) -> None:
+    token = Tokens(SECRET).issue("ada", NOW)
+    for query in (f"?token={token}", "?client=" + "c" * 22):
+        answer = await client.get(f"/rooms/counter/x{query}", headers={"Idempotency-Key": "1"})
+        assert answer.status_code == 200
 
 
 async def test_a_room_that_doesnt_answer_in_time_is_out_of_reach(
