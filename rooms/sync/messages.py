@@ -121,8 +121,8 @@ def check_event(event: dict[str, Json]) -> None:
 
 
 def reserved(type: str) -> bool:
-    """Whether events of this type are the server's to make."""
-    return type.startswith(_NOT_FOR_CLIENTS)
+    """Whether events of this type are the server's to make, or stand for all types."""
+    return type.startswith(_NOT_FOR_CLIENTS) or type == "*"
 
 
 def check_data(data: Json) -> None:

@@ -161,6 +161,11 @@ def test_an_ordered_patch_keeps_the_order_of_keys(old: Any, seed: int, steps: in
     assert json.dumps(apply(copy.deepcopy(old), ops)) == json.dumps(new)
 
 
+@given(old=JSON, seed=st.integers(0, 2**32))
+def test_the_order_of_keys_says_nothing(old: Any, seed: int) -> None:  # [VIEW3]
+    assert diff(old, shuffled(old, random.Random(seed))) == []
+
+
 def test_a_key_that_moves_to_the_end_costs_itself() -> None:
     old = {"a": 1, "b": {"x": 1}, "c": 3}
     new = {"b": old["b"], "c": 4, "a": 1}

@@ -74,6 +74,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"type": "room.effect.done", "key": "k"}, "reserved"),
     ({"type": "room.left", "viewer": {}}, "reserved"),
     ({"type": "xstate.init"}, "reserved"),
+    ({"type": "*"}, "reserved"),
     ({"type": "xstate.after.1000.a"}, "reserved"),
     ({"type": "party.snapshot.get"}, "reserved"),
     ({"type": "a", "sender": "bob"}, "sender"),
