@@ -92,7 +92,7 @@ def _fleet(app: str, settings: Settings) -> int:
     from rooms import logs, server
     from rooms.fleet import Fleet
 
-    logs.configure(settings.log_format)
+    logs.configure(settings.log_format, "supervisor")
 
     async def supervise() -> int:
         ready = lambda url: _say(f"ready {url}")  # noqa: E731

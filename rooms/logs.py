@@ -31,10 +31,12 @@ def named(room: Room) -> SessionId:
     return SessionId(room.kind, room.id)
 
 
-def configure(format: LogFormat) -> None:
-    """Say from now on what is worth knowing, in this format."""
+def configure(format: LogFormat, process: str = "") -> None:
+    """Say from now on what is worth knowing, in this format; `process` is which of several says
+    it.
+    """
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter(process) if format == "json" else TextFormatter(process))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
@@ -43,8 +45,9 @@ class TextFormatter(logging.Formatter):
     it, nor write to the terminal.
     """
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+    def __init__(self, process: str = "") -> None:
+        whose = f"{process} %(name)s" if process else "%(name)s"
+        super().__init__(f"%(asctime)s %(levelname)s {whose}: %(message)s", "%H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         line = super().formatMessage(record)
@@ -52,14 +55,19 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: time (ISO 8601, UTC), level, logger, message, what it is about, and the
-    exception if any.
+    """One object a line: time (ISO 8601, UTC), level, which process of several, logger, message,
+    what it is about, and the exception if any.
     """
+
+    def __init__(self, process: str = "") -> None:
+        super().__init__()
+        self._whose = {"process": process} if process else {}
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
+            **self._whose,
             "logger": record.name,
             "message": record.getMessage(),
         }

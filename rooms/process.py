@@ -66,14 +66,15 @@ def host(
     *,
     ready: Callable[[str], None],
     watched: Callable[[str], None] = lambda url: None,
+    name: str = "",
 ) -> None:
     """Load, and keep rooms for routers until SIGTERM or SIGINT. `ready` gets the address, `watched`
-    the URL of the operator's door.
+    the URL of the operator's door; the log says `name` where it is one process of several.
 
     Raises:
         RoomsError: it can't be; the message says what to change.
     """
-    _configure(settings)
+    _configure(settings, name)
     app = loading.load(place)
     from rooms import apart, server
 
@@ -86,23 +87,25 @@ def router(
     ready: Callable[[str], None],
     linked: Callable[[list[str]], None] = lambda addresses: None,
     watched: Callable[[str], None] = lambda url: None,
+    name: str = "",
 ) -> None:
     """Hold sockets before hosts until SIGTERM or SIGINT. `ready` gets the URL, `linked` the
-    addresses of the hosts at each change, `watched` the URL of the operator's door.
+    addresses of the hosts at each change, `watched` the URL of the operator's door; the log says
+    `name` where it is one process of several.
 
     Raises:
         RoomsError: it can't be; the message says what to change.
     """
-    _configure(settings)
+    _configure(settings, name)
     from rooms import apart, server
 
     server.run(apart.serve_router(settings, ready=ready, linked=linked, watched=watched))
 
 
-def _configure(settings: Settings) -> None:
+def _configure(settings: Settings, name: str = "") -> None:
     from rooms import logs
 
-    logs.configure(settings.log_format)
+    logs.configure(settings.log_format, name)
     if settings.traces:
         from rooms import tracing
 
@@ -153,7 +156,7 @@ class Parent:
 
 
 def main() -> None:
-    """`python -m rooms.process`, by a supervisor."""
+    """`python -m rooms.process [NAME]`, by a supervisor."""
     parent = Parent(socket.socket(fileno=int(os.environ.pop(PARENT))))
     import rooms.server  # noqa: F401 - takes longer than all that follows
 
@@ -167,6 +170,7 @@ def main() -> None:
                     settings,
                     ready=lambda address: parent.say(ready=address),
                     watched=lambda url: parent.say(watched=url),
+                    name=sys.argv[-1],
                 )
             case "router":
                 router(
@@ -174,6 +178,7 @@ def main() -> None:
                     ready=lambda url: parent.say(ready=url),
                     linked=lambda addresses: parent.say(linked=addresses),
                     watched=lambda url: parent.say(watched=url),
+                    name=sys.argv[-1],
                 )
             case "development":
                 place = loading.find(target)

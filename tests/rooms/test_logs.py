@@ -31,6 +31,12 @@ def test_a_json_line_is_one_object() -> None:
     }
 
 
+def test_a_line_of_one_of_several_processes_says_which() -> None:  # [METRIC4]
+    assert json.loads(JsonFormatter("host-1").format(record()))["process"] == "host-1"
+    assert " WARNING host-1 rooms.x: one" in TextFormatter("host-1").format(record())
+    assert " WARNING rooms.x: one" in TextFormatter().format(record())
+
+
 def test_an_exception_stays_in_its_line() -> None:
     line = JsonFormatter().format(record(exception=True))
     assert "\n" not in line
