@@ -20,7 +20,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -29,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rooms import operations
 from rooms.errors import StoreError
 from rooms.host.clock import elapsed
+from rooms.meeting import meeting_place
 from rooms.process import PARENT
 from rooms.router.listening import bind
 from rooms.server import store_time, url_of
@@ -94,7 +94,7 @@ class Fleet:
             reserved = bind(settings.bind, settings.port, shared=True)
             ending.callback(reserved.close)
             port = reserved.getsockname()[1]
-            self._folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="rooms-")))
+            self._folder = ending.enter_context(meeting_place())
             self._store = await open_store(settings.store, now=store_time(), elapsed=elapsed)
             ending.push_async_callback(self._store.close)
             file = file_of(settings.store)
