@@ -21,7 +21,7 @@ from rooms import tracing
 from rooms.errors import BadMessage, CloseCode, Closing
 from rooms.link.protocol import Attach
 from rooms.router.frames import framed
-from rooms.router.limits import Addresses, Bucket, Limits
+from rooms.router.limits import Bucket, Limits, Visits
 from rooms.router.refusals import refused
 from rooms.router.sockets import EXTENSION, Socket
 from rooms.router.streams import EventStream
@@ -60,7 +60,7 @@ class Connections:
         self.admissions = admissions
         self.now = now
         self._limits = limits
-        self._addresses = Addresses(limits.connections)
+        self.visits = Visits(limits)
         self._open: set[Connection] = set()
         self._empty = asyncio.Event()
         self._closing: Callable[[], Closing] | None = None
@@ -106,7 +106,7 @@ class Connections:
         Raises Closing: 4429, or the server is closing.
         """
         self._check_open()
-        self._count(address)
+        self.visits.enter(address)
         stream = EventStream(asyncio.get_running_loop())
         connection = Connection(self, stream, "json", None)
         self._open.add(connection)
@@ -120,7 +120,7 @@ class Connections:
         if not self._open:
             self._empty.set()
         if address is not None:
-            self._addresses.leave(address)
+            self.visits.leave(address)
 
     async def close(self, closing: Callable[[], Closing], within: float) -> None:
         """Close every connection, each with a `closing` of its own, and those that still come;
@@ -140,15 +140,12 @@ class Connections:
 
     def _let_in(self, connection: Connection, websocket: WebSocket, *, operator: bool) -> None:
         self._check_open()
+        address = websocket.client.host if websocket.client else ""
+        self.visits.request(address, asyncio.get_running_loop().time())
         self.admissions.check_origin(websocket.headers)
         admission = connection.admit(websocket, operator=operator)
-        address = websocket.client.host if websocket.client else ""
-        self._count(address)
+        self.visits.enter(address)
         connection.enter(address, admission)
-
-    def _count(self, address: str) -> None:
-        if not self._addresses.enter(address):
-            raise Closing(CloseCode.TOO_MANY, "too many connections from your address")
 
     def _bucket(self) -> Bucket | None:
         rate = self._limits.rate

@@ -46,6 +46,7 @@ class Http:
         self._routing = routing
         self._connections = connections
         self._admissions = admissions
+        self._visits = connections.visits
         self.draining = False
 
     @property
@@ -59,11 +60,10 @@ class Http:
         """`/rooms/{kind}/{session}[/…]`: the host answers."""
         path = request.path_params
         try:
+            self._count(request)
             if _wants_stream(request):
                 return self._stream(request)
-            admission = self._admissions.admit(
-                path["kind"], path["session"], request.query_params, request.headers, socket=False
-            )
+            admission = self._admit(request, path["session"])
             if request.method not in _SAFE:
                 self._admissions.check_origin(request.headers)
             body = await _body(request)
@@ -73,11 +73,9 @@ class Http:
 
     async def rooms(self, request: HttpRequest) -> Response:
         """`/rooms/{kind}`: the host answers with those that are listed."""
-        kind = request.path_params["kind"]
         try:
-            admission = self._admissions.admit(
-                kind, None, request.query_params, request.headers, socket=False
-            )
+            self._count(request)
+            admission = self._admit(request, None)
         except Closing as closing:
             return self._refused(request, closing)
         return await self._asked(request, admission, "", b"")
@@ -86,6 +84,7 @@ class Http:
         """`/rooms/-/…`: what only an operator may ask; the host answers."""
         path = request.path_params
         try:
+            self._count(request)
             self._admissions.check_operator(request.headers)
             body = await _body(request, MAX_IMPORT)
         except Closing as closing:
@@ -107,18 +106,25 @@ class Http:
         )
         return await self._answered(asked)
 
+    def _count(self, request: HttpRequest) -> None:
+        """Raises Closing: too many come from this address."""
+        self._visits.request(_address(request), asyncio.get_running_loop().time())
+
+    def _admit(self, request: HttpRequest, session: str | None) -> Admission:
+        """Who asks for what. Raises Closing, as a socket would be refused."""
+        kind, query = request.path_params["kind"], request.query_params
+        admission = self._admissions.admit(kind, session, query, request.headers, socket=False)
+        self._visits.ask(admission.identity.subject, asyncio.get_running_loop().time())
+        return admission
+
     def _stream(self, request: HttpRequest) -> Response:
         """A connection of server-sent events. Raises Closing, as a socket would be refused."""
-        path, headers = request.path_params, request.headers
-        self._admissions.check_origin(headers)
-        admission = self._admissions.admit(
-            path["kind"], path["session"], request.query_params, headers, socket=False
-        )
-        resumed = headers.get("last-event-id", "")
+        self._admissions.check_origin(request.headers)
+        admission = self._admit(request, request.path_params["session"])
+        resumed = request.headers.get("last-event-id", "")
         if CURSOR_PATTERN.fullmatch(resumed):  # the newest that it holds; its address is of before
             admission = replace(admission, cursor=resumed)
-        address = request.client.host if request.client else ""
-        return self._connections.stream(admission, address)
+        return self._connections.stream(admission, _address(request))
 
     async def health(self, request: HttpRequest) -> Response:
         """`/health`: the process lives."""
@@ -176,6 +182,10 @@ class Http:
         self._routing.tally.refused += 1
         logger.info("refused %s %.200r: %s", request.method, request.url.path, closing)
         return refused(closing)
+
+
+def _address(request: HttpRequest) -> str:
+    return request.client.host if request.client else ""
 
 
 def _wants_stream(request: HttpRequest) -> bool:

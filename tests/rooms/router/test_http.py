@@ -11,8 +11,10 @@ import pytest
 
 from rooms.link.protocol import Request
 from rooms.router import http
+from rooms.router.limits import Limits
 from rooms.router.tokens import Tokens
 from tests.rooms.router.doors import NOW, SECRET, Door, open_door
+from tests.wire import dial
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -185,6 +187,35 @@ async def test_pages_of_a_named_origin_may_use_it_from_elsewhere() -> None:
         assert preflight.status_code == 200
         other = await client.get("/rooms/counter/x", headers={"Origin": "http://evil.example"})
         assert "access-control-allow-origin" not in other.headers
+
+
+@pytest.mark.parametrize("path", ["/rooms/counter/x", "/rooms/counter", "/rooms/-/sessions"])
+async def test_who_asks_too_often_is_told_when_to_come_back(path: str) -> None:  # [DOOR13]
+    here, there = ({"X-Forwarded-For": f"203.0.113.{n}"} for n in (7, 8))
+    limits = Limits(visits=0.1, visits_burst=2)
+    async with open_door(limits=limits) as door, asking(door) as client:
+        for _ in range(2):
+            assert (await client.get(path, headers=here)).status_code != 429
+        answer = await client.get(path, headers=here)
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        assert answer.json()["code"] == 4429
+        assert (await client.get(path, headers=there)).status_code != 429
+        assert (await client.get(path)).status_code != 429
+        closing = await (await dial(door.room(), headers=here)).refused()
+        assert closing["code"] == 4429
+
+
+async def test_a_viewer_asks_only_so_often_from_wherever() -> None:  # [DOOR13]
+    token = Tokens(SECRET).issue("ada", NOW)
+    async with open_door(limits=Limits(rate=0.1, burst=2)) as door, asking(door) as client:
+        for _ in range(2):
+            assert (await client.get(f"/rooms/counter/x?token={token}")).status_code == 200
+        for accept in ("*/*", "text/event-stream"):
+            headers = {"Accept": accept, "Authorization": f"Bearer {token}"}
+            answer = await client.get("/rooms/counter/y", headers=headers)
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        for _ in range(3):
+            assert (await client.get("/rooms/counter/x")).status_code == 200
 
 
 # ---------------------------------------------------------------------- health
