@@ -528,7 +528,7 @@ class StoreContract:
             return [entry.revision for entry in await store.history(TABLE)]
 
         assert await kept_after(Trim(2, 0), 4) == [1, 2, 3, 4, 5]
-        assert await kept_after(Trim(0, 100), 5) == [1, 2, 3, 4, 5, 6]
+        assert await kept_after(Trim(-8, 100), 5) == [1, 2, 3, 4, 5, 6]
         assert await kept_after(Trim(2, 20), 6) == [2, 3, 4, 5, 6, 7]
         assert await kept_after(Trim(8, 51), 7) == []
         assert not (await stored(store, TABLE)).logged

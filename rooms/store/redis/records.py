@@ -45,7 +45,9 @@ def change_of(commit: Commit, name: str, time: str) -> list[str | bytes | int]:
     elif commit.listing is not None:
         listing = "-"
         gone.append("listing")
-    trim = commit.trim or ("", "")
+    trim: tuple[str | int, str | int] = ("", "")
+    if commit.trim is not None:  # of a young session it may be before the first revision
+        trim = (max(commit.trim.revision, 0), commit.trim.at)
     log = [part for one in commit.log for part in one]
     return [
         *(commit.incarnation, commit.epoch, commit.generation, commit.prev),
