@@ -15,7 +15,7 @@ from websockets.typing import Subprotocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-WITHIN = 5.0
+WITHIN = 20.0
 Message = dict[str, Any]
 
 

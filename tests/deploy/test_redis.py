@@ -18,7 +18,8 @@ from rooms.store.redis.keys import TAGS, Keys
 from rooms.store.redis.servers import open_servers
 from rooms.store.redis.store import RedisStore
 from tests.contracts import TABLE, Clock, StoreContract, announce, first, own, write
-from tests.rooms.store.servers import PRODUCTS, follows, free_port, needed, running, within
+from tests.ports import free_port
+from tests.rooms.store.servers import PRODUCTS, follows, needed, running, within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

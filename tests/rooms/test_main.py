@@ -17,7 +17,8 @@ import pytest
 
 from rooms.__main__ import main
 from rooms.welcome import qr_code
-from tests.rooms.commands import COUNTER, ROOT, ask, free_port, rooms
+from tests.ports import free_port
+from tests.rooms.commands import COUNTER, ROOT, ask, rooms
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
 

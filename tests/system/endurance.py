@@ -19,7 +19,9 @@ import random
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +34,6 @@ from tests.histories import History, Violation
 from tests.system.processes import running
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from tests.system.processes import Server
 
 APP = "tests/system/endured.py"
@@ -42,6 +42,10 @@ LATE = 15_000
 that has other things to do."""
 SETTLED_WITHIN = 90.0
 EVENTS = {"write": 6, "odd": 3, "arm": 2, "work": 1, "broken": 1}
+
+
+Strike = Callable[[], Awaitable[None]]
+"""Something that befalls a server; done when it is over."""
 
 
 async def within(seconds: float, what: str, condition: Callable[[], bool]) -> None:
@@ -61,23 +65,34 @@ async def _moment() -> None:
     await passed
 
 
-async def killed(server: Server, kills: int, done: Callable[[], float]) -> None:
-    """Kill the server and start it again, whenever the next share of the work is done (0 to 1)."""
-    for kill in range(kills):
-        share = (kill + 1) / (kills + 1)
-        await within(120, f"{share:.0%} of the work", lambda share=share: done() >= share)  # type: ignore[misc]
+def restarting(server: Server) -> Strike:
+    """Killing a server, and starting it again."""
+
+    async def strike() -> None:
         server.kill()
         await asyncio.to_thread(server.start)
+
+    return strike
+
+
+async def struck(strike: Strike, times: int, done: Callable[[], float]) -> None:
+    """Strike whenever the next share of the work is done (0 to 1)."""
+    for blow in range(times):
+        share = (blow + 1) / (times + 1)
+        await within(120, f"{share:.0%} of the work", lambda share=share: done() >= share)  # type: ignore[misc]
+        await strike()
 
 
 # -------------------------------------------------------------------------------- a counter
 
 
-async def count(server: Server, clients: int, each: int, kills: int, dice: random.Random) -> int:
+async def count(
+    url: str, clients: int, each: int, strike: Strike, times: int, dice: random.Random
+) -> int:
     """Clients that increment one counter, and reconnect as they like; the sum is exact in the end,
     and everybody sees it. Returns the sum.
     """
-    rooms = [connect(f"{server.url}/rooms/counter/endured") for _ in range(clients)]
+    rooms = [connect(f"{url}/rooms/counter/endured") for _ in range(clients)]
     total, outcomes = clients * each, list[str]()
 
     async def play(room: Room) -> None:
@@ -87,11 +102,11 @@ async def count(server: Server, clients: int, each: int, kills: int, dice: rando
             outcomes.append((await room.send({"type": "increment"})).outcome)
 
     playing = [asyncio.ensure_future(play(room)) for room in rooms]
-    await killed(server, kills, lambda: len(outcomes) / total)
+    await struck(strike, times, lambda: len(outcomes) / total)
     await asyncio.wait_for(asyncio.gather(*playing), SETTLED_WITHIN)
     assert outcomes == ["accepted"] * total
     for room in rooms:
-        await room.wait_for(lambda room: room.context["count"] == total, timeout=20_000)
+        await room.wait_for(lambda room: room.context["count"] == total, timeout=60_000)
         room.close()
     await asyncio.gather(*(room.wait_closed() for room in rooms))
     return total
@@ -103,15 +118,18 @@ async def count(server: Server, clients: int, each: int, kills: int, dice: rando
 class _Writer:
     """A client of a ledger, all of whose doings are written into the history."""
 
-    def __init__(self, history: History, server: Server, where: str, name: str) -> None:
+    def __init__(self, history: History, url: str, where: str, name: str) -> None:
         self.name = name
-        self.room = connect(f"{server.url}/rooms/{where}")
+        self.room = connect(f"{url}/rooms/{where}")
         self.done = 0
+        self.closed = 0
+        """How often its socket was, by others."""
         self._history = history
         self._where = where
         history.asked(name)
         self.room.subscribe(self._shown)
         self.room.on("wrote", lambda event: history.heard(name, event, self.room.view))
+        self.room.on_connection(self._changed)
 
     async def play(self, each: int, dice: random.Random) -> None:
         """Send one event after the other, sometimes several at once, over any number of
@@ -143,44 +161,72 @@ class _Writer:
         self._history.answered(self.name, n, outcome.outcome, result, shows=shows)
         self.done += 1
 
+    def _changed(self, connection: str) -> None:
+        self.closed += connection == "waiting"
+
     def _shown(self, room: Room) -> None:
         if room.cursor is not None:
             self._history.shown(self.name, room.view, room.cursor)
 
 
 async def log(
-    server: Server, kind: str, clients: int, each: int, kills: int, dice: random.Random
+    url: str,
+    kind: str,
+    clients: int,
+    each: int,
+    strike: Strike,
+    times: int,
+    dice: random.Random,
+    *,
+    rooms: int = 1,
+    named: str = "endured",
+    keeps_sockets: bool = False,
 ) -> list[Violation]:
-    """Clients that write into one log, set timers and begin work; which promises were broken."""
-    history, where = History(late=LATE), f"{kind}/endured"
-    writers = [_Writer(history, server, where, f"w{n}") for n in range(clients)]
+    """Clients that write into the logs of one room or several, set timers and begin work; which
+    promises were broken. `keeps_sockets`: that no socket is closed is one of them.
+    """
+    history = History(late=LATE)
+    tables: list[list[_Writer]] = [[] for _ in range(rooms)]
+    for n in range(clients):
+        writer = _Writer(history, url, f"{kind}/{named}-{n % rooms}", f"w{n}")
+        tables[n % rooms].append(writer)
+    writers = [writer for table in tables for writer in table]
     playing = [asyncio.ensure_future(writer.play(each, dice)) for writer in writers]
     total = clients * each
-    await killed(server, kills, lambda: sum(writer.done for writer in writers) / total)
+    await struck(strike, times, lambda: sum(writer.done for writer in writers) / total)
     await asyncio.wait_for(asyncio.gather(*playing), SETTLED_WITHIN)
-    rooms = [writer.room for writer in writers]
+    for table in tables:
+        settled = partial(_settled, table)
+        await within(SETTLED_WITHIN, "all see the same, and every timer has fired", settled)
+        await _look(history, table)
+    for writer in writers:
+        if keeps_sockets and writer.closed:
+            history.violated("socket", f"{writer.name}'s was closed {writer.closed} times")
+        writer.room.close()
+    await asyncio.gather(*(writer.room.wait_closed() for writer in writers))
+    return history.check()
 
-    def settled() -> bool:
-        logs = [room.context["log"] for room in rooms]
-        begun = sum(">" in line or "~" in line for line in logs[0])
-        return all(one == logs[0] for one in logs) and begun == sum("!" in x for x in logs[0])
 
-    await within(SETTLED_WITHIN, "everybody sees the same, and every timer has fired", settled)
-    async with connect(f"{server.url}/rooms/{where}") as fresh:
+def _settled(table: list[_Writer]) -> bool:
+    """Whether everybody sees the same, and nothing is left to happen."""
+    logs = [writer.room.context["log"] for writer in table]
+    begun = sum(">" in line or "~" in line for line in logs[0])
+    return all(log == logs[0] for log in logs) and begun == sum("!" in line for line in logs[0])
+
+
+async def _look(history: History, table: list[_Writer]) -> None:
+    """Write down what everybody sees in the end, and what somebody does who comes then."""
+    async with connect(table[0].room._url) as fresh:
 
         def seen() -> bool:
             """Whether they know of who has just come: a seat more, where rooms have seats."""
             seats = fresh.context.get("seats")
-            return all(room.context.get("seats") == seats for room in rooms)
+            return all(writer.room.context.get("seats") == seats for writer in table)
 
         await within(SETTLED_WITHIN, "everybody sees who has come to look", seen)
-        for writer in writers:
+        for writer in table:
             history.holds(writer.name, writer.room.context, {**fresh.context, **_own(writer)})
         history.ended(fresh.context["life"], fresh.context["log"], fresh.now())
-    for room in rooms:
-        room.close()
-    await asyncio.gather(*(room.wait_closed() for room in rooms))
-    return history.check()
 
 
 def _own(writer: _Writer) -> dict[str, Any]:
@@ -194,11 +240,9 @@ def _own(writer: _Writer) -> dict[str, Any]:
 class Guest:
     """One who plays a game to its end, or only watches; `roams`: and reconnects now and then."""
 
-    def __init__(
-        self, server: Server, where: str, n: int, *, plays: bool, roams: bool = True
-    ) -> None:
+    def __init__(self, url: str, where: str, n: int, *, plays: bool, roams: bool = True) -> None:
         watch = {} if plays else {"watch": "1"}
-        self.room = connect(f"{server.url}/rooms/{where}", params=watch)
+        self.room = connect(f"{url}/rooms/{where}", params=watch)
         self.name = f"Player {n}"
         self.plays = plays
         self._roams = roams
@@ -256,19 +300,27 @@ def _answer(asked: dict[str, Any], dice: random.Random) -> Any:
 
 
 async def game(
-    server: Server, kind: str, players: int, watch: int, kills: int, dice: random.Random
+    url: str,
+    kind: str,
+    players: int,
+    watch: int,
+    strike: Strike,
+    times: int,
+    dice: random.Random,
 ) -> None:
     """A game of trivia; nobody's answer is lost, no countdown begins anew, all see one ending."""
     where = f"{kind}/endured"
-    guests = [Guest(server, where, n, plays=n < players) for n in range(players + watch)]
+    guests = [Guest(url, where, n, plays=n < players) for n in range(players + watch)]
     playing = [asyncio.ensure_future(guest.play(dice, players)) for guest in guests]
     asks = {"quick": 2, "long": 10}[kind]
     whole = 1 + 3 * asks  # the countdown; of each question to prepare, to answer, and its recap
 
     def done() -> float:
+        if all(guest.over() for guest in guests):
+            return 1  # a place that passed while no server was up was seen by nobody
         return len({place for guest in guests for place in guest.dues}) / whole
 
-    await killed(server, kills, done)
+    await struck(strike, times, done)
     await asyncio.wait_for(asyncio.gather(*playing), SETTLED_WITHIN)
     await judged(guests)
 
@@ -276,7 +328,7 @@ async def game(
 async def judged(guests: list[Guest]) -> None:
     """What must be so when a game is over; then everybody leaves."""
     first = guests[0].room
-    await within(20, "all see one ranking", lambda: _same(guests, first.context["ranking"]))
+    await within(60, "all see one ranking", lambda: _same(guests, first.context["ranking"]))
     review = {entry["id"]: entry["results"] for entry in first.context["review"]}
     seats = {player["name"]: id for id, player in first.context["players"].items()}
     scores = {id: player["score"] for id, player in first.context["players"].items()}
@@ -370,22 +422,23 @@ async def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     dice = random.Random(asked.seed)
-    size = (asked.clients, asked.each, asked.kills, dice)
     with tempfile.TemporaryDirectory() as folder, running(APP, Path(folder)) as server:
         if asked.only != "kills":
             size_kept = await _timed(f"{asked.wakes} wakes", dream(server, asked.wakes))
             print(f"  of a state of {size_kept:,} bytes")  # noqa: T201
         if asked.only == "sleep":
             return 0
-        total = await _timed("a counter", count(server, *size))
+        strikes = (restarting(server), int(asked.kills), dice)
+        size = (int(asked.clients), int(asked.each), *strikes)
+        total = await _timed("a counter", count(server.url, *size))
         print(f"  the sum is {total}")  # noqa: T201
         for kind in ("ledger", "table"):
-            for violation in await _timed(f"a log, {kind}", log(server, kind, *size)):
+            for violation in await _timed(f"a log, {kind}", log(server.url, kind, *size)):
                 print(f"  {violation}")  # noqa: T201
                 return 1
-        players = min(12, asked.clients)
-        guests = (players, asked.clients - players)
-        await _timed("trivia", game(server, "long", *guests, asked.kills, dice))
+        players = min(12, int(asked.clients))
+        watch = int(asked.clients) - players
+        await _timed("trivia", game(server.url, "long", players, watch, *strikes))
     return 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,19 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-READY_WITHIN_S = 20.0
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+READY_WITHIN_S = 60.0
+ENDS_WITHIN_S = 30.0
 
 
 class Server:
@@ -75,7 +69,7 @@ class Server:
         self._signal(signal.SIGKILL)
 
     def stop(self) -> int:
-        """SIGTERM, wait at most 10 s; the exit status."""
+        """SIGTERM, wait until it has ended; the exit status."""
         return self._signal(signal.SIGTERM)
 
     def signal(self, number: signal.Signals) -> None:
@@ -91,7 +85,7 @@ class Server:
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        return process.wait(timeout=10)
+        return process.wait(ENDS_WITHIN_S)
 
     def _read(self, process: subprocess.Popen[str], ready: queue.Queue[bool]) -> None:
         assert process.stdout is not None

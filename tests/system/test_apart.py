@@ -18,8 +18,9 @@ from client import connect
 from rooms.host.clock import elapsed
 from rooms.store import remote
 from rooms.store.memory import MemoryStore
+from tests.ports import free_port
 from tests.rooms.link.test_links import certificate
-from tests.system.processes import ROOT, free_port
+from tests.system.processes import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

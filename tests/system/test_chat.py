@@ -24,6 +24,10 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 APP = """
 from rooms import App, Room
+from rooms.host import gathering
+
+# On a busy machine a router may need more than the second that it is given to be there again.
+vars(gathering).update(WITHIN=20.0, FOUND_WITHIN=3_000)
 
 class Chat(Room):
     def on_connect(self, connection, request):
@@ -75,7 +79,7 @@ async def test_each_message_counts_once_through_kills(tmp_path: Path) -> None:  
         talking = [asyncio.create_task(talk(room, who)) for who, room in enumerate(rooms)]
         for kill in range(KILLS):
             threshold = (kill + 1) * PEOPLE * LINES // (KILLS + 1)
-            async with asyncio.timeout(30):  # noqa: TID251 (bound: the next share of outcomes)
+            async with asyncio.timeout(60):  # noqa: TID251 (bound: the next share of outcomes)
                 while len(counts) < threshold:
                     await asyncio.wait(talking, timeout=0.01)
             server.kill()
@@ -87,7 +91,7 @@ async def test_each_message_counts_once_through_kills(tmp_path: Path) -> None:  
         await within(30, "all connected", lambda: all(r.connection == "open" for r in rooms))
         last: Any = await rooms[0].send({"type": "say", "text": "last"})
         assert last.result["count"] == total + 1
-        await within(10, "the last one heard", lambda: all(total + 1 in of for of in heard))
+        await within(30, "the last one heard", lambda: all(total + 1 in of for of in heard))
         for room in rooms:
             room.close()
         await asyncio.gather(*(room.wait_closed() for room in rooms))
@@ -106,9 +110,9 @@ async def test_connections_are_the_same_when_their_hosts_process_is_killed(
         for strike in range(3):
             said.append([])
             for room in rooms:
-                async with asyncio.timeout(30):  # noqa: TID251 (bound: an outcome)
+                async with asyncio.timeout(60):  # noqa: TID251 (bound: an outcome)
                     said[-1].append((await room.send({"type": "say", "text": "hi"})).result)
-            await within(10, "everything heard", partial(_all_heard, heard, len(said) * PEOPLE))
+            await within(30, "everything heard", partial(_all_heard, heard, len(said) * PEOPLE))
             if strike < 2:  # what was still under way would be lost with it (HOOK14)
                 os.kill(processes(server, "host")[0], signal.SIGKILL)
         for number, (first, *later) in enumerate(zip(*said, strict=True)):

@@ -29,9 +29,10 @@ from rooms.link.stream import SETTLED_WITHIN
 from rooms.router.router import _GONE_WITHIN
 from rooms.server import _DRAINED_WITHIN
 from rooms.settings import Settings
+from tests.ports import free_port
 from tests.rooms.store.servers import running as redis
 from tests.system.endurance import within
-from tests.system.processes import ROOT, free_port, running
+from tests.system.processes import ROOT, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -72,14 +72,14 @@ async def test_rooms_of_two_hosts_tell_each_other_everything_once(tmp_path: Path
         for kill in range(KILLS):
             await asyncio.wait(telling, timeout=dice.uniform(0.2, 0.8))
             role = "host" if kill % 2 == 0 else "router"
-            await within(30, f"a {role} to kill", lambda: bool(processes(server, role)))  # noqa: B023
+            await within(30, f"a {role} to kill", lambda: len(processes(server, role)) == 2)  # noqa: B023
             os.kill(dice.choice(processes(server, role)), signal.SIGKILL)
         await within(60, "all were sent", lambda: all(task.done() for task in telling))
         for task in telling:
             task.result()
         for room in rooms:
             await within(60, "all arrived", lambda: room.context["done"] >= EACH)  # noqa: B023
-            await within(20, "all shown", lambda: len(room.context["got"]) >= EACH)  # noqa: B023
+            await within(60, "all shown", lambda: len(room.context["got"]) >= EACH)  # noqa: B023
         for n, room in enumerate(rooms):
             got = sorted(room.context["got"], key=lambda one: one[0])  # stable: the order is kept
             by_sender = {

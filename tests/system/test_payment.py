@@ -84,7 +84,8 @@ async def pay(office: Office, payment: str, *, slow: bool) -> Any:
         while (view := await office.looks(payment))["value"] != "awaiting_admin":
             await pause(0.2)
         late = view["context"]["log"][-1]["at"]
-        assert confirmed + 10_000 <= late < confirmed + 16_000
+        # It may be due while no server is up; a deadline that began anew with each kill were later.
+        assert confirmed + 10_000 <= late < confirmed + 22_000
         said = await office.says(payment, "approve", "olga", "approver")
         assert said["outcome"] == "rejected", said
     role = "admin" if slow else "approver"

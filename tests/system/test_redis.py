@@ -56,8 +56,8 @@ async def test_hosts_killed_under_load_cost_no_event(  # [SEND2] [STORE2] [STORE
     playing = asyncio.ensure_future(crowd.play(40))
     for kill in range(1, 3):
         await strike(playing, crowd, lambda: os.kill(processes(fleet, "host")[0], 9), kill * 100)
-        await within(30, "its end", lambda: _said(fleet, "ended with status 137") == kill)  # noqa: B023
-        await within(30, "another host", lambda: _said(fleet, "is ready") == kill)  # noqa: B023
+        await within(60, "its end", lambda: _said(fleet, "ended with status 137") == kill)  # noqa: B023
+        await within(60, "another host", lambda: _said(fleet, "is ready") == kill)  # noqa: B023
     await playing
     await crowd.agree()
     crowd.report()

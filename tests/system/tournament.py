@@ -66,7 +66,7 @@ async def play(server: Server, rooms: int, players: int, seconds: float, seed: i
         while not game or not striking.done():
             game += 1
             where = f"long/table-{n}-{game}"
-            guests = [Guest(server, where, k, plays=True, roams=False) for k in range(players)]
+            guests = [Guest(server.url, where, k, plays=True, roams=False) for k in range(players)]
             for guest in guests:
                 guest.room.on_connection(changed)
             await asyncio.gather(*(guest.play(dice, players) for guest in guests))

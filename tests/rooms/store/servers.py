@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 import redis
+
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -177,11 +178,3 @@ def within(seconds: float, what: str, holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < give_up, f"not within {seconds} s: {what}"  # noqa: TID251
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -16,7 +16,8 @@ from rooms.store.redis.keys import TAGS, name_of, partition_of, slot
 from rooms.store.redis.servers import open_servers
 from rooms.store.redis.store import RedisStore
 from tests.contracts import Clock, StoreContract, announce, first, following, own, stored, write
-from tests.rooms.store.servers import PRODUCTS, follows, free_port, running, within
+from tests.ports import free_port
+from tests.rooms.store.servers import PRODUCTS, follows, running, within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterator

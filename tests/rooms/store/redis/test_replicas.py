@@ -17,7 +17,8 @@ from rooms.store.redis import line
 from rooms.store.redis.servers import Single, open_servers
 from rooms.store.redis.store import RedisStore
 from tests.contracts import OTHER, TABLE, TTL, announce, first, following, host, own, stored, write
-from tests.rooms.store.servers import PRODUCTS, follows, free_port, running, watched, within
+from tests.ports import free_port
+from tests.rooms.store.servers import PRODUCTS, follows, running, watched, within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
