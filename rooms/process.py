@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rooms import loading
+from rooms.collector import Collector
 from rooms.errors import RoomsError, UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def serve(
     loaded()
     from rooms import server
 
+    Collector().start()
+
     def served(url: str) -> None:
         ready(url, app.pages is not None)
 
@@ -78,6 +81,7 @@ def host(
     app = loading.load(place)
     from rooms import apart, server
 
+    Collector().start()
     server.run(apart.serve_host(app, settings, ready=ready, watched=watched))
 
 
@@ -99,6 +103,7 @@ def router(
     _configure(settings, name)
     from rooms import apart, server
 
+    Collector().start()
     server.run(apart.serve_router(settings, ready=ready, linked=linked, watched=watched))
 
 

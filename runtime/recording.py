@@ -132,6 +132,17 @@ class Recording:
         self.taken.clear()
         self.touched = {self.root: None} if self.root is not None else {}
 
+    def forget(self) -> None:
+        """Let go of every actor, and of itself: there is no turn any more."""
+        self.root = None
+        del self.witness
+        self.taken.clear()
+        self.interrupted.clear()
+        for actors in (self.touched, self.frozen):
+            actors.clear()
+        for names in (self._by_session, self._by_address, self._by_system_id):
+            names.clear()
+
     def end(self) -> None:
         """The turn is over: nobody may send until the next one."""
         self.thread = None

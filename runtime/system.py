@@ -234,6 +234,14 @@ class System:
             recording.relay(actor, actor, {"type": REJECT, "data": error})
         return self._finish(None, recording, None)
 
+    def forget(self) -> None:
+        """Let go of the actors of the last step, which refer to each other; a later step makes them
+        again from its snapshot.
+        """
+        if self._recording is not None:
+            self._recording.forget()
+        self._recording = self._latest = None
+
     def _load(self, snapshot: SystemSnapshot) -> Recording:
         recording = self._recording
         if recording is None or self._latest is not snapshot:

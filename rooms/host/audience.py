@@ -183,6 +183,7 @@ class Audience:
         self._fanout.close()
         if self._presence is not None:
             self._presence.stop()
+            self._presence = None
 
     # ------------------------------------------------------------------ what they are told
 

@@ -98,7 +98,7 @@ class HookSession(Session):
         )
         self.kept = kept
         self.connections: dict[int, Connection] = {}
-        self.resume: Callable[[], None] = lambda: None
+        self.resume: Callable[[], None] = _nothing
         self._hooks = kind.hooks
         self._chance = chance
         self._running: _Running | None = None
@@ -137,6 +137,7 @@ class HookSession(Session):
         if self._running is not None:
             self._running.limit.cancel()
             self._running.task.cancel()
+        self.resume = _nothing
 
     # ------------------------------------------------------------------ calling hooks
 
@@ -415,6 +416,10 @@ async def _awaited(result: Awaitable[Any]) -> Any:
 
 def _nothing_follows(result: Any, error: Exception | None, turn: Turn, now: int) -> None:
     """Nothing follows."""
+
+
+def _nothing() -> None:
+    """What an end of a hook leads to once its room is no more."""
 
 
 def _responded(ask: Ask, result: Any, error: Exception | None, turn: Turn, now: int) -> None:

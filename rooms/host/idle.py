@@ -48,10 +48,12 @@ class Idleness:
             self._look_in(max(left, 0))
 
     def stop(self) -> None:
-        """The room is no more."""
-        self._stopped = True
+        """The room is no more, and isn't held on to."""
         if self._look is not None:
             self._look.cancel()
+        if not self._stopped:
+            self._stopped = True
+            del self._patience, self._awake, self._sleep
 
     def _look_in(self, wait: float) -> None:
         self._look = asyncio.get_running_loop().call_later(wait / 1000, self._judge)

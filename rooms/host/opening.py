@@ -46,15 +46,14 @@ class Opening:
         self._clock = keeper.clock
         self._session = session
         self._audience = audience
-        self._put = put
-        self._emitted: list[Event] = []
+        self._outside = outside = _Outside(session, put)
         self._teller = Teller(session, audience, keeper.send)
         self._performer = Performer(
-            self._delivered,
-            report=self._report,
-            logger=self._log,
-            emit=self._emit,
-            declared=self._declared,
+            outside.deliver,
+            report=outside.report,
+            logger=outside.log,
+            emit=outside.emit,
+            declared=outside.declare,
             keys=f"{claim.generation}.start.",
         )
         self._courier = Courier(
@@ -75,7 +74,7 @@ class Opening:
         """Start what ran while it was awake. What is emitted meanwhile is heard by nobody."""
         for effect in effects:
             self._performer.perform(effect, self._session.snapshot)
-        self._emitted.clear()
+        self._outside.emitted.clear()
 
     def owes(self) -> None:
         """What the room owes is what was stored: go on with it."""
@@ -92,8 +91,8 @@ class Opening:
         if flight.snapshot is not self.shown:
             self.shown = flight.snapshot
             self._audience.show(flight.snapshot, now)
-        if self._emitted:
-            emitted, self._emitted = self._emitted, []
+        if self._outside.emitted:
+            emitted, self._outside.emitted = self._outside.emitted, []
             for event in emitted:
                 self._audience.emit(event)
         for turn in flight.turns:
@@ -107,21 +106,28 @@ class Opening:
         self._performer.stop_all()
         self._courier.stop()
 
-    # ------------------------------------------------------------------ outside actors
 
-    def _delivered(self, address: str, event: Event) -> None:
+class _Outside:
+    """What actions and outside actors say while they are performed."""
+
+    def __init__(self, session: Session, put: Callable[[Item | Ask], None]) -> None:
+        self.emitted: list[Event] = []
+        self._session = session
+        self._put = put
+
+    def deliver(self, address: str, event: Event) -> None:
         self._put(Delivered(address, event))
 
-    def _emit(self, address: str, event: Event) -> None:
+    def emit(self, address: str, event: Event) -> None:
         if not address:  # what a child emits is for who listens to the child
-            self._emitted.append(event)
+            self.emitted.append(event)
 
-    def _report(self, address: str, error: BaseException) -> None:
+    def report(self, address: str, error: BaseException) -> None:
         logger.error("%s: actor %r: an action failed: %r", self._session, address, error)
 
-    def _declared(self, effect: Declared) -> None:
+    def declare(self, effect: Declared) -> None:
         if not effect.name.startswith("rooms."):  # those are the session's: replies, the outbox
             logger.warning("%s: nobody performs %r; see rooms.effect", self._session, effect.name)
 
-    def _log(self, *what: object) -> None:
+    def log(self, *what: object) -> None:
         logger.info("%s: %s", self._session, " ".join(map(str, what)))

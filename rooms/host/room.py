@@ -423,6 +423,7 @@ class LiveRoom:
         if self._alarm is not None:
             self._alarm[1].cancel()
         self._idleness.stop()
+        del self._opening  # with what refers to it: a room is gone when nobody uses it any more
 
 
 def _plain(item: Heard) -> bool:

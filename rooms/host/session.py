@@ -109,9 +109,6 @@ class Session:
         self.seats = seats
         self.marks = marks
         self.outbox = outbox
-        self._settling = Settling(
-            self, outbox, step=self._step, actor=lambda address: self.snapshot.actor(address)
-        )
         self.clients = Clients(marks)
         self.past: list[Moment] | None = [] if keeps_past else None
         self._system = system
@@ -143,7 +140,8 @@ class Session:
             case Leave(channel):
                 self._leave(channel, turn, now)
             case Begin() | Performed():
-                self._settling.handle(item, turn, now)
+                settling = Settling(self, self.outbox, step=self._step, actor=self.snapshot.actor)
+                settling.handle(item, turn, now)
             case Retry():
                 item.count = self.outbox.retry(item.name, now)
                 turn.told.append(Answered(item, None))
@@ -460,6 +458,7 @@ class Session:
 
     def stop(self) -> None:
         """The incarnation is over."""
+        self._system.forget()
 
     # ------------------------------------------------------------------ time
 

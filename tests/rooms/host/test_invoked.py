@@ -9,6 +9,7 @@ import pytest
 
 from rooms.definition import Room
 from rooms.effects import effect
+from rooms.host.turn import Delivered
 from rooms.sync.views import everything
 from runtime import assign, emit, from_promise, setup
 from tests.rooms.host.stage import Stage, Tab
@@ -132,7 +133,7 @@ async def test_what_a_former_start_has_to_say_comes_too_late() -> None:  # [INVO
         "to": "self",
         "event": {"type": "xstate.promise.resolve", "data": "late"},
     }
-    room._opening._delivered("0.(machine).busy", late)
+    room.put(Delivered("0.(machine).busy", late))
     await on.settle()
     assert ann.view["value"] == "busy"
     CALLS[1][1].set_result("in time")
