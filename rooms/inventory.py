@@ -140,7 +140,7 @@ async def import_sessions(
         if not line.strip():
             continue
         try:
-            id, record = imported(line)
+            id, record, _ = imported(line)
             await operator.ask("PUT", id, params=params, body=line.encode())
         except RoomsError as error:
             failed += 1
@@ -158,7 +158,7 @@ async def check(operator: Operator, app: App, say: Callable[[str], None]) -> int
     problems = 0
     async for one in _all(operator):
         line = await operator.ask("GET", SessionId(one["kind"], one["session"]), "/export")
-        id, record = imported(orjson.dumps(line))
+        id, record, _ = imported(orjson.dumps(line))
         problem = _problem(app, id, record)
         if problem is not None:
             problems += 1

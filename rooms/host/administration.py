@@ -21,7 +21,7 @@ from rooms.host.history import kept as kept_revisions
 from rooms.host.outbox import shown
 from rooms.host.record import state
 from rooms.host.seats import seats_of
-from rooms.store.export import exported, imported, imported_log
+from rooms.store.export import exported, imported
 from rooms.store.port import SessionId
 from rooms.sync.messages import check_event
 from rooms.sync.views import Viewer
@@ -236,8 +236,7 @@ class Administration:
         return 200, exported(id, record, log)
 
     async def _import(self, id: SessionId, request: Request) -> Reply:
-        named, record = imported(request.body)
-        log = imported_log(request.body)
+        named, record, log = imported(request.body)
         if named != id:
             raise UsageError(f"this is {named}, not {id}")
         if request.params.get("replace") != "1" and await self._store.load(id) is not None:

@@ -11,7 +11,7 @@ Next inward: `rooms/host/host.py`; next outward: `rooms/router/routing.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import msgpack
@@ -22,11 +22,20 @@ FORWARDED_WITHIN: Final = 30
 Json = Any  # plain JSON data: dict, list, str, int, float, bool, None
 
 
-class Message:
-    """One thing said over a link. `tag` names it on the wire; fields travel in order."""
+_BY_TAG: Final[dict[str, type[Message]]] = {}
 
-    __slots__ = ()
+
+class Message:
+    """One thing said over a link. `tag`, its class's name, names it on the wire; fields travel in
+    order.
+    """
+
+    __slots__: tuple[str, ...] = ()
     tag: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.tag = cls.__name__.lower()
+        _BY_TAG[cls.tag] = cls  # `dataclass` makes the class again, to give it slots: that one
 
 
 # ------------------------------------------------------------------ router → host
@@ -42,7 +51,6 @@ class Attach(Message):
     highest outcome it was told. `operator`: who runs the server watches, as `viewer` would.
     """
 
-    tag: ClassVar[str] = "attach"
     channel: int
     kind: str
     session: str
@@ -68,7 +76,6 @@ class Said(Message):
     is the `traceparent` of its way, where there are traces.
     """
 
-    tag: ClassVar[str] = "said"
     channel: int
     message: dict[str, Json]
     trace: str | None = None
@@ -78,7 +85,6 @@ class Said(Message):
 class Detach(Message):
     """The socket is gone (or was told to go); or it is `moved`, and goes on at another host."""
 
-    tag: ClassVar[str] = "detach"
     channel: int
     moved: bool = False
 
@@ -90,7 +96,6 @@ class Want(Message):
     missed a word of that.
     """
 
-    tag: ClassVar[str] = "want"
     channel: int
     cursor: str | None
     settled: int
@@ -105,7 +110,6 @@ class Request(Message):
     (`rooms/host/post.py`): whose host asks a router, which asks the host that has the session.
     """
 
-    tag: ClassVar[str] = "request"
     request: int
     kind: str
     session: str
@@ -127,7 +131,6 @@ class Gathered(Message):
     the answer to a `Live` that asks for it.
     """
 
-    tag: ClassVar[str] = "gathered"
     kind: str
     session: str
     epoch: int
@@ -142,7 +145,6 @@ class Hosted(Message):
     `authenticate` of its own; and the folder of the application's pages.
     """
 
-    tag: ClassVar[str] = "hosted"
     kinds: dict[str, bool]
     pages: str | None
 
@@ -153,8 +155,6 @@ class Leaving(Message):
     (`Asleep`), and to be attached elsewhere at once.
     """
 
-    tag: ClassVar[str] = "leaving"
-
 
 @dataclass(slots=True)
 class Elsewhere(Message):
@@ -162,7 +162,6 @@ class Elsewhere(Message):
     the session is, the host at `address`. None: to any other.
     """
 
-    tag: ClassVar[str] = "elsewhere"
     number: int
     address: str | None
 
@@ -171,7 +170,6 @@ class Elsewhere(Message):
 class Unheard(Message):
     """A plain message that this host was too late to handle: for the next one."""
 
-    tag: ClassVar[str] = "unheard"
     channel: int
     message: dict[str, Json]
 
@@ -182,7 +180,6 @@ class Live(Message):
     is done where it waits for them (`gather`).
     """
 
-    tag: ClassVar[str] = "live"
     kind: str
     session: str
     epoch: int
@@ -193,7 +190,6 @@ class Live(Message):
 class Asleep(Message):
     """The session's incarnation ended cleanly: keep the sockets; the next message wakes it."""
 
-    tag: ClassVar[str] = "asleep"
     kind: str
     session: str
     epoch: int
@@ -205,7 +201,6 @@ class Joined(Message):
     now on (also when its lane changes).
     """
 
-    tag: ClassVar[str] = "joined"
     channel: int
     lane: int
     epoch: int = 0
@@ -217,7 +212,6 @@ class Tell(Message):
     it is to send its numbered messages again from here on.
     """
 
-    tag: ClassVar[str] = "tell"
     channel: int
     data: bytes
     cursor: str | None = None
@@ -231,7 +225,6 @@ class Fanout(Message):
     others ask (`Want`). Without: for every channel of the lane (an emitted event).
     """
 
-    tag: ClassVar[str] = "fanout"
     lane: int
     base: str | None
     cursor: str | None
@@ -245,7 +238,6 @@ class Moment(Message):
     part of a whole that it has to ask for (`Want`).
     """
 
-    tag: ClassVar[str] = "moment"
     lane: int
     channel: int | None
     named: dict[str, bytes]
@@ -259,7 +251,6 @@ PRESENT = "present"
 class Keep(Message):
     """Keep this attachment for the channel, and give it back at the next `Attach`."""
 
-    tag: ClassVar[str] = "keep"
     channel: int
     attachment: Json
 
@@ -268,7 +259,6 @@ class Keep(Message):
 class Close(Message):
     """Tell it `room.closing`, then close it. `retry_after` in ms; None: don't come back."""
 
-    tag: ClassVar[str] = "close"
     channel: int
     code: int
     reason: str
@@ -279,36 +269,10 @@ class Close(Message):
 class Answer(Message):
     """The response to a `Request`."""
 
-    tag: ClassVar[str] = "answer"
     request: int
     status: int
     headers: dict[str, str]
     body: bytes
-
-
-_MESSAGES: tuple[type[Message], ...] = (
-    Attach,
-    Said,
-    Detach,
-    Want,
-    Request,
-    Gathered,
-    Hosted,
-    Leaving,
-    Elsewhere,
-    Unheard,
-    Live,
-    Asleep,
-    Joined,
-    Tell,
-    Fanout,
-    Moment,
-    Keep,
-    Close,
-    Answer,
-)
-_BY_TAG = {message.tag: message for message in _MESSAGES}
-_FIELDS = {message: tuple(f.name for f in fields(message)) for message in _MESSAGES}  # type: ignore[arg-type]
 
 
 def encode(message: Message) -> bytes:
@@ -317,7 +281,7 @@ def encode(message: Message) -> bytes:
     Raises TypeError or ValueError for a value that the wire can't carry, which is a bug of the
     sender.
     """
-    values = [message.tag, *(getattr(message, name) for name in _FIELDS[type(message)])]
+    values = [message.tag, *(getattr(message, name) for name in message.__slots__)]
     packed: bytes = msgpack.packb(values, use_bin_type=True)
     return packed
 

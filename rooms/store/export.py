@@ -44,8 +44,8 @@ def exported(id: SessionId, record: Record, log: Sequence[Logged] = ()) -> dict[
     return line
 
 
-def imported(line: str | bytes) -> tuple[SessionId, Record]:
-    """What `exported` made, from its JSON.
+def imported(line: str | bytes) -> tuple[SessionId, Record, list[Logged]]:
+    """What `exported` was given, from its JSON.
 
     Raises:
         UsageError: it isn't a line of an export; it says what is wrong.
@@ -56,35 +56,22 @@ def imported(line: str | bytes) -> tuple[SessionId, Record]:
         if not (KIND_PATTERN.fullmatch(kind) and SESSION_PATTERN.fullmatch(session)):
             raise ValueError(f"{kind}/{session} can't name a session")
         values = {field.name: _value(field, data) for field in fields(Record)}
-        if not isinstance(values["revision"], int) or values["revision"] < 1:
+        newest = values["revision"]
+        if not isinstance(newest, int) or newest < 1:
             raise ValueError("`revision` is a number from 1 on")
         if values["snapshot"] is None:
             raise ValueError("`snapshot` is missing")
-        return SessionId(kind, session), Record(**values)
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
-        what = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
-        raise UsageError(f"this is no line of an export: {what}") from error
-
-
-def imported_log(line: str | bytes) -> list[Logged]:
-    """The log in what `exported` made.
-
-    Raises:
-        UsageError: it isn't one; it says what is wrong.
-    """
-    try:
-        data = json.loads(line)
         log = [
             Logged(int(revision), int(at), base64.b64decode(text, validate=True))
             for revision, at, text in data.get("log", ())
         ]
         revisions = [one.revision for one in log]
-        newest = data["revision"]
         if revisions != list(range(newest - len(log) + 1, newest + 1)) or not all(revisions):
             raise ValueError("`log` has an entry for each revision up to the newest")
+        return SessionId(kind, session), Record(**values), log
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
-        raise UsageError(f"this is no line of an export: {error}") from error
-    return log
+        what = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
+        raise UsageError(f"this is no line of an export: {what}") from error
 
 
 def _value(field: Any, data: dict[str, Any]) -> Any:

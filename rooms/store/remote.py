@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,23 +21,10 @@ from rooms.link.stream import Speech, dial, listen
 from rooms.store import port
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from rooms.link.stream import Listener, StreamEnd
-    from rooms.store.port import (
-        Acquired,
-        Commit,
-        Due,
-        Found,
-        Held,
-        HostInfo,
-        Listed,
-        Logged,
-        Owner,
-        Record,
-        SessionId,
-        Store,
-    )
+    from rooms.store.port import Store
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +42,8 @@ async def serve(store: Store, address: str) -> Listener:
 
     def accept(end: StreamEnd[Any]) -> None:
         def called(message: Any) -> None:
-            number, method, arguments = message
-            call = asyncio.get_running_loop().create_task(_answer(store, method, arguments))
+            number, *asked = message
+            call = asyncio.get_running_loop().create_task(_answer(store, *asked))
             calls.add(call)
             call.add_done_callback(lambda done: answered(number, done))
 
@@ -70,12 +57,14 @@ async def serve(store: Store, address: str) -> Listener:
     return await listen(address, _SECRET, accept, _SPEECH)
 
 
-async def _answer(store: Store, method: str, arguments: Sequence[Any]) -> Any:
+async def _answer(
+    store: Store, method: str, arguments: Sequence[Any], named: Mapping[str, Any]
+) -> Any:
     """What the store says; an error is an answer too."""
     if method not in _METHODS:
         return StoreError(f"a store has no method {method!r}")
     try:
-        return await getattr(store, method)(*arguments)
+        return await getattr(store, method)(*arguments, **named)
     except StoreError as error:
         return error
     except Exception as error:
@@ -106,69 +95,11 @@ class RemoteStore:
             raise StoreError(f"the store can't be reached: {error}") from error
         return store
 
-    async def now(self) -> int:
-        return int(await self._call("now"))
-
-    async def secret(self) -> bytes:
-        return bytes(await self._call("secret"))
-
-    async def heartbeat(self, host: HostInfo, ttl: int) -> bool:
-        return bool(await self._call("heartbeat", host, ttl))
-
-    async def retire(self, incarnation: str) -> None:
-        await self._call("retire", incarnation)
-
-    async def hosts(self) -> Sequence[HostInfo]:
-        hosts: Sequence[HostInfo] = await self._call("hosts")
-        return hosts
-
-    async def acquire(self, id: SessionId, incarnation: str) -> Acquired | Held:
-        acquired: Acquired | Held = await self._call("acquire", id, incarnation)
-        return acquired
-
-    async def commit_many(self, commits: Sequence[Commit]) -> Sequence[StoreError | None]:
-        answers: Sequence[StoreError | None] = await self._call("commit_many", list(commits))
-        return answers
-
-    async def release(
-        self, id: SessionId, incarnation: str, epoch: int, activation: bytes | None
-    ) -> bool:
-        return bool(await self._call("release", id, incarnation, epoch, activation))
-
-    async def load(self, id: SessionId) -> Record | None:
-        record: Record | None = await self._call("load", id)
-        return record
-
-    async def due(self, before: int, limit: int) -> Sequence[Due]:
-        due: Sequence[Due] = await self._call("due", before, limit)
-        return due
-
-    async def next_due(self) -> int | None:
-        due: int | None = await self._call("next_due")
-        return due
-
-    async def scan(
-        self, kind: str | None = None, after: SessionId | None = None, limit: int = 100
-    ) -> Sequence[Listed]:
-        listed: Sequence[Listed] = await self._call("scan", kind, after, limit)
-        return listed
-
-    async def history(self, id: SessionId, after: int = 0, limit: int = 100) -> Sequence[Logged]:
-        logged: Sequence[Logged] = await self._call("history", id, after, limit)
-        return logged
-
-    async def find(
-        self, kind: str, after: SessionId | None = None, limit: int = 100
-    ) -> Sequence[Found]:
-        found: Sequence[Found] = await self._call("find", kind, after, limit)
-        return found
-
-    async def expired(self, before: int, limit: int) -> Sequence[SessionId]:
-        expired: Sequence[SessionId] = await self._call("expired", before, limit)
-        return expired
-
-    async def delete(self, id: SessionId, owner: Owner | None = None) -> bool:
-        return bool(await self._call("delete", id, owner))
+    def __getattr__(self, method: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+        """One of the port's methods: called where the store is."""
+        if method not in _METHODS:
+            raise AttributeError(method)
+        return partial(self._call, method)
 
     async def close(self) -> None:
         self._closed = True
@@ -181,17 +112,15 @@ class RemoteStore:
 
     # ------------------------------------------------------------------ the link
 
-    def _call(self, method: str, *arguments: Any) -> asyncio.Future[Any]:
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    async def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
         if self._closed:
-            answer.set_exception(StoreError("the store is closed; open it again"))
-        elif self._end is None:
-            answer.set_exception(StoreError(f"the store at {self._address} can't be reached"))
-        else:
-            number = next(self._numbers)
-            self._calls[number] = answer
-            self._end.send([number, method, arguments])
-        return answer
+            raise StoreError("the store is closed; open it again")
+        if self._end is None:
+            raise StoreError(f"the store at {self._address} can't be reached")
+        number = next(self._numbers)
+        answer = self._calls[number] = asyncio.get_running_loop().create_future()
+        self._end.send([number, method, arguments, named])
+        return await answer
 
     def _answered(self, message: Any) -> None:
         number, answer = message
@@ -242,15 +171,12 @@ _TYPES: Final[tuple[Any, ...]] = tuple(
     for value in vars(port).values()
     if isinstance(value, type)
     and value.__module__ == port.__name__
-    and (is_dataclass(value) or issubclass(value, tuple))
+    and hasattr(value, "__match_args__")
 )
 """The port's values, in the order in which it defines them: each travels as its place here and its
 fields.
 """
 _CODES: Final = {type: code for code, type in enumerate(_TYPES)}
-_FIELDS: Final = {
-    type: tuple(field.name for field in fields(type)) for type in _TYPES if is_dataclass(type)
-}
 _FENCED, _UNKNOWN, _ERROR = 64, 65, 66
 
 
@@ -263,8 +189,7 @@ def _as_fields(value: Any) -> Any:
     code = _CODES.get(type(value))
     match value:
         case _ if code is not None:
-            names = _FIELDS.get(type(value))
-            parts = list(value) if names is None else [getattr(value, name) for name in names]
+            parts = [getattr(value, name) for name in value.__match_args__]
             return msgpack.ExtType(code, _encode(parts))
         case tuple():
             return list(value)

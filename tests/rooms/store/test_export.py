@@ -45,7 +45,7 @@ snapshots = st.one_of(
 )
 def test_what_was_exported_is_imported_to_the_bit(record: Record) -> None:  # [ADMIN6]
     line = json.dumps(exported(ID, record))
-    assert imported(line) == (ID, record)
+    assert imported(line) == (ID, record, [])
 
 
 def test_a_state_that_is_json_can_be_read_by_people() -> None:
