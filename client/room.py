@@ -23,7 +23,6 @@ from client.listeners import Listeners, Observer
 from client.outbox import Outbox
 from client.shown import NOTHING, Shown
 from client.token import Token
-from client.waiting import wait_for
 from client.websocket import WebSocket
 from rooms.errors import PatchError
 from rooms.sync.codec import embed, encode
@@ -257,7 +256,38 @@ class Room(Shown):
 
         Raises TimeoutError, RoomClosed, and what the predicate raises.
         """
-        return await wait_for(self, predicate, timeout, self._timers)
+        met: asyncio.Future[Room] = asyncio.get_running_loop().create_future()
+
+        def ask(*_: object) -> None:
+            try:
+                if not met.done() and predicate(self):
+                    met.set_result(self)
+            except Exception as error:
+                met.set_exception(error)
+
+        def fail(error: Exception) -> None:
+            if not met.done():
+                met.set_exception(error)
+
+        def late() -> None:
+            fail(TimeoutError(f"after {timeout} ms the room is still {self!r}"))
+
+        def left() -> None:
+            fail(RoomClosed(1000, "closed by the page"))
+
+        watching = [
+            self.subscribe(ask, error=fail, complete=left),
+            self.on_connection(ask),
+            self.on_present(ask),
+        ]
+        timer = None if timeout is None else self._timers.call_later(timeout, late)
+        try:
+            return await met
+        finally:
+            for subscription in watching:
+                subscription.unsubscribe()
+            if timer is not None:
+                timer.cancel()
 
     def __repr__(self) -> str:
         where = self._url.partition("?")[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from client.replica import Replica
 from client.value import matches
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from client.value import StateValue
     from rooms.sync.messages import View
+
+T = TypeVar("T")
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -46,20 +48,17 @@ class Shown:
     @property
     def status(self) -> str | None:
         """`active`, `done`, `error` or `stopped`."""
-        status: str | None = self._field("status", None)
-        return status
+        return self._field("status", None)
 
     @property
     def tags(self) -> Sequence[str]:
         """The tags of the active states."""
-        tags: Sequence[str] = self._field("tags", ())
-        return tags
+        return self._field("tags", ())
 
     @property
     def children(self) -> Mapping[str, View]:
         """The views of child actors, by id."""
-        children: Mapping[str, View] = self._field("children", NOTHING)
-        return children
+        return self._field("children", NOTHING)
 
     @property
     def output(self) -> Any:
@@ -74,8 +73,7 @@ class Shown:
     @property
     def timers(self) -> Mapping[str, int]:
         """Names of running timers and when they are due, ms by the server's clock."""
-        timers: Mapping[str, int] = self._field("timers", NOTHING)
-        return timers
+        return self._field("timers", NOTHING)
 
     def matches(self, value: StateValue) -> bool:
         """Whether the machine is in this state, or in one within it."""
@@ -89,6 +87,6 @@ class Shown:
         """Whether this event would do something now; False where the room doesn't tell."""
         return (event if isinstance(event, str) else event["type"]) in self._field("can", ())
 
-    def _field(self, name: str, otherwise: Any) -> Any:
-        view = self._replica.view
-        return otherwise if view is None else view.get(name, otherwise)
+    def _field(self, name: str, otherwise: T) -> T:
+        shown: T = (self._replica.view or NOTHING).get(name, otherwise)
+        return shown

@@ -13,9 +13,10 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from rooms.errors import StoreError, StoreLocked, UsageError
@@ -34,7 +35,7 @@ LOCK_WAIT: Final = 300  # ms: a server doesn't let go of its file in 5 s either
 ANSWER_WITHIN: Final = 30.0  # s
 
 
-class Operator(Protocol):
+class Operator(ABC):
     """Who may ask for what operators may."""
 
     async def ask(
@@ -52,6 +53,13 @@ class Operator(Protocol):
             StoreError: it can't be, as things stand.
             UsageError: it was asked wrongly.
         """
+        return _judged(*await self._answer(method, id, path, params or {}, body))
+
+    @abstractmethod
+    async def _answer(
+        self, method: str, id: SessionId | None, path: str, params: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
+        """The status and body of an HTTP answer, whoever gives it."""
 
 
 @asynccontextmanager
@@ -132,7 +140,7 @@ async def _shared_secret(url: str) -> bytes:
         await store.close()
 
 
-class Remote:
+class Remote(Operator):
     """A running server, asked over HTTP with an operator's token."""
 
     def __init__(self, url: str, secret: bytes) -> None:
@@ -148,15 +156,9 @@ class Remote:
         token = Tokens(self._secret).issue_operator(int(LoopClock().now()))
         return {"Authorization": f"Bearer {token}"}
 
-    async def ask(
-        self,
-        method: str,
-        id: SessionId | None,
-        path: str = "",
-        *,
-        params: Mapping[str, str] | None = None,
-        body: bytes = b"",
-    ) -> Any:
+    async def _answer(
+        self, method: str, id: SessionId | None, path: str, params: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
         where = "" if id is None else f"/sessions/{quote(id.kind)}/{quote(id.session)}"
         query = f"?{urlencode(params)}" if params else ""
         request = urllib.request.Request(
@@ -170,7 +172,7 @@ class Remote:
             raise UsageError(
                 f"{self.url} has another secret: set ROOMS_SECRET to what it signs with"
             )
-        return _judged(status, answer)
+        return status, answer
 
 
 def _fetch(request: urllib.request.Request) -> tuple[int, bytes]:
@@ -223,7 +225,7 @@ async def _alone(path: Path, kinds: Mapping[str, type[Room]]) -> AsyncIterator[O
         await store.close()
 
 
-class _Local:
+class _Local(Operator):
     """A host of this process, asked as a router would."""
 
     def __init__(self, end: Any) -> None:
@@ -231,15 +233,9 @@ class _Local:
         self._answers: dict[int, asyncio.Future[Any]] = {}
         end.listen(self._hear)
 
-    async def ask(
-        self,
-        method: str,
-        id: SessionId | None,
-        path: str = "",
-        *,
-        params: Mapping[str, str] | None = None,
-        body: bytes = b"",
-    ) -> Any:
+    async def _answer(
+        self, method: str, id: SessionId | None, path: str, params: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
         from rooms.link.protocol import Request
 
         number = len(self._answers)
@@ -251,7 +247,7 @@ class _Local:
                 session="" if id is None else id.session,
                 method=method,
                 path=path,
-                params=dict(params or {}),
+                params=dict(params),
                 headers={},
                 body=body,
                 viewer={},
@@ -261,7 +257,7 @@ class _Local:
             )
         )
         answer = await asyncio.wait_for(self._answers[number], ANSWER_WITHIN)
-        return _judged(answer.status, answer.body)
+        return answer.status, answer.body
 
     def _hear(self, message: Any) -> None:
         waiting = self._answers.get(getattr(message, "request", -1))

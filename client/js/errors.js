@@ -12,7 +12,7 @@ export class RoomClosed extends Error {
   name = "RoomClosed";
 
   /**
-   * @param {number} code the close code (wire.md)
+   * @param {number} code the close code (rooms/SPEC.md, CLOSE)
    * @param {string} reason
    */
   constructor(code, reason) {

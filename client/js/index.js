@@ -1,6 +1,6 @@
 /**
  * Skyrooms in the browser: `connect` to a room, read what it is, send it events. Plain ES modules, no build step.
- * Start reading at room.js; what goes over the wire is in wire.md's tables and link.js.
+ * Start reading at room.js; what goes over the wire is in rooms/SPEC.md and link.js.
  */
 import { Room } from "./room.js";
 

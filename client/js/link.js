@@ -1,7 +1,7 @@
 /**
  * One room's connection, kept up for as long as the room will have us.
  * In: an address for each attempt, and frames. Out: messages in order, and what state the connection is in. Here are
- * decided: who comes back after which close code (wire.md), when, and that a silent socket is a dead one. What the
+ * decided: who comes back after which close code (SPEC, CLOSE), when, and that a silent socket is a dead one. What the
  * messages mean is room.js's affair. Next: room.js
  *
  * There is one socket and one timer at a time; whatever a former socket still has to say is nobody's.

@@ -1,6 +1,6 @@
 /**
  * The façade: one room as a page has it. What the page calls and reads is all here; what it says goes out through
- * outbox.js and link.js, and what comes in is taken apart in `#receive`, message by message as wire.md lists them.
+ * outbox.js and link.js, and what comes in is taken apart in `#receive`, message by message as the SPEC lists them.
  */
 import { Clock } from "./clock.js";
 import { OutcomeLost, PatchRefused, RoomClosed } from "./errors.js";
