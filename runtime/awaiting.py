@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from .errors import EndedError
 from .live import create_actor
 from .logic import from_transition
+from .snapshots import field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,7 @@ async def to_promise(actor: Actor[Any, Any]) -> Any:
     """The actor's output once it is done; raises its error."""
     done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     subscription = actor.subscribe(
-        complete=lambda: done.set_result(actor.get_snapshot().output),
+        complete=lambda: done.set_result(field(actor.get_snapshot(), "output")),
         error=lambda error: done.set_exception(error),
     )
     try:

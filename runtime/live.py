@@ -8,7 +8,6 @@ its custom actions.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import os
 from threading import get_ident
@@ -19,6 +18,7 @@ from .chance import SeededRandom
 from .clock import LoopClock
 from .errors import NoEventLoopError, SystemIdError, ThreadError
 from .inspection import Inspector
+from .logs import LOG, log_value, warn_of_unused
 from .observers import to_observer
 from .timers import Timer, address_under, ids_of
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from .observers import Subscription
     from .statechart.args import Args
     from .statechart.scope import ActorLogic, Event, EventT, InputT, SnapshotT
-
-_LOG = logging.getLogger("runtime")
 
 
 @overload
@@ -128,17 +126,13 @@ class _Pending:
         )
 
 
-def _log_value(*values: Any) -> None:
-    _LOG.info(" ".join("%s" for _ in values), *values)
-
-
 class LiveSystem:
     """One system of live actors. `args.system` is this; `get`, `get_all` and `inspect` are for
     everybody.
     """
 
     clock: Clock = LoopClock()
-    logger: Callable[..., None] = staticmethod(_log_value)
+    logger: Callable[..., None] = staticmethod(log_value)
     # Most systems never need most of these: as defaults of the class they cost nothing.
     strict = False
     registers = False
@@ -306,7 +300,9 @@ class LiveSystem:
         if self.inspector is not None:
             self.inspector.action(actor, type, params)
         if run is not None:
-            run(args, params)
+            made = run(args, params)
+            if made is not None:
+                warn_of_unused(type, made)
 
     def log(self, actor: Actor, label: str | None, value: Any) -> None:
         """Log a value."""
@@ -317,7 +313,7 @@ class LiveSystem:
 
     def declare(self, actor: Actor, name: str, params: Any) -> None:
         """There is no host to perform a declared effect."""
-        _LOG.info("declared effect '%s' has no performer: %r", name, params)
+        LOG.info("declared effect '%s' has no performer: %r", name, params)
 
     def emit(self, actor: Actor, event: Event) -> None:
         """Tell those who listen."""
@@ -361,11 +357,11 @@ class LiveSystem:
 
     def undeliverable(self, actor: Actor, event: Event) -> None:
         """An event came too late."""
-        _LOG.warning("event '%s' was sent to stopped actor '%s'", event["type"], actor.id)
+        LOG.warning("event '%s' was sent to stopped actor '%s'", event["type"], actor.id)
 
     def report(self, actor: Actor, error: Any) -> None:
         """An error nobody handles: to logging and to the event loop's exception handler."""
-        _LOG.error("unhandled error in actor '%s': %s", actor.id, error, exc_info=_traceback(error))
+        LOG.error("unhandled error in actor '%s': %s", actor.id, error, exc_info=_traceback(error))
         if self._loop is not None and not self._loop.is_closed():
             context = {"message": f"unhandled error in actor '{actor.id}'", "exception": error}
             self._loop.call_exception_handler(context)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import RuntimeFault
 from .pure import get_next_snapshot, initial_transition
+from .snapshots import field
 from .statechart.events import INIT
 from .statechart.nodes import StateNode
 from .statechart.snapshot import Snapshot, plain
@@ -93,7 +94,7 @@ class Traversal:
 
     def text_of_event(self, event: Event) -> str:
         """What tells an event from others."""
-        return (self.serialize_event or _text)(event)
+        return (self.serialize_event or as_text)(event)
 
     def first(self, logic: ActorLogic) -> Any:
         """Where to start."""
@@ -188,7 +189,7 @@ def deduplicate_paths(
     paths: Iterable[Path], serialize_event: Callable[[Event], str] | None = None
 ) -> list[Path]:
     """Without paths that are the beginning of another one; the longest first."""
-    text = serialize_event or (lambda event: json.dumps(event, default=repr))
+    text = serialize_event or as_text
     kept: list[tuple[Path, list[str]]] = []
     for path in sorted(paths, key=lambda path: -len(path.steps)):
         events = [text(step.event) for step in path.steps]
@@ -217,11 +218,16 @@ def serialize_snapshot(state: Any) -> str:
     """A state as text: of a machine, its value and its context."""
     if not isinstance(state, Snapshot):
         fields = ("status", "context", "output", "error")
-        return _text({name: plain(getattr(state, name, None)) for name in fields})
+        return as_text({name: plain(field(state, name)) for name in fields})
     shown: dict[str, Any] = {"value": state.value}
     if state.context:
         shown["context"] = plain(state.context)
-    return _text(shown)
+    return as_text(shown)
+
+
+def as_text(value: Any) -> str:
+    """Data as JSON without blanks; what isn't JSON, as Python shows it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=repr)
 
 
 @dataclass(frozen=True)
@@ -257,6 +263,12 @@ class Graph:
                 for edge in self.edges
             ],
         }
+
+
+def get_state_nodes(machine: StateMachine | StateNode) -> list[StateNode]:
+    """All nodes below the root of a machine, or below a node."""
+    node = machine if isinstance(machine, StateNode) else machine.root
+    return [inner for child in node.states.values() for inner in (child, *get_state_nodes(child))]
 
 
 def to_directed_graph(machine: StateMachine | StateNode) -> Graph:
@@ -297,7 +309,3 @@ def _adjacency(logic: ActorLogic, traversal: Traversal) -> AdjacencyMap:
             entry.transitions[traversal.text_of_event(next_event)] = Next(next_event, reached)
             pending.append((reached, next_event, state))
     return adjacency
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -7,11 +7,11 @@ nested in `perform`.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Any
 
 from .chance import SeededRandom
 from .logic import COMPLETE, ERROR, REJECT, RESOLVE
+from .logs import LOG, log_value, warn_of_unused
 from .snapshots import ActorSnapshot
 from .statechart.args import Args
 from .statechart.effects import Act, Declared, Emit, Log, Mail, Start, Stop
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .statechart.scope import Event
     from .system import SystemSnapshot
 
-_LOG = logging.getLogger("runtime")
 _LAST_WORDS = (RESOLVE, REJECT, ERROR, COMPLETE)
 
 
@@ -56,7 +55,7 @@ class Performer:
     ) -> None:
         self._deliver = deliver
         self._report = report
-        self._logger = logger or _log_value
+        self._logger = logger or log_value
         self._emit = emit
         self._declared = declared
         self.keys = keys
@@ -65,9 +64,9 @@ class Performer:
     def perform(self, effect: Effect, system: SystemSnapshot) -> None:
         """Perform one effect now. What an action raises is reported and changes nothing."""
         match effect:
-            case Act(actor, _, params, run, args):
+            case Act(actor, type, params, run, args):
                 try:
-                    run(_acting(args, self, actor, system), params)
+                    warn_of_unused(type, run(_acting(args, self, actor, system), params))
                 except Exception as error:
                     self._report(actor, error)
             case Start():
@@ -88,7 +87,7 @@ class Performer:
                 if self._declared is not None:
                     self._declared(effect)
                 else:
-                    _LOG.info("declared effect '%s' has no performer", effect.name)
+                    LOG.info("declared effect '%s' has no performer", effect.name)
 
     def stop_all(self) -> None:
         """Cancel everything this performer started; nothing of it is delivered any more."""
@@ -243,7 +242,3 @@ class ActionArgs(Args):
     @property
     def self(self) -> Any:
         return self._scope.self  # type: ignore[attr-defined]
-
-
-def _log_value(*values: Any) -> None:
-    _LOG.info(" ".join("%s" for _ in values), *values)

@@ -14,12 +14,12 @@ def test_door(path):
 from __future__ import annotations
 
 import inspect
-import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import paths as routes
 from .errors import DefinitionError
+from .snapshots import field
 from .statechart.actions import RaiseAction, SendToAction
 from .statechart.snapshot import Snapshot
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .paths import AdjacencyMap, Path, PathStep
     from .statechart.machine import StateMachine
     from .statechart.nodes import StateNode
-    from .statechart.scope import Event
+    from .statechart.scope import ActorLogic, Event
 
     StateTests = Mapping[str, Callable[[Any], Any]]
     EventTests = Mapping[str, Callable[[PathStep], Any]]
@@ -111,25 +111,27 @@ class TestPath:
 
 
 class TestModel:
-    """Paths of a machine, made for walking. Options as in `paths.Traversal`; those given here hold
-    for all paths, and `events` are examples: a type without any is tried bare.
+    """Paths of a machine, or of other logic with a `state_matcher` of its own, made for walking.
+    Options as in `paths.Traversal`; those given here hold for all paths, and `events` are examples:
+    a type that a machine's states name, and that has none, is tried bare.
     """
 
     __test__ = False
 
     def __init__(
         self,
-        machine: StateMachine,
+        logic: ActorLogic,
         *,
         state_matcher: Callable[[Any, str], bool] | None = None,
         events: Sequence[Event] | Callable[[Any], Iterable[Event]] = (),
         **options: Any,
     ) -> None:
-        self._machine = machine
+        self._logic: Any = logic
         self._matches = state_matcher or self._active
 
-        def examples(state: Any) -> list[Event]:
-            return routes.handled_events(state, events(state) if callable(events) else events)
+        def examples(state: Any) -> Iterable[Event]:
+            given = events(state) if callable(events) else events
+            return routes.handled_events(state, given) if isinstance(state, Snapshot) else given
 
         self._options = {"serialize_state": _state_and_how, "events": examples, **options}
 
@@ -151,17 +153,17 @@ class TestModel:
 
     def get_paths_from_events(self, events: Sequence[Event], **options: Any) -> list[TestPath]:
         """The path that these events make."""
-        found = routes.get_paths_from_events(self._machine, events, **options)
+        found = routes.get_paths_from_events(self._logic, events, **options)
         return [TestPath(path, self._matches) for path in found]
 
     def get_adjacency_map(self) -> AdjacencyMap:
         """Every state, and what events lead to."""
-        return routes.get_adjacency_map(self._machine, **self._options)
+        return routes.get_adjacency_map(self._logic, **self._options)
 
     def _made(self, find: Callable[..., list[Path]], options: dict[str, Any]) -> list[TestPath]:
         given = {**self._options, **options}
         duplicates = given.pop("allow_duplicate_paths", False)
-        found = find(self._machine, **given)
+        found = find(self._logic, **given)
         kept = found if duplicates else routes.deduplicate_paths(found)
         return [TestPath(path, self._matches) for path in kept]
 
@@ -179,7 +181,7 @@ class TestModel:
 
     def _active(self, state: Any, key: str) -> bool:
         if key.startswith("#"):
-            return self._machine.get_state_node_by_id(key) in state.nodes
+            return self._logic.get_state_node_by_id(key) in state.nodes
         return bool(state.matches(key))
 
 
@@ -209,10 +211,11 @@ def _validate(node: StateNode) -> None:
 def _state_and_how(state: Any, event: Event | None, previous: Any) -> str:
     """Arriving in a state from another one, or by another event, is worth another path."""
     text = routes.serialize_snapshot(state)
-    if event is None or (previous is not None and previous.value == state.value):
+    value, before = field(state, "value"), field(previous, "value")
+    if event is None or (previous is not None and before == value):
         return text
-    came_from = "" if previous is None else f" from {json.dumps(previous.value)}"
-    return f"{text} via {json.dumps(event, default=repr)}{came_from}"
+    came_from = "" if previous is None else f" from {routes.as_text(before)}"
+    return f"{text} via {routes.as_text(event)}{came_from}"
 
 
 def _state_text(snapshot: Snapshot) -> str:
@@ -224,11 +227,11 @@ def _state_text(snapshot: Snapshot) -> str:
             if callable(described):
                 names.append(str(described(snapshot)))
             else:
-                names.append(json.dumps(described or ".".join(node.path), ensure_ascii=False))
-    context = f" ({json.dumps(snapshot.context, default=repr)})" if snapshot.context else ""
+                names.append(routes.as_text(described or ".".join(node.path)))
+    context = f"({routes.as_text(snapshot.context)})" if snapshot.context else ""
     return f"state{'' if len(names) == 1 else 's'} {', '.join(names)}{context}"
 
 
 def _event_text(event: Event) -> str:
     others = {key: value for key, value in event.items() if key != "type"}
-    return f"{event['type']} ({json.dumps(others, default=repr)})" if others else str(event["type"])
+    return f"{event['type']} ({routes.as_text(others)})" if others else str(event["type"])

@@ -43,8 +43,8 @@ class BuiltinAction:
 
 
 class Merge:
-    """An assignment by function: what `make(args, params)` gives is merged into the context. Plans
-    call `make` themselves.
+    """An assignment by function: what `make(args, params)` gives, if anything, is merged into the
+    context. Plans call `make` themselves.
     """
 
     __slots__ = ("make",)
@@ -53,7 +53,7 @@ class Merge:
         self.make = make
 
     def __call__(self, args: StepArgs, params: Any) -> None:
-        args.context = args.context | self.make(args, params)
+        args.context = args.context | (self.make(args, params) or {})
 
 
 class Assign(BuiltinAction):
@@ -331,7 +331,8 @@ def forward_to(target: Expr, *, id: str | None = None, delay: Delay = None) -> A
     def existing(args: Any, params: Any) -> Any:
         found = target(args, params) if callable(target) else target
         if found is None:
-            raise UnknownActorError(found, args.self.id)  # else the event would go round for ever
+            # Without a target it would be sent to the sender, and go round for ever.
+            raise UnknownActorError("(none)", args.self.id)
         return found
 
     return SendToAction(existing, lambda args, _: args.event, id, delay)

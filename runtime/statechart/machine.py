@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import DefinitionError, RestoreError, RuntimeFault
+from runtime.snapshots import field
 
 from .actions import BuiltinAction
 from .guards import BuiltinGuard
@@ -202,7 +203,7 @@ class StateMachine(Generic[ContextT, EventT, InputT, OutputT]):
         """Start the children that are active."""
         if snapshot.children:
             for child in tuple(snapshot.children.values()):
-                if child.get_snapshot().status == "active":
+                if field(child.get_snapshot(), "status") == "active":
                     child.start()
 
     # What shows it.

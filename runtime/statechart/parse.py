@@ -135,9 +135,10 @@ class _Parser:
             [self.machine.id, *(parent.path if parent else ()), *([key] if parent else ())]
         )
         node_id = config.get("id") or default_id
-        if node_id in self.ids:
+        known = self.ids.get(node_id)
+        if known is not None and (config.get("id") or known.config.get("id")):
             raise DefinitionError(path, f"two states have the id '{node_id}'")
-        node = StateNode(key, node_id, cast("NodeType", kind), len(self.ids), parent, config)
+        node = StateNode(key, node_id, cast("NodeType", kind), len(self.paths), parent, config)
         self.ids[node_id] = node
         self.paths[node] = path
         for child, child_config in text_keys(states).items():

@@ -202,15 +202,15 @@ def restore(
     if "order" in persisted:
         configuration = _in_order(configuration, persisted["order"])
     history_value: HistoryValue = {}
-    for node_id, nodes in (persisted.get("historyValue") or {}).items():
+    for node_id, nodes in _part(persisted, "historyValue").items():
         history_value[node_id] = _nodes(chart, node_id, [node["id"] for node in nodes])
     children = {}
-    for id, data in (persisted.get("children") or {}).items():
+    for id, data in _part(persisted, "children").items():
         children[id] = restore_child(id, data)
     output, error = persisted.get("output"), persisted.get("error")
     return Snapshot(
         configuration,
-        revive(persisted.get("context", {}), children),
+        revive(_part(persisted, "context"), children),
         children,
         status,
         (
@@ -367,6 +367,13 @@ def _same_machine(machine: Any, persisted: Mapping[str, Any]) -> None:
             "version",
             f"'{machine.id}' was at {persisted.get('version')!r}, this is {machine.version!r}",
         )
+
+
+def _part(persisted: Mapping[str, Any], name: str) -> dict[str, Any]:
+    part = persisted.get(name) or {}
+    if not isinstance(part, dict):
+        raise RestoreError(name, f"a dict is expected, not {part!r}")
+    return part
 
 
 def _nodes(chart: Chart, path: str, ids: list[str]) -> tuple[StateNode, ...]:

@@ -73,7 +73,7 @@ def macrostep(snapshot: Snapshot, event: Event, scope: Scope, plan: Plan | None 
                 scope.children = children
                 for run, params, merges in plan.ops:
                     if merges:
-                        args.context = args.context | run(args, params)
+                        args.context = args.context | (run(args, params) or _NOTHING)
                     else:
                         run(args, params)
                 context = args.context
@@ -145,7 +145,7 @@ def initial_macrostep(chart: Chart, context: Any, input: Any, scope: Scope) -> S
         if made:
             scope.base = snapshot
             scope.children = _NOTHING
-            given = dict(context(ContextArgs(event, scope, input)))
+            given = dict(context(ContextArgs(event, scope, input)) or _NOTHING)
             snapshot = Snapshot(before, given, scope.children, "active", _NOTHING_RARE)
         plan = chart.initial_plan
         entered = macrostep(snapshot, event, scope, plan)

@@ -14,6 +14,7 @@ from runtime.paths import (
     get_paths_from_events,
     get_shortest_paths,
     get_simple_paths,
+    get_state_nodes,
     join_paths,
     serialize_snapshot,
     to_directed_graph,
@@ -142,6 +143,23 @@ def test_other_logic_has_paths_too() -> None:
 def test_a_first_state_may_depend_on_the_input() -> None:
     given = create_machine({"context": lambda a: {"n": a.input}})
     assert get_shortest_paths(given, input=7)[0].state.context == {"n": 7}
+
+
+def test_all_nodes_of_a_chart_are_listed() -> None:
+    deep = create_machine(
+        {
+            "id": "m",
+            "initial": "a",
+            "states": {"a": {"initial": "b", "states": {"b": {}}}, "c": {}},
+        }
+    )
+    assert [node.id for node in get_state_nodes(deep)] == ["m.a", "m.a.b", "m.c"]
+
+
+def test_events_that_are_not_json_are_told_apart_by_how_python_shows_them() -> None:
+    mark = object()
+    (_, path) = get_shortest_paths(machine, events=[{"type": "TO_B", "mark": mark}])
+    assert path.steps[1].event["mark"] is mark
 
 
 def test_a_chart_is_a_directed_graph() -> None:

@@ -221,6 +221,14 @@ async def test_actions_are_performed_and_what_they_raise_is_only_reported() -> N
     await host.until(n=2)
 
 
+async def test_an_action_that_makes_an_action_is_told_that_nothing_comes_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    machine = create_machine({"on": {"GO": {"actions": lambda args, params: assign({"n": 1})}}})
+    Host(machine).send("GO")
+    assert "'xstate.assign', which does nothing" in caplog.text
+
+
 async def test_logs_emits_and_declared_effects_go_to_their_takers() -> None:
     tell = declare("host.tell")
     machine = create_machine(

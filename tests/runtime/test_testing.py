@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runtime import DefinitionError, assign, create_machine, from_transition, raise_
-from runtime.testing import create_test_model
+from runtime.testing import TestModel, create_test_model
 
 machine = create_machine(
     {
@@ -117,12 +117,12 @@ def test_paths_go_on_from_others() -> None:
 
 def test_descriptions_tell_events_fields_and_meta() -> None:
     (path,) = model.get_paths_from_events([{"type": "PUSH", "force": 3}])
-    assert path.description == 'Reaches state "wide open": xstate.init → PUSH ({"force": 3})'
+    assert path.description == 'Reaches state "wide open": xstate.init → PUSH ({"force":3})'
     described = create_machine(
         {"context": {"n": 1}, "meta": {"description": lambda snapshot: "made"}}
     )
     (path,) = create_test_model(described).get_shortest_paths()
-    assert path.description == 'Reaches state made ({"n": 1}): xstate.init'
+    assert path.description == 'Reaches state made({"n":1}): xstate.init'
 
 
 @pytest.mark.parametrize(
@@ -160,3 +160,18 @@ def test_a_models_events_are_examples_of_the_types_that_states_handle() -> None:
     for given in (examples, lambda state: examples):
         paths = create_test_model(filling, events=given).get_shortest_paths()
         assert [path.state.context["n"] for path in paths] == [1, 2]
+
+
+async def test_any_logic_may_be_a_model() -> None:
+    halving = from_transition(
+        lambda state, event, scope: state // 2 if event["type"] == "even" else 3 * state + 1, 6
+    )
+    numbers = TestModel(
+        halving,
+        events=lambda state: [{"type": "odd" if state.context % 2 else "even"}],
+        state_matcher=lambda state, key: key == ("odd" if state.context % 2 else "even"),
+    )
+    seen: list[Any] = []
+    (path,) = numbers.get_shortest_paths(to_state=lambda state: state.context == 1)
+    path.test(states={"odd": lambda s: seen.append(s.context), "even": lambda s: None})
+    assert seen == [3, 5, 1]

@@ -195,6 +195,8 @@ def test_what_does_not_fit_is_refused_with_what_differs() -> None:
             {"historyValue": {"board.play.h": [{"id": "gone"}]}},
             "cannot restore board.play.h: state '#gone' no longer exists",
         ),
+        ({"historyValue": 5}, "cannot restore historyValue: a dict is expected, not 5"),
+        ({"children": ["x"]}, "cannot restore children: a dict is expected, not ['x']"),
     ):
         with pytest.raises(RestoreError) as caught:
             create_actor(machine, snapshot={**good, **change})

@@ -1,0 +1,94 @@
+"""What charts do that stand at the edge of what is usual: found by holding them against XState."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runtime import assign, create_actor, create_machine, forward_to, to_promise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pytest
+
+
+class Counter:
+    """Logic of one's own, whose snapshots are dicts. `LAST` is its end."""
+
+    def transition(self, snapshot: Any, event: Any, scope: Any) -> Any:
+        if event["type"] == "LAST":
+            return {**snapshot, "status": "done", "output": snapshot["context"]}
+        return {**snapshot, "context": snapshot["context"] + 1}
+
+    def get_initial_snapshot(self, scope: Any, input: Any = None) -> dict[str, Any]:
+        return {"status": "active", "context": 0}
+
+    def get_persisted_snapshot(self, snapshot: Any) -> Mapping[str, Any]:
+        return snapshot  # type: ignore[no-any-return]
+
+
+def test_logic_with_dicts_for_snapshots_may_be_invoked_from_the_start() -> None:
+    machine = create_machine(
+        {
+            "invoke": {"id": "count", "src": Counter()},
+            "on": {"UP": {"actions": forward_to("count")}},
+        }
+    )
+    actor = create_actor(machine).start()
+    actor.send({"type": "UP"})
+    assert actor.get_snapshot().children["count"].get_snapshot()["context"] == 1
+
+
+async def test_the_output_of_such_logic_is_promised_too() -> None:
+    actor = create_actor(Counter()).start()
+    actor.send({"type": "UP"})
+    actor.send({"type": "LAST"})
+    assert await to_promise(actor) == 1
+
+
+def test_an_assign_that_returns_nothing_changes_nothing() -> None:
+    def perhaps(args: Any, params: Any) -> Any:
+        if args.event["by"] > 0:
+            return {"n": args.context["n"] + args.event["by"]}
+        return None
+
+    given = {"actions": {"perhaps": assign(perhaps)}}
+    machine = create_machine({"context": {"n": 1}, "on": {"ADD": {"actions": "perhaps"}}}, given)
+    actor = create_actor(machine).start()
+    for by in (-1, 2):
+        actor.send({"type": "ADD", "by": by})
+        assert actor.get_snapshot().status == "active"
+    assert actor.get_snapshot().context == {"n": 3}
+
+
+def test_a_context_function_that_returns_nothing_makes_an_empty_one() -> None:
+    actor = create_actor(create_machine({"context": lambda args: None})).start()
+    assert (actor.get_snapshot().status, actor.get_snapshot().context) == ("active", {})
+
+
+def test_a_key_with_a_dot_in_it_is_no_path() -> None:
+    machine = create_machine(
+        {
+            "initial": "start",
+            "states": {
+                "start": {"on": {"KEY": "a\\.b", "PATH": "a.b"}},
+                "a.b": {},
+                "a": {"initial": "b", "states": {"b": {}}},
+            },
+        }
+    )
+    for event, value in (("KEY", "a.b"), ("PATH", {"a": "b"})):
+        actor = create_actor(machine).start()
+        actor.send({"type": event})
+        assert actor.get_snapshot().value == value
+
+
+def test_an_action_that_makes_an_action_is_told_that_nothing_comes_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def forgetful(args: Any, params: Any) -> Any:
+        return assign({"n": 2})
+
+    actor = create_actor(create_machine({"context": {"n": 1}, "entry": forgetful})).start()
+    assert actor.get_snapshot().context == {"n": 1}
+    assert "action 'forgetful' returned a 'xstate.assign', which does nothing" in caplog.text
