@@ -81,6 +81,8 @@ class Outbox:
         stored: as the store has it.
         generation: the session's, which makes keys that are no other session's.
         life: a number that no other incarnation of the session has, by chance.
+        now: when this one begins (ms). It counts on from there, so that a number stays that of one
+            entry though the store lost what the incarnation before had counted.
         effects: the names of effects that the room has functions for.
         attempts: after how many an effect is a dead letter.
         roll: a number from 0 to 1, by chance.
@@ -92,6 +94,7 @@ class Outbox:
         *,
         generation: str,
         life: int,
+        now: int,
         effects: Container[str],
         attempts: int,
         roll: Callable[[], float],
@@ -104,7 +107,7 @@ class Outbox:
         self._changed: dict[str, bytes | None] = {}
         timers = {key: blob for key, blob in stored.items() if key.startswith(_TIMER)}
         self.timers = Retries(timers, self._changed, prefix=_TIMER)
-        self._count = int(stored.get(_COUNT, b"0"))
+        self._count = max(int(stored.get(_COUNT, b"0")), now)
         found = [
             Entry(**orjson.loads(blob))
             for key, blob in stored.items()

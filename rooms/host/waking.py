@@ -71,6 +71,7 @@ def awaken(
         {} if record is None else record.outbox,
         generation=claim.generation,
         life=int.from_bytes(chance(6), "big"),
+        now=now,
         effects=room.effects,
         attempts=room.effect_attempts,
         roll=lambda: int.from_bytes(chance(4), "big") / 2**32,

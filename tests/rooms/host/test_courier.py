@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -83,7 +84,7 @@ async def test_the_machine_hears_of_it_in_the_turn_that_takes_it_out() -> None: 
     CALLS[0].end.set_result({"paid": True})
     await on.settle()
     (commit,) = on.store.commits
-    assert commit.outbox == {"1": None}
+    assert list(commit.outbox.values()) == [None]
     assert commit.snapshot is not None
     heard = json.loads(commit.snapshot)["context"]["heard"]
     assert heard == [
@@ -309,6 +310,20 @@ async def test_no_other_generation_has_its_keys() -> None:  # [OUTBOX2]
     await on.inner.delete(SessionId("shop", "x"))
     await ann.send("buy", n=1)
     assert len({call.attempt.key for call in CALLS}) == len(CALLS) == 2
+
+
+async def test_what_a_store_has_lost_leaves_its_keys_behind() -> None:  # [OUTBOX2]
+    on, ann = await opened()
+    await ann.send("note")
+    before = copy.deepcopy(on.inner._rows[SessionId("shop", "x")])
+    await ann.send("buy", n=1)
+    await on.crash()
+    on.inner._rows[SessionId("shop", "x")] = before  # a replica was promoted that hadn't heard
+    await on.advance(20_000)
+    again = await on.connect(room=AT)
+    await again.send("buy", n=2)
+    assert [call.params for call in CALLS] == [{"n": 1}, {"n": 2}]
+    assert CALLS[0].attempt.key != CALLS[1].attempt.key
 
 
 async def test_a_dropped_room_cancels_its_attempts() -> None:

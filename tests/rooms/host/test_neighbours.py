@@ -167,7 +167,8 @@ async def test_a_repeat_is_answered_from_the_mark() -> None:  # [ROOM1] [SEND3]
     record = await on.record(A)
     assert record is not None
     event = {"type": "hello", "n": 1}
-    letter = Letter(SessionId("peer", "a"), record.generation, 1, on.now(), event)
+    seq = int(record.outbox[""])  # the number of the letter that it has sent
+    letter = Letter(SessionId("peer", "a"), record.generation, seq, on.now(), event)
     outcome = await delivered(on, letter)
     assert (outcome.word, outcome.result) == ("accepted", 1)
     assert await log(on) == [1]
