@@ -95,12 +95,15 @@ class History:
     _performed: dict[str, tuple[str, set[tuple[int, int]]]] = field(default_factory=dict)
     _under_way: dict[tuple[str, int], str] = field(default_factory=dict)
     _asked: dict[str, dict[str, int]] = field(default_factory=dict)
-    _changed: list[str] = field(default_factory=list)
+    _changed: list[tuple[str, str]] = field(default_factory=list)
     _highest: dict[str, int] = field(default_factory=dict)
-    _length: dict[tuple[str, str], int] = field(default_factory=dict)
+    _length: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     _cursors: dict[tuple[str, str], tuple[str, Any]] = field(default_factory=dict)
     _owners: dict[str, _Owner] = field(default_factory=dict)
     _leases: dict[str, float] = field(default_factory=dict)
+    _lost: set[str] = field(default_factory=set)
+    _rewound: set[str] = field(default_factory=set)
+    _unless_rewound: list[tuple[str, Violation]] = field(default_factory=list)
     _clock: int = 0
     _ended: int | None = None
 
@@ -130,9 +133,8 @@ class History:
         operation.life, operation.place = result["life"], result["place"]
         life, place = result["life"], result["place"]
         if place <= operation.floor.get(life, 0):
-            self._violated(
-                "order", f"{operation.event} at {place}, sent after {operation.floor[life]} was"
-            )
+            what = f"{operation.event} at {place}, sent after {operation.floor[life]} was"
+            self._unless_rewound.append((life, Violation("order", what)))
         self._highest[life] = max(self._highest.get(life, 0), place)
         if shows is not None and shows[0] == life and shows[1] < place:
             self._violated("outcome before view", f"{operation.event} at {place}, saw {shows[1]}")
@@ -145,7 +147,8 @@ class History:
         """A server said what became of a number, whether or not that arrived."""
         before = self._told.setdefault((client, seq), (outcome, result))
         if before != (outcome, result):
-            self._changed.append(f"{client} #{seq}: {before}, then {(outcome, result)}")
+            what = f"{client} #{seq}: {before}, then {(outcome, result)}"
+            self._changed.append((f"{client}:{seq}", what))
 
     def asked(self, client: str) -> None:
         """A client makes a connection: what it is shown then isn't older than what is known now."""
@@ -159,13 +162,18 @@ class History:
         """A client was shown a view, of this cursor."""
         context = view["context"]
         life, log = context["life"], context["log"]
-        before = self._length.get((client, life), 0)
+        before, nonce = self._length.get((client, life), (0, ""))
         if len(log) < before:
-            self._violated("went back", f"{client} saw {before} entries, then {len(log)}")
-        self._length[client, life] = len(log)
+            back = Violation("went back", f"{client} saw {before} entries, then {len(log)}")
+            if nonce == _nonce(cursor):  # nothing says that this is another incarnation
+                self.violations.append(back)
+            else:
+                self._unless_rewound.append((life, back))
+        self._length[client, life] = len(log), _nonce(cursor)
         floor = self._asked.pop(client, {}).get(life, 0)
         if len(log) < floor:
-            self._violated("stale", f"{client} asked at {floor} entries, and was shown {len(log)}")
+            what = f"{client} asked at {floor} entries, and was shown {len(log)}"
+            self._unless_rewound.append((life, Violation("stale", what)))
         self._cursor(view, cursor, client)
         self._shown.append(Shown(client, life, log, cursor, view))
 
@@ -180,7 +188,8 @@ class History:
         elif len(log) < place or log[place - 1] != entry:
             self._violated("heard before view", f"{client}: {entry} at {place}, saw {len(log)}")
         if (client, life, place) in self._heard:
-            self._violated("heard twice", f"{client}: {entry}")
+            what = Violation("heard twice", f"{client}: {entry}")
+            self._unless_rewound.append((life, what))
         self._heard.add((client, life, place))
 
     def performed(self, life: str, key: str, entry: str, attempt: tuple[int, int]) -> None:
@@ -191,7 +200,8 @@ class History:
         if known != entry:
             self._violated("effect key", f"{key} is for {known}, and for {entry}")
         if attempt in attempts:
-            self._violated("attempt twice", f"{key}, {entry}: {attempt}")
+            twice = Violation("attempt twice", f"{key}, {entry}: {attempt}")
+            self._unless_rewound.append((life, twice))
         attempts.add(attempt)
         before = self._under_way.get((life, attempt[0]), key)
         if before != key:
@@ -212,8 +222,9 @@ class History:
             self._violated("handed twice", f"{[e for e, n in Counter(mine).items() if n > 1]}")
         elif mine != [entry for entry in sent if entry in set(mine)]:
             self._violated("handed in another order", f"{mine} of {list(sent)}")
-        if all and len(mine) < len(sent):
-            self._violated("not handed", f"{[entry for entry in sent if entry not in mine]}")
+        missing = [entry for entry in sent if entry not in mine and entry not in self._lost]
+        if all and missing:
+            self._violated("not handed", f"{missing}")
 
     def holds(self, client: str, view: dict[str, Any], expected: dict[str, Any]) -> None:
         """What a client sees in the end, and what it should, by name."""
@@ -303,37 +314,67 @@ class History:
                 what = f"{session}: {part} is {brief(awake.get(part))}, stored was "
                 self._violated("restored", what + brief(stored.get(part)))
 
-    def released(self, session: str, owner: str, epoch: int) -> None:
-        """A store took a session back."""
+    def released(self, session: str, owner: str, epoch: int | None = None) -> None:
+        """A store took a session back; None: whatever epoch it was of."""
         known = self._owners.get(session)
-        if known is not None and (known.owner, known.epoch) == (owner, epoch):
+        if known is not None and known.owner == owner and epoch in (None, known.epoch):
             known.released = True
 
     def forgotten(self, session: str) -> None:
         """A session was deleted."""
         self._owners.pop(session, None)
 
+    def rewound(
+        self, owners: Mapping[str, tuple[str, int, str, int]], leases: Mapping[str, float]
+    ) -> None:
+        """Another server is the store: each session's owner ("" for nobody), epoch, generation and
+        revision there, and when leases end.
+        """
+        self._owners = {session: _Owner(*row, not row[0]) for session, row in owners.items()}
+        self._leases = dict(leases)
+
+    def lost_by_store(
+        self,
+        life: str,
+        was: Sequence[str],
+        now: Sequence[str],
+        *,
+        outcomes: set[str],
+        received: set[str],
+    ) -> None:
+        """A store lost what its level may lose: a life's log was, and is now; what isn't there any
+        more of outcomes, and of what others had handed over.
+        """
+        lost = {line for place, line in enumerate(was) if now[place : place + 1] != [line]}
+        if lost or outcomes or received:
+            self._rewound.add(life)
+            self._lost |= {parse(line).event for line in lost} | outcomes | received
+
     # ------------------------------------------------------------------ judgement
 
     def check(self) -> list[Violation]:
         """Every promise that was broken. Call it once, when all is told."""
         places: dict[tuple[str, int], str] = {}
+        for life, violation in self._unless_rewound:
+            if life not in self._rewound:
+                self.violations.append(violation)
         for operation in self._operations.values():
             self._check_operation(operation, places)
         for life, log in self._logs.items():
             self._check_log(life, log)
         self._check_once()
-        for changed in self._changed:
-            self._violated("two outcomes", changed)
+        for event, changed in self._changed:
+            if event not in self._lost:
+                self._violated("two outcomes", changed)
         keys: dict[str, set[str]] = defaultdict(set)
         for key, (entry, _) in self._performed.items():
             keys[entry].add(key)
         for entry, several in keys.items():
-            if len(several) > 1 and not self._deleted:
+            if len(several) > 1 and not self._deleted and entry not in self._lost:
                 self._violated("effect key", f"{entry} has the keys {sorted(several)}")
         written = {parse(line).event for log in self._logs.values() for line in log}
         for entry, _ in self._performed.values():
-            if entry not in written:
+            if entry not in written and entry not in self._lost:
                 self._violated("effect undurable", entry)
         for seen in self._shown:
             self._check_shown(seen)
@@ -350,7 +391,7 @@ class History:
         if operation.outcome != "accepted":
             return
         life, place = operation.life, operation.place
-        if life is None or place is None:
+        if life is None or place is None or operation.event in self._lost:
             return
         other = places.setdefault((life, place), operation.event)
         if other != operation.event:
@@ -406,7 +447,11 @@ class History:
             operation = self._operations.get(event)
             if operation is None:
                 self._violated("phantom", f"{event}: nobody sent it")
-            elif operation.outcome in ("ignored", "rejected") and not self._deleted:
+            elif (
+                operation.outcome in ("ignored", "rejected")
+                and not self._deleted
+                and event not in self._lost
+            ):
                 self._violated("phantom", f"{event} was {operation.outcome}")
             if len(found) > 1 and not self._deleted:
                 self._violated("twice", f"{event} is in {found}")
@@ -415,14 +460,21 @@ class History:
         """Nothing visible depends on what isn't durable: what was seen begins the log."""
         log = self._logs.get(seen.life)
         if log is None:
-            if seen.log:
+            if seen.log and not self._was_lost(seen, ()):
                 self._violated("undurable", f"{seen.client} saw {seen.life}, which never was")
         elif (
             len(seen.log) > len(log)
             or (seen.log and seen.log[-1] != log[len(seen.log) - 1])
             or log[: len(seen.log)] != list(seen.log)
-        ):
+        ) and not self._was_lost(seen, log):
             self._violated("undurable", f"{seen.client} saw {list(seen.log)[-3:]} at {seen.cursor}")
+
+    def _was_lost(self, seen: Shown, log: Sequence[str]) -> bool:
+        """Whether the first entry that was seen, and isn't there, is one that the store lost."""
+        kept = 0
+        while kept < min(len(seen.log), len(log)) and seen.log[kept] == log[kept]:
+            kept += 1
+        return seen.life in self._rewound and parse(seen.log[kept]).event in self._lost
 
     def _cursor(self, view: Any, cursor: str, whose: str) -> None:
         known = self._cursors.setdefault((view["context"]["life"], cursor), (whose, view))
@@ -446,6 +498,11 @@ def parse(line: str) -> Entry:
     mark = match["mark"]
     due, fired = (None, time) if mark == "!" else (time, None)
     return Entry(match["event"], due, fired, strict=mark != "~")
+
+
+def _nonce(cursor: str) -> str:
+    """Whose cursor it is: which incarnation's, or one that went on where that had stopped."""
+    return cursor.rpartition(".")[0]
 
 
 def brief(value: Any) -> str:

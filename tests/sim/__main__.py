@@ -4,6 +4,7 @@ again.
     python -m tests.sim --seeds 500            # seeds 0 to 499
     python -m tests.sim --seed 57              # this one
     python -m tests.sim --fleet --seeds 100    # of several hosts and routers
+    python -m tests.sim --redis --seeds 100    # … on Redis whose servers fail, or whose slots move
     python -m tests.sim --mutant gate_off      # with a guard switched off: until it is caught
     python -m tests.sim --steps                # a day, struck at every step of both its servers
     python -m tests.sim --steps slow kill      # … of this weather, with this strike
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from tests.sim.fleet import Fleet
 from tests.sim.mutants import MUTANTS, SCRIPTS, WEATHER, mutated
+from tests.sim.redis.worlds import RedisFleet
 from tests.sim.steps import STRIKES, Day, struck
 from tests.sim.world import NOTHING, World
 
@@ -32,6 +34,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="one world, or the first of --seeds")
     parser.add_argument("--mutant", choices=sorted(MUTANTS), help="a guard to switch off")
     parser.add_argument("--fleet", action="store_true", help="several hosts and routers")
+    parser.add_argument("--redis", action="store_true", help="such a fleet on simulated servers")
     parser.add_argument("--steps", nargs="*", metavar="DAY", help="strike at every step")
     asked = parser.parse_args()
     if asked.steps is not None:
@@ -42,13 +45,14 @@ def main() -> int:
     for seed in range(first, first + (1 if one else asked.seeds)):
         with mutated(asked.mutant):
             weather = WEATHER.get(asked.mutant, NOTHING)
-            world = (Fleet if asked.fleet else World)(seed, weather, SCRIPTS.get(asked.mutant))
+            kind = RedisFleet if asked.redis else Fleet if asked.fleet else World
+            world = kind(seed, weather, SCRIPTS.get(asked.mutant))
             violations = world.play()
         if violations:
             failed += 1
             again = f"python -m tests.sim --seed {seed}"
             again += f" --mutant {asked.mutant}" if asked.mutant else ""
-            again += " --fleet" if asked.fleet else ""
+            again += " --redis" if asked.redis else " --fleet" if asked.fleet else ""
             print(f"seed {seed} broke {len(violations)} promises; again: {again}")  # noqa: T201
             for violation in violations[:10]:
                 print(f"  {violation}")  # noqa: T201

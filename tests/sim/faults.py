@@ -29,6 +29,11 @@ PEOPLE = {
 MACHINES = {"kill": 2.0, "pause": 1.5, "drain": 1.0, "cut off": 2.0, "delete": 0.7}
 """What happens to servers and sessions."""
 
+STORES = {"fail over": 1.5, "split": 1.5, "stall": 3.0, "restart": 1.0}
+"""What happens to a primary and its replicas."""
+CLUSTERS = {"move": 5.0}
+"""… and to a cluster."""
+
 
 class Faults:
     """The faults of one world, and the delays of its networks (s)."""
@@ -85,7 +90,7 @@ class Faults:
     @property
     def unreachable(self) -> bool:
         """Whether a room may be out of every router's reach for long."""
-        cuts = self.machines.keys() & {"cut off", "cut link", "strike"}
+        cuts = self.machines.keys() & {"cut off", "cut link", "strike", *STORES, *CLUSTERS}
         return bool(cuts or self.store_failures or self.stuck)
 
     def store_delay(self) -> float:

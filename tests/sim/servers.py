@@ -19,7 +19,6 @@ from rooms.store.port import SessionId
 from tests.sim.hooked import Diary
 from tests.sim.loop import Process
 from tests.sim.machines import KINDS as MACHINES
-from tests.sim.store import Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +43,7 @@ class Server:
         self.wires: list[Wire] = []
         self.streams: list[Any] = []
         self.ready = self.draining = False
-        self.way: Any = Way(world.loop, world.store, self.process, world.faults, world.environment)
+        self.way: Any = world.way(self.process)
         self.host: Host | None = None
         self.connections: Connections
         self.http: Http

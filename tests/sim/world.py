@@ -27,12 +27,13 @@ from tests.sim.machines import FAR, Ledger, seen
 from tests.sim.players import Player
 from tests.sim.robots import Robot
 from tests.sim.servers import Server
-from tests.sim.store import WitnessedStore, run_now
+from tests.sim.store import Way, WitnessedStore, run_now
 from tests.sim.watchers import Watcher
 
 if TYPE_CHECKING:
     from rooms.effects import Attempt
     from rooms.host.room import LiveRoom
+    from rooms.store.port import Record
 
 PLAYERS = 3
 SMALL: Final = (journal.SMALL, 512, 64)
@@ -74,7 +75,7 @@ class World:
         self.history = History(late=self._lateness())
         self.loop.witness = self
         self.environment = Process(self.loop, "environment")
-        self.store = WitnessedStore(self.loop, self.history, self.dice)
+        self.store: Any = self._open_store()
         self.pace = weather.get("pace") or self.dice.choice([0.3, 0.7, 2.0])
         self.servers: list[Server] = []
         self.players: list[Player] = []
@@ -144,6 +145,14 @@ class World:
         self._compare_views()
         await self._sleep()
 
+    def _open_store(self) -> Any:
+        """The store, as whoever plays the world sees it: it answers at once."""
+        return WitnessedStore(self.loop, self.history, self.dice)
+
+    def way(self, process: Process) -> Any:
+        """A host's way to the store."""
+        return Way(self.loop, self.store, process, self.faults, self.environment)
+
     def _open_doors(self) -> list[Server]:
         servers = 1 if self.faults.gentle and self._script is None else 2
         return [Server(self, f"server-{number}") for number in range(servers)]
@@ -189,11 +198,14 @@ class World:
         for connection in (*server.wires, *server.streams):
             connection.lose()
         if self.dice.random() < 0.5 and server.host is not None:
-            run_now(self.store.retire(server.host.incarnation))  # a supervisor has reaped it
-
+            self.certify(server.host.incarnation)
         if again:
             soon = self.loop.time() + self.dice.uniform(0.05, 3)
             self.environment.at(soon, self._replace, server)
+
+    def certify(self, incarnation: str) -> None:
+        """A supervisor has reaped it, and tells the store."""
+        run_now(self.store.retire(incarnation))
 
     def _replace(self, server: Server) -> None:
         """Start another one in the place of a server that ended."""
@@ -428,16 +440,20 @@ class World:
 
     def compare(self, id: SessionId, room: LiveRoom) -> None:
         """A room woke: it is what was stored."""
-        row = self.store._rows.get(id)
-        if row is None or row.snapshot is None or row.epoch != room.claim.epoch:
-            return
-        if row.revision == room.session.revision:
-            record = row.record()
-            assert record is not None
+        record = self._record(id, room.claim.epoch)
+        if record is not None and record.revision == room.session.revision:
             was, now = stored.state(record), room.session.dump(room.session.snapshot)
             self.history.restored(str(id), _as_slept(orjson.dumps(was)), _as_slept(now))
             if self.faults.curious:
                 self._look_back(id, was["context"])
+
+    def _record(self, id: SessionId, epoch: int) -> Record | None:
+        """What is stored of a session that was acquired last at this epoch."""
+        row = self.store._rows.get(id)
+        if row is None or row.snapshot is None or row.epoch != epoch:
+            return None
+        record: Record | None = row.record()
+        return record
 
     def watch(self, player: Player, page: str, message: dict[str, Any]) -> None:
         """A server wrote this for a player's page."""
