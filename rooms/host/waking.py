@@ -28,6 +28,7 @@ from rooms.host.session import Session
 from rooms.host.shown import SYSTEM
 from rooms.host.storage import Kept
 from rooms.logs import named
+from rooms.sync.fanout import letters
 from runtime import System
 
 if TYPE_CHECKING:
@@ -39,12 +40,9 @@ if TYPE_CHECKING:
     from rooms.host.room import Keeper
     from rooms.store.port import Acquired
     from rooms.sync.backlog import Budget
-    from rooms.tally import HostTally
     from runtime import Effect, Step
 
 logger = logging.getLogger(__name__)
-
-_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def awaken(
@@ -65,6 +63,8 @@ def awaken(
             machine can't be started.
     """
     now, record = keeper.clock.now(), acquired.record
+    if record is not None and record.snapshot is None:
+        record = None
     room = kind.room(claim.id.kind, claim.id.session)
     listing = Listing(room, record.listing if record else None) if room.listed else None
     outbox = Outbox(
@@ -76,12 +76,20 @@ def awaken(
         attempts=room.effect_attempts,
         roll=lambda: int.from_bytes(chance(4), "big") / 2**32,
     )
+    seats = Seats(room.grace, kind.heard)
+    activation: dict[str, Any] | None = None  # what the incarnation before left for this one
+    marks = Marks({}, acquired.deleted)
+    if record is not None:
+        if record.activation is not None:
+            activation = msgpack.unpackb(record.activation)
+        seats.restore(record.seats, now, slept=activation is not None)
+        marks = Marks(record.marks)
 
-    def watching(snapshot: Any, activation: dict[str, Any] | None) -> Audience:
+    def watching(snapshot: Any) -> Audience:
         return Audience(
             room,
             snapshot,
-            nonce=_nonce(chance),
+            nonce=letters(int.from_bytes(chance(8), "big")),
             saved=None if activation is None else activation["views"],
             lanes=lanes,
             epoch=claim.epoch,
@@ -91,19 +99,30 @@ def awaken(
             now=now,
         )
 
-    seats = Seats(room.grace, kind.heard)
     if kind.hooks:
-        hooks, activation = _hooked(room, kind, acquired, seats, outbox, keeper.tally, chance, now)
-        audience = watching(hooks.snapshot, activation)
+        if record is not None and record.version != room.version():
+            reason = f"this room was stored by version {record.version!r} of a machine"
+            raise Closing(CloseCode.UNRESTORABLE, reason)
+        hooks = HookSession(
+            room,
+            kind,
+            Kept({} if record is None else record.storage),
+            revision=0 if record is None else record.revision,
+            seats=seats,
+            marks=marks,
+            outbox=outbox,
+            tally=keeper.tally,
+            epoch=claim.epoch,
+            chance=chance,
+            now=now,
+        )
+        audience = watching(hooks.snapshot)
         journal = Journal(SYSTEM, Keeps(0, 0), {}, record, room.max_state)
         live = LiveRoom(keeper, claim, journal, hooks, audience, begun=False, listing=listing)
         return live, ()
     system = System(room.machine, on_error=room.on_error)
-    activation = None
     keeps, limit = Keeps(room.history, room.history_age), room.max_state * 7 // 8
-    if record is not None and record.snapshot is not None:
-        if record.activation is not None:
-            activation = msgpack.unpackb(record.activation)
+    if record is not None:
         asleep_since = None
         if room.restore_timers == "remaining":
             asleep_since = record.changed if activation is None else activation["asleep"]
@@ -114,16 +133,13 @@ def awaken(
         )
         if asleep_since is not None:
             outbox.timers.shift(now - asleep_since)
-        seats.restore(record.seats, now, slept=activation is not None)
-        marks = Marks(record.marks)
     else:
         step, revision, begun = _first(system, room, now, chance), 0, False
         if (refused := outbox.refuse(step.effects)) is not None:
             raise _cannot_start(room, refused)
         outbox.add(step.effects, now)
         journal = Journal(system, keeps, system.share(step.snapshot), record, limit)
-        marks = Marks({}, acquired.deleted)
-    audience = watching(step.snapshot, activation)
+    audience = watching(step.snapshot)
     scale = Scale(room, system, audience.widest, size=journal.size, careful=careful)
     session = Session(
         room,
@@ -144,43 +160,6 @@ def awaken(
     return live, step.effects
 
 
-def _hooked(
-    room: Room,
-    kind: Kind,
-    acquired: Acquired,
-    seats: Seats,
-    outbox: Outbox,
-    tally: HostTally,
-    chance: Callable[[int], bytes],
-    now: int,
-) -> tuple[HookSession, dict[str, Any] | None]:
-    """A room without a machine, and what the one before it left for cursors."""
-    activation, marks, kept, revision = None, Marks({}, acquired.deleted), Kept({}), 0
-    record = acquired.record
-    if record is not None and record.snapshot is not None:
-        if record.version != room.version():
-            reason = f"this room was stored by version {record.version!r} of a machine"
-            raise Closing(CloseCode.UNRESTORABLE, reason)
-        if record.activation is not None:
-            activation = msgpack.unpackb(record.activation)
-        seats.restore(record.seats, now, slept=activation is not None)
-        marks, kept, revision = Marks(record.marks), Kept(record.storage), record.revision
-    session = HookSession(
-        room,
-        kind,
-        kept,
-        revision=revision,
-        seats=seats,
-        marks=marks,
-        outbox=outbox,
-        tally=tally,
-        epoch=acquired.epoch,
-        chance=chance,
-        now=now,
-    )
-    return session, activation
-
-
 def _first(system: System, room: Room, now: int, chance: Callable[[int], bytes]) -> Step:
     """The first state of a session that nobody has sent anything to."""
     try:
@@ -196,11 +175,3 @@ def _first(system: System, room: Room, now: int, chance: Callable[[int], bytes])
 def _cannot_start(room: Room, error: Exception) -> Closing:
     logger.warning("%s can't be started: %r", named(room), error)
     return Closing(CloseCode.UNRESTORABLE, "this room can't be started")
-
-
-def _nonce(chance: Callable[[int], bytes]) -> str:
-    number, text = int.from_bytes(chance(8), "big"), ""
-    for _ in range(8):
-        number, digit = divmod(number, 62)
-        text += _DIGITS[digit]
-    return text

@@ -71,15 +71,12 @@ class Dialing:
             end.close()
 
     async def _look_on(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             try:
                 self._look(await self._store.hosts())
             except StoreError as error:
                 logger.warning("the hosts can't be listed: %s", error)
-            passed = loop.create_future()
-            loop.call_later(LOOK_EVERY, passed.set_result, None)
-            await passed
+            await asyncio.sleep(LOOK_EVERY)  # noqa: TID251 - between two looks
 
     def _look(self, hosts: Sequence[HostInfo]) -> None:
         newest = {host.address: host for host in sorted(hosts, key=lambda one: one.expires)}

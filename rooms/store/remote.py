@@ -153,15 +153,8 @@ class RemoteStore:
             try:
                 await self._dial()
             except LinkError:
-                await _passed(pause)
+                await asyncio.sleep(pause)  # noqa: TID251 - before another attempt
                 pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-async def _passed(seconds: float) -> None:
-    loop = asyncio.get_running_loop()
-    passed = loop.create_future()
-    loop.call_later(seconds, passed.set_result, None)
-    await passed
 
 
 # ---------------------------------------------------------------------- bytes

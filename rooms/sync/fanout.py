@@ -435,7 +435,11 @@ def _patch(watch: _Watch, lane: _Lane, base: str, ops: list[Op]) -> bytes:
 
 def _digest(text: str) -> str:
     """Eight letters and digits that stand for the text."""
-    number = xxhash.xxh3_64_intdigest(text.encode())
+    return letters(xxhash.xxh3_64_intdigest(text.encode()))
+
+
+def letters(number: int) -> str:
+    """Eight letters and digits that stand for a number of 64 bits."""
     digits: list[str] = []
     for _ in range(8):
         number, digit = divmod(number, 62)

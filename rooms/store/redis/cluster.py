@@ -79,7 +79,7 @@ class Cluster:
             if not left:
                 break
             if any(isinstance(replies[place], TryAgainError) for place in left):
-                await _pause()
+                await asyncio.sleep(PAUSE)  # noqa: TID251 - nobody says when a slot has moved
         return replies
 
     async def _send(
@@ -159,10 +159,3 @@ def _of_partitions(slots: Any, asked: Address) -> list[Address]:
         else:
             raise StoreError(f"no server of the cluster has slot {number}: give it all 16384")
     return at
-
-
-async def _pause() -> None:
-    loop = asyncio.get_running_loop()
-    passed = asyncio.Event()
-    loop.call_later(PAUSE, passed.set)
-    await passed.wait()
