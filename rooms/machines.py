@@ -1,7 +1,8 @@
 """What can't work in an App's rooms, found without running them: what `rooms check` says of each.
 
-In: an App. Out: a line for each kind, and one for each fault: states nothing leads to, events that
-no state does anything about, a first state that can't be stored, a view that fails.
+In: an App. Out: a line for each kind, and one for each fault: states nothing leads to, an end that
+never comes, events that no state does anything about, a first state that can't be stored, a view
+that fails.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ def faults(name: str, room: type[Room]) -> Iterator[str]:
     machine = room.machine
     if isinstance(machine, StateMachine):
         yield from (f"state {node.id!r} is never entered" for node in unreachable(machine.root))
+        yield from _endless(machine.root)
         declared = declared_events(machine)
         for event in declared:
-            if not _handled(machine, event):
+            if event not in room.volatile and not _handled(machine, event):
                 yield f"event {event!r} has a schema, and no state does anything about it"
         for event in machine.events:
             if declared and not event.startswith(_OURS) and not _declared(event, declared):
@@ -109,6 +111,23 @@ def _below(node: StateNode) -> Iterator[StateNode]:
     for child in node.states.values():
         yield child
         yield from _below(child)
+
+
+def _endless(root: StateNode) -> Iterator[str]:
+    """Each `onDone` that is never taken, and what it waits for."""
+    for node in (root, *_below(root)):
+        if f"xstate.done.state.{node.id}" in node.transitions:
+            parts = node.regions() if node.type == "parallel" else [node]
+            never = ", ".join(repr(part.id) for part in parts if not _ends(part))
+            if never:
+                yield f"onDone of {node.id!r} is never taken: {never} has no final state"
+
+
+def _ends(node: StateNode) -> bool:
+    """Whether it can be done: one of its states is final, or each of its regions can be done."""
+    if node.type == "parallel":
+        return all(map(_ends, node.regions()))
+    return any(child.type == "final" for child in node.states.values())
 
 
 def _handled(machine: StateMachine, event: str) -> bool:

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+EARLY: Final = 1_000
+"""How long after it woke what a room emits is kept for those who stayed connected (ms): so long
+their routers may take to put them before it again."""
+
 _NOBODY: Final = Viewer("")
 
 
@@ -84,6 +88,8 @@ class Audience:
         self._views: dict[Hashable, View] = {}
         self._failed: dict[Hashable, View] = {}
         self._stuck: set[Hashable] = set()  # whose newest view can't be sent
+        self._early: list[dict[str, Json]] | None = []
+        self._early_until = now + EARLY
         self._presence = Presence(room, self, full) if room.presence or room.volatile else None
         kind = type(room)
         own_key = kind.view_key is not Room.view_key
@@ -133,6 +139,9 @@ class Audience:
             return
         self._watching[channel.id] = (channel, key)
         self._send(told)
+        if self._early and attach.greeted and now < self._early_until:
+            for message in self._early:
+                self.tell(channel, message)
         if self._presence is not None and not attach.operator:
             self._presence.enter(channel)
 
@@ -154,6 +163,7 @@ class Audience:
     def leave(self, channel: Channel) -> None:
         """A channel is gone, or hears no more. Harmless for one that isn't here."""
         if self._watching.pop(channel.id, None) is not None:
+            self._early = None  # it may come back, and has heard some of it
             self._fanout.detach(channel.id)
             if self._presence is not None:
                 self._presence.leave(channel)
@@ -214,12 +224,19 @@ class Audience:
         for key in self._viewers.keys() - self._views.keys() - self._failed.keys():
             del self._viewers[key]
 
-    def emit(self, event: dict[str, Json]) -> None:
-        """The machine emitted an event."""
+    def emit(self, event: dict[str, Json], now: int) -> None:
+        """The machine emitted an event: for all who are here, and who are about to be again."""
+        message = messages.emitted(event)
         try:
-            self._send(self._fanout.emit(messages.emitted(event)))
+            self._send(self._fanout.emit(message))
         except TypeError:
             logger.exception("%s: an emitted event isn't JSON", named(self.room))
+            return
+        if self._early is not None:
+            if now < self._early_until:
+                self._early.append(message)
+            else:
+                self._early = None
 
     def moment(
         self,

@@ -58,7 +58,7 @@ def judge(
     if snapshot.status != "active":
         return _ENDED[snapshot.status]
     if child is None and event["type"] in room.volatile:
-        return Outcome("rejected", VOLATILE, f"{event['type']!r} is volatile: send it plainly")
+        return Outcome("rejected", VOLATILE, f"{event['type']!r} is volatile: cast it")
     return judge_volatile(room, viewer, event, snapshot, validate, child)
 
 

@@ -382,13 +382,14 @@ class HookSession(Session):
 
     # ------------------------------------------------------------------ time
 
-    def expire(self, turn: Turn, now: int) -> None:
+    def expire(self, turn: Turn, now: int, *, entering: bool) -> None:
         running = self._running
         if running is not None and running.task.done():
             self._resumed(turn, now)
         for event in self.seats.expire(now):
             self._step(event, turn, now)
-        alarm = None if self.busy else self._due_timer(now)
+        later = self.busy or entering  # who stayed connected hears what the alarm says
+        alarm = None if later else self._due_timer(now)
         if alarm is not None:
             then = partial(self._rang, alarm)
             self._begin("on_alarm", None, self.room.on_alarm, then, turn, now)

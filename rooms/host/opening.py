@@ -94,7 +94,7 @@ class Opening:
         if self._outside.emitted:
             emitted, self._outside.emitted = self._outside.emitted, []
             for event in emitted:
-                self._audience.emit(event)
+                self._audience.emit(event, now)
         for turn in flight.turns:
             for told in turn.told:
                 self._teller.tell(told, now)

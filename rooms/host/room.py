@@ -221,7 +221,8 @@ class LiveRoom:
         now, begun = clock.now(), clock.elapsed()
         session, mailbox = self.session, self._mailbox
         try:
-            session.expire(turn, now)
+            entering = bool(mailbox) and type(mailbox[0]) is Enter
+            session.expire(turn, now, entering=entering)
             entered = False
             for _ in range(MAX_EVENTS):
                 if not mailbox or session.busy:

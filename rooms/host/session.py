@@ -462,8 +462,9 @@ class Session:
 
     # ------------------------------------------------------------------ time
 
-    def expire(self, turn: Turn, now: int) -> None:
-        """Timers that are due, the earliest first; then seats."""
+    def expire(self, turn: Turn, now: int, *, entering: bool) -> None:
+        """Timers that are due, the earliest first; then seats. `entering`: connections are about to
+        be let in."""
         for _ in range(MAX_TIMERS):
             timer = self._due_timer(now)
             if timer is None:

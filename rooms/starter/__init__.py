@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -18,4 +19,5 @@ def make(name: str) -> str:
     for file in FILES:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(Path(__file__).parent / file, folder / file)
-    return f"made {' and '.join(f'{name}/{file}' for file in FILES)}; now: rooms dev {name}"
+    made = " and ".join(f"{name}/{file}" for file in FILES)
+    return f"made {made}; now: rooms dev {shlex.quote(name)}"

@@ -68,19 +68,40 @@ def test_states_that_nothing_leads_to_are_named_once() -> None:
     ]
 
 
+def test_what_waits_for_an_end_that_never_comes_is_named() -> None:
+    ends: Any = {"initial": "a", "states": {"a": {"on": {"GO": "b"}}, "b": {"type": "final"}}}
+    asks: Any = {"initial": "x", "states": {"x": {"after": {1000: "x"}}}}
+    parallel: Any = {"type": "parallel", "states": {"left": ends, "asks": asks}, "onDone": "over"}
+    machine = create_machine(
+        {
+            "id": "m",
+            "initial": "review",
+            "states": {
+                "review": parallel,
+                "over": {**ends, "onDone": "still"},
+                "still": {**asks, "onDone": "review"},
+            },
+        }
+    )
+    assert faults(machine) == [
+        "onDone of 'm.review' is never taken: 'm.review.asks' has no final state",
+        "onDone of 'm.still' is never taken: 'm.still' has no final state",
+    ]
+
+
 class Bet(TypedDict):
     chips: int
 
 
 def test_events_and_their_schemas_have_to_agree() -> None:
     machine = setup(
-        events={"bet": Bet, "fold": None, "table.cleared": None},
+        events={"bet": Bet, "fold": None, "table.cleared": None, "cursor": Bet},
         actions={"bet": assign({"last": lambda a, p: a.event["chips"]})},
     ).create_machine(
         {"on": {"bet": {"actions": "bet"}, "rise": {}, "table.*": {"actions": "bet"},
                 "call": {"actions": "bet"}, "room.joined": {"actions": "bet"}}}
     )  # fmt: skip
-    assert faults(machine, show_can=("bet", "check")) == [
+    assert faults(machine, show_can=("bet", "check"), volatile=("cursor",)) == [
         "event 'fold' has a schema, and no state does anything about it",
         "event 'call' has no schema, so that nobody can send it",
         "show_can names 'check', and no state does anything about it",

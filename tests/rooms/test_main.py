@@ -406,10 +406,10 @@ def test_a_browser_is_opened_where_there_is_a_display_and_a_page(
 
 
 def test_new_makes_an_app_that_serves_its_page(tmp_path: Path, port: str) -> None:
-    with rooms(tmp_path, "new", "mine") as command:
+    with rooms(tmp_path, "new", "my app") as command:
         assert command.ended() == 0
-        assert command.lines[0].endswith("rooms dev mine")
-    with rooms(tmp_path, "serve", "mine", "--port", port) as command:
+        assert command.lines[0].endswith("rooms dev 'my app'")
+    with rooms(tmp_path, "serve", "my app", "--port", port) as command:
         url = command.until("ready").removeprefix("ready ")
         view = ask(f"{url}/rooms/counter/shared-counter", {"type": "increment"})["view"]
         assert view["context"] == {"count": 1}

@@ -383,7 +383,7 @@ def timer_fires_twice(swap: Any) -> None:
     """A timer that has fired stays."""
     expire = Session.expire
 
-    def twice(self: Any, turn: Any, now: int) -> None:
+    def twice(self: Any, turn: Any, now: int, *, entering: bool) -> None:
         timer = self._due_timer(now)
         if timer is not None:
             fired = self._system.fire(self.snapshot, timer, now=now)
@@ -392,7 +392,7 @@ def timer_fires_twice(swap: Any) -> None:
             if timer not in again:
                 step = self._system.step(self.snapshot, timer.event, now=now)
                 self._advance(step, timer.event, turn, now)
-        expire(self, turn, now)
+        expire(self, turn, now, entering=entering)
 
     swap(Session, "expire", twice)
 

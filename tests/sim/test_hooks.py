@@ -69,14 +69,14 @@ def hooks_at_once(swap: Any) -> None:
         self.__dict__.setdefault("late", []).append((begun, then, task))
         task.add_done_callback(lambda _: self.resume())
 
-    def end(self: Any, turn: Any, now: int) -> None:
+    def end(self: Any, turn: Any, now: int, *, entering: bool) -> None:
         late = self.__dict__.setdefault("late", [])
         for begun, then, task in [each for each in late if each[2].done()]:
             late.remove((begun, then, task))
             if not task.cancelled():
                 error = task.exception()
                 self._end(begun, then, None if error else task.result(), error, turn, now)
-        expire(self, turn, now)
+        expire(self, turn, now, entering=entering)
 
     async def _result(hook: Any) -> Any:
         result = hook()

@@ -82,6 +82,25 @@ COUNTER = setup(
 )
 
 
+bell = create_machine(
+    {
+        "id": "bell",
+        "initial": "still",
+        "on": {"wind": ".wound", "ring": {"target": ".still", "actions": emit({"type": "rang"})}},
+        "states": {
+            "still": {},
+            "wound": {"after": {90_000: {"target": "still", "actions": emit({"type": "rang"})}}},
+        },
+    }
+)
+
+
+class Bell(Room):
+    """It rings when it is told to, or a minute and a half after it was wound."""
+
+    machine = bell
+
+
 class Counter(Room):
     machine = COUNTER
     view: Any = everything

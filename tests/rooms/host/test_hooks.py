@@ -592,6 +592,24 @@ async def test_who_stayed_connected_misses_nothing_of_what_a_waking_room_says(  
     assert [event["text"] for event in events(ann)] == [3]
 
 
+async def test_who_stayed_connected_hears_what_the_alarm_says_that_woke_the_room() -> None:
+    # [HOOK9] [HOOK13]
+    class Bell(Room):
+        def on_connect(self, connection: Any, request: Any) -> None:
+            if self.storage.get_alarm() is None:
+                self.storage.set_alarm(self.now + 90_000)
+
+        def on_alarm(self) -> None:
+            self.broadcast({"type": "rang"})
+
+    on = await stage(Bell)
+    tabs = [await on.connect(f"v{n}", "chat/x") for n in range(70)]
+    await on.advance(60_000)
+    assert not on.awake("chat/x")
+    await on.advance(31_000)
+    assert [events(tab) for tab in tabs] == [[{"type": "rang"}]] * 70
+
+
 async def test_a_router_that_doesnt_answer_is_waited_for_a_second() -> None:  # [HOOK13]
     on = await stage()
     await on.connect("ann", "chat/x")

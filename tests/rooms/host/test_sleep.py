@@ -44,6 +44,29 @@ async def test_a_room_sleeps_after_ten_quiet_seconds_and_sockets_stay() -> None:
     assert listed.owner is None
 
 
+@pytest.mark.parametrize("whose", ["the room", "somebody"])
+async def test_who_stayed_connected_hears_what_a_waking_room_emits(whose: str) -> None:  # [VIEW9]
+    on = await stage(machines.Bell)
+    ann = await on.connect("ann")
+    on.add_router()
+    ben = await on.connect("ben")
+    if whose == "the room":
+        await ann.say("wind")
+    await on.advance(60_000)
+    assert not on.awake()
+    ann.took(), ben.took()
+    if whose == "the room":
+        await on.advance(31_000)
+    else:
+        await ann.say("ring")
+    eve = await on.connect("eve")
+    for tab in (ann, ben):
+        told = tab.types()
+        assert told.count("room.emitted") == 1
+        assert told[-1] == "room.emitted", "after the view it belongs to"
+    assert "room.emitted" not in eve.types(), "who comes anew wasn't here"
+
+
 async def test_what_happens_puts_sleep_off() -> None:  # [SLEEP1]
     on = await stage()
     ann = await on.connect()

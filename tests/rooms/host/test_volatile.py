@@ -169,7 +169,7 @@ async def test_a_number_for_it_is_settled_as_rejected() -> None:  # [VOLATILE4]
     ann = await on.connect("ann")
     seq = await ann.send("cursor", x=1)
     assert ann.outcome(seq)["outcome"] == "rejected"
-    assert "send it plainly" in ann.outcome(seq)["reason"]
+    assert "cast it" in ann.outcome(seq)["reason"]
     assert ann.outcome(await ann.send("increment"))["outcome"] == "accepted"
     assert (await on.request("POST", body={"type": "cursor", "x": 1})).status == 422
     await on.advance(17)
