@@ -15,9 +15,9 @@ import orjson
 from rooms.errors import BadMessage, CloseCode, Closing, RoomsError, UsageError
 from rooms.host.ask import Ask, Retry
 from rooms.host.door import OPERATOR
-from rooms.host.endings import HeldElsewhere
 from rooms.host.history import Keeps, past, read_log
 from rooms.host.history import kept as kept_revisions
+from rooms.host.neighbours import NotHere
 from rooms.host.outbox import shown
 from rooms.host.record import state
 from rooms.host.seats import seats_of
@@ -73,7 +73,7 @@ class Administration:
                 status, body = await self._session(id, request)
             else:
                 status, body = await self._sessions(request)
-        except HeldElsewhere as found:
+        except NotHere as found:
             asked.elsewhere(found.address)
             return
         except UsageError as error:

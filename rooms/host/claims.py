@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from rooms.errors import CloseCode, Closing, StoreError
 from rooms.host.commits import Claim
-from rooms.host.endings import HeldElsewhere
 from rooms.host.hooks import HookSession
+from rooms.host.neighbours import NotHere
 from rooms.host.waking import awaken
 from rooms.placement.ring import place
 from rooms.store.port import Held
@@ -57,7 +57,7 @@ class Claims:
         """A live room, and the effects to `begin` it with. `careful`: its state is looked at after
         each event, because one of before couldn't be stored.
 
-        Raises Closing: 1013, the store can't say; 4409. HeldElsewhere: another host has it, or
+        Raises Closing: 1013, the store can't say; 4409. NotHere: another host has it, or
         is needed for it.
         """
         lease = self._lease
@@ -72,7 +72,7 @@ class Claims:
             raise Closing(CloseCode.OVERLOADED, "this room is out of reach")
         self.orphans.discard(id)
         if isinstance(acquired, Held):
-            raise HeldElsewhere(acquired.address)
+            raise NotHere(acquired.address)
         claim = Claim(id, incarnation, acquired.epoch, acquired.generation)
         try:
             room, effects = awaken(
@@ -100,7 +100,7 @@ class Claims:
             raise Closing(CloseCode.UNRESTORABLE, reason) from error
 
     async def _find_version(self, id: SessionId, version: str) -> None:
-        """Raises HeldElsewhere: a living host announces this machine version, which this one can't
+        """Raises NotHere: a living host announces this machine version, which this one can't
         restore.
         """
         own = self._lease.info
@@ -114,7 +114,7 @@ class Claims:
         able = [host for host in hosts if host.versions.get(id.kind) == version]
         there = place(*id, [host for host in able if host.address != own.address])
         if there is not None:
-            raise HeldElsewhere(there.address)
+            raise NotHere(there.address)
 
     async def release(self, claim: Claim, activation: bytes | None) -> bool:
         """Give a session back, with what the next incarnation is told of this one. False: the

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rooms.errors import StoreError
+from rooms.host.neighbours import NotHere
 from rooms.store.port import Commit, Held, Owner
 
 if TYPE_CHECKING:
@@ -20,14 +21,6 @@ if TYPE_CHECKING:
     from rooms.host.links import Links
     from rooms.host.room import LiveRoom
     from rooms.store.port import Logged, Record, SessionId, Store
-
-
-class HeldElsewhere(Exception):
-    """The session is another host's."""
-
-    def __init__(self, address: str) -> None:
-        super().__init__(address)
-        self.address = address
 
 
 class Endings:
@@ -93,7 +86,7 @@ class Endings:
 
         Raises:
             StoreError: it can't be; the room goes on from what is stored.
-            HeldElsewhere: another host has it.
+            NotHere: another host has it.
         """
         async with self._rooms.between(id) as room:
             if room is not None:
@@ -116,7 +109,7 @@ class Endings:
         incarnation = self._rooms.incarnation
         acquired = await self._store.acquire(id, incarnation)
         if isinstance(acquired, Held):
-            raise HeldElsewhere(acquired.address)
+            raise NotHere(acquired.address)
         if not await self._store.delete(id, Owner(incarnation, acquired.epoch)):
             raise StoreError("another host has taken it over")
         return acquired.record is not None

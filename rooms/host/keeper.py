@@ -22,7 +22,7 @@ from rooms.host.alarms import Alarms
 from rooms.host.ask import Ask, Delivery
 from rooms.host.claims import Claims
 from rooms.host.drops import Drops
-from rooms.host.endings import Endings, HeldElsewhere
+from rooms.host.endings import Endings
 from rooms.host.expiry import Sweep
 from rooms.host.gate import Gate
 from rooms.host.gathering import Gatherings
@@ -189,7 +189,7 @@ class RoomKeeper:
         begun = self.clock.elapsed()
         try:
             room, effects = await self._claims.acquire(id, careful=self._drops.careful(id))
-        except HeldElsewhere as found:
+        except NotHere as found:
             for item in self._settled(id).items:
                 self._send_on(item, found.address)
             return

@@ -35,7 +35,11 @@ class Letter(NamedTuple):
 
 
 class NotHere(Exception):
-    """Another host has the session, or is to have it."""
+    """Another host has the session, or is to have it: the one at `address`, or any (None)."""
+
+    def __init__(self, address: str | None) -> None:
+        super().__init__(address)
+        self.address = address
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,76 +11,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from rooms.sync.rules import Belongs
+from rooms.sync.table import FIELDS, Node
 from rooms.sync.views import add_field, described, is_empty, sorted_tags
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
 
     from rooms.sync.messages import Json, View
-    from rooms.sync.policy import Needs, Policy
-    from rooms.sync.rules import Grant, InState, Rule
+    from rooms.sync.rules import Grant
+    from rooms.sync.table import Facts, Needs, Table
     from rooms.sync.views import Seen, Viewer
 
-Facts = frozenset["InState"]
 Key = tuple[str | None, "Hashable", "Hashable"]
 """Role, team and own id, each None where it doesn't matter."""
 
 Trail = tuple[tuple[Any, Any], ...]
 """The keys and parts from the snapshot down to a part."""
 
-FIELDS: Final = ("value", "status", "tags", "context", "children", "output", "error")
 KEYS: Final = 1024
 """View keys of one room whose parts are remembered."""
 
 _NOTHING: Final = object()
-_NONE: Final[dict[Any, Any]] = {}
-
-
-class Node:
-    """What a table says of one path, and of what is below it.
-
-    `free`: what is seen below depends on nothing above; `keyed`: on nothing but this part's key.
-    """
-
-    __slots__ = ("any", "free", "inner", "keyed", "keys", "rule")
-
-    def __init__(self) -> None:
-        self.rule: Rule | None = None
-        self.keys: dict[str, Node] = {}
-        self.any: Node | None = None
-        self.inner = False
-        self.free = self.keyed = True
-
-    def below(self) -> Iterator[Node]:
-        """The nodes directly below."""
-        yield from self.keys.values()
-        if self.any is not None:
-            yield self.any
-
-    def settle(self, depth: int) -> None:
-        """Note, once it is complete, what this node at `depth` needs to know of itself."""
-        self.inner = bool(self.keys) or self.any is not None
-        self.free = all(each.asks_from(depth) for each in self.below())
-        self.keyed = all(each.asks_from(depth - 1) for each in self.below())
-
-    def asks_from(self, depth: int) -> bool:
-        """Whether no rule from here on asks for an item above `depth`."""
-        alternatives = self.rule.alternatives if self.rule else ()
-        return all(
-            getattr(condition, "depth", depth) >= depth
-            for each in alternatives
-            for condition in each.conditions
-        ) and all(each.asks_from(depth) for each in self.below())
-
-    def plain(self, field: str) -> bool:
-        """Whether everybody sees all of this field, always."""
-        node = self.keys.get(field)
-        if node is None or node.rule is None or node.inner:
-            return False
-        first = node.rule.alternatives[0]
-        return first.grant == "shown" and not first.conditions
-
-
 _LEAF: Final = Node()
 
 
@@ -100,11 +51,14 @@ class _Memo:
         self.items = items
 
 
+_UNSEEN: Final = _Memo(None, _NOTHING, None, "hidden", _NOTHING, {})
+
+
 class Lens:
     """The view of one room: call it with a snapshot and a viewer."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, table: Table) -> None:
+        self._table = table
         self._memos: dict[Key, dict[Any, _Memo]] = {}
         self._last: tuple[Seen | None, Facts] = (None, frozenset())
         self._needs: dict[str | None, Needs] = {}  # at the last snapshot, by role
@@ -113,11 +67,11 @@ class Lens:
     def __call__(self, snapshot: Seen, viewer: Viewer) -> View:
         """What the viewer sees of the snapshot: the same for all with an equal `key`."""
         key = self.key(snapshot, viewer)
-        old = self._memos.pop(key, _NONE)
+        old = self._memos.pop(key, {})
         role, team, me = key
-        live = self._policy.live(self._facts(snapshot), role)
+        live = self._table.live(self._facts(snapshot), role)
         new: dict[Any, _Memo] = {}
-        view = _Look(live, team, me).view(self._policy.root, snapshot, "hidden", (), old, new, "")
+        view = _Look(live, team, me).view(self._table.root, snapshot, "hidden", (), old, new, "")
         self._memos[key] = new
         if len(self._memos) > KEYS:
             del self._memos[next(iter(self._memos))]
@@ -128,21 +82,21 @@ class Lens:
 
         It depends on nothing that the viewer doesn't see.
         """
-        policy = self._policy
-        role = policy.role(viewer)
+        table = self._table
+        role = table.role(viewer)
         facts = self._facts(snapshot)
         needs = self._needs.get(role)
         if needs is None:
-            needs = self._needs[role] = policy.needs(facts, role)
-        team = policy.team(snapshot, viewer) if needs.team else None
-        me = policy.me(snapshot, viewer) if needs.own or needs.owners else None
+            needs = self._needs[role] = table.needs(facts, role)
+        team = table.team(snapshot, viewer) if needs.team else None
+        me = table.me(snapshot, viewer) if needs.own or needs.owners else None
         if me is not None and not (needs.own or self._has(snapshot, me, needs)):
             me = None
         return (role if needs.role else None, team, me)
 
     def _facts(self, snapshot: Seen) -> Facts:
         if self._last[0] is not snapshot:
-            self._last = (snapshot, self._policy.facts(snapshot))
+            self._last = (snapshot, self._table.facts(snapshot))
             self._needs = {}
         return self._last[1]
 
@@ -182,14 +136,14 @@ class _Look:
     ) -> Any:
         """The view of the machine, or of a child."""
         grant = self._grant(node, grant, trail)
-        before = old.get(slot)
+        before = old.get(slot, _UNSEEN)
         if self._holds(before, node, snapshot, grant, trail) and not getattr(
             snapshot, "children", None
         ):
-            new[slot] = before  # type: ignore[assignment]
-            return before.result  # type: ignore[union-attr]
+            new[slot] = before
+            return before.result
+        known = before.items
         items: dict[Any, _Memo] = {}
-        known = _NONE if before is None else before.items
         result: View = {}
         for field in FIELDS:
             part = getattr(snapshot, field, None)
@@ -223,9 +177,9 @@ class _Look:
         new: dict[Any, _Memo],
     ) -> Any:
         grant = self._grant(node, grant, trail)
-        before = old.get("children")
+        before = old.get("children", _UNSEEN)
+        known = before.items
         items: dict[Any, _Memo] = {}
-        known = _NONE if before is None else before.items
         result: dict[str, View] = {}
         for id, ref in children.items():
             snapshot = ref.get_snapshot()
@@ -253,12 +207,12 @@ class _Look:
             if grant == "shown":
                 return part
             return len(part) if grant == "count" and kind in (dict, list) else _NOTHING
-        before = old.get(slot)
+        before = old.get(slot, _UNSEEN)
         if self._holds(before, node, part, grant, trail):
-            new[slot] = before  # type: ignore[assignment]
-            return before.result  # type: ignore[union-attr]
+            new[slot] = before
+            return before.result
+        known = before.items
         items: dict[Any, _Memo] = {}
-        known = _NONE if before is None else before.items
         result: Any = {} if kind is dict else []
         key: Any
         for key, item in part.items() if kind is dict else enumerate(part):
@@ -343,13 +297,10 @@ class _Look:
         mine = self._me if condition.to == "own" else self._team
         return mine is not None and type(key) is type(mine) and bool(key == mine)
 
-    def _holds(
-        self, before: _Memo | None, node: Node, source: Any, grant: Grant, trail: Trail
-    ) -> bool:
+    def _holds(self, before: _Memo, node: Node, source: Any, grant: Grant, trail: Trail) -> bool:
         """Whether what was seen before is what is seen now, unlooked."""
         return (
-            before is not None
-            and before.source is source
+            before.source is source
             and before.live is self._live
             and before.grant == grant
             and (node.free or (node.keyed and before.key == trail[-1][0]))
@@ -357,7 +308,7 @@ class _Look:
 
     def _keep(
         self,
-        before: _Memo | None,
+        before: _Memo,
         source: Any,
         grant: Grant,
         result: Any,
@@ -370,7 +321,7 @@ class _Look:
         Of what isn't shown itself nothing is seen unless something in it is."""
         if not result and grant != "shown":
             result = _NOTHING
-        elif before is not None and _same(before.result, result):
+        elif _same(before.result, result):
             result = before.result
         key = trail[-1][0] if trail else None
         new[slot] = _Memo(key, source, self._live, grant, result, items)
