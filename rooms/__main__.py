@@ -89,10 +89,11 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _fleet(app: str, settings: Settings) -> int:
-    from rooms import logs, server
+    from rooms import logs, process, server
     from rooms.fleet import Fleet
 
     logs.configure(settings.log_format, "supervisor")
+    process.tune()
 
     async def supervise() -> int:
         ready = lambda url: _say(f"ready {url}")  # noqa: E731

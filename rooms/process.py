@@ -55,8 +55,6 @@ def serve(
     loaded()
     from rooms import server
 
-    Collector().start()
-
     def served(url: str) -> None:
         ready(url, app.pages is not None)
 
@@ -81,7 +79,6 @@ def host(
     app = loading.load(place)
     from rooms import apart, server
 
-    Collector().start()
     server.run(apart.serve_host(app, settings, ready=ready, watched=watched))
 
 
@@ -103,7 +100,6 @@ def router(
     _configure(settings, name)
     from rooms import apart, server
 
-    Collector().start()
     server.run(apart.serve_router(settings, ready=ready, linked=linked, watched=watched))
 
 
@@ -115,7 +111,13 @@ def _configure(settings: Settings, name: str = "") -> None:
         from rooms import tracing
 
         tracing.enable()
+    tune()
+
+
+def tune() -> None:
+    """Make this process one that has many rooms, or their store, and threads beside its loop."""
     sys.setswitchinterval(SWITCH_INTERVAL)
+    Collector().start()
 
 
 @contextmanager

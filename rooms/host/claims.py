@@ -7,9 +7,10 @@ Next inward: `rooms/host/waking.py`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rooms.errors import CloseCode, Closing, StoreError
 from rooms.host.commits import Claim
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from runtime import Effect
 
 logger = logging.getLogger(__name__)
+
+AT_ONCE: Final = 64
+"""How many sessions are acquired at once. Where a host takes over a thousand, the first are at work
+while the last are acquired, and live rooms have turns between them.
+"""
 
 
 class Claims:
@@ -52,6 +58,7 @@ class Claims:
         self._chance = chance
         self._lanes = count(1)
         self._budget = Budget()
+        self._some = asyncio.Semaphore(AT_ONCE)
 
     async def acquire(self, id: SessionId, *, careful: bool) -> tuple[LiveRoom, tuple[Effect, ...]]:
         """A live room, and the effects to `begin` it with. `careful`: its state is looked at after
@@ -64,7 +71,8 @@ class Claims:
         try:
             await lease.standing()
             incarnation = lease.incarnation
-            acquired = await self._store.acquire(id, incarnation)
+            async with self._some:
+                acquired = await self._store.acquire(id, incarnation)
         except StoreError as error:
             logger.warning("%s can't be acquired: %s", id, error)
             raise Closing(CloseCode.OVERLOADED, "this room is out of reach") from error

@@ -13,6 +13,7 @@ import contextlib
 import logging
 from collections import deque
 from contextlib import asynccontextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgpack
@@ -53,6 +54,10 @@ logger = logging.getLogger(__name__)
 
 MAX_BUFFERED: Final = 1024
 """How many connections and requests wait for a room that is waking."""
+RESTING: Final = 64
+"""How many rooms a host that drains puts to sleep at once."""
+NONE_ENDS: Final = 0.1
+"""After so long without one that has ended, more are put to sleep (s)."""
 
 
 class RoomKeeper:
@@ -127,12 +132,22 @@ class RoomKeeper:
         self._lease.leave()
         await self._alarms.stop()
         await self._sweep.stop()
-        for room in list(self.live.values()):
-            self.idle(room)
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._rest_all()
         await self.gate.quiet()
         await self._lease.finish()
+
+    async def _rest_all(self) -> None:
+        """Some at a time, so that nobody waits for all: a room is at work until its turn comes.
+        While none ends, as hooks may take their time, more have theirs.
+        """
+        free = RESTING
+        while self.live or self._tasks:
+            for room in list(islice(self.live.values(), free)):
+                self.idle(room)
+            ended, _ = await asyncio.wait(
+                self._tasks, timeout=NONE_ENDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            free = max(RESTING - len(self._resting), 0) if ended else RESTING
 
     # ------------------------------------------------------------------ find or wake
 

@@ -84,6 +84,10 @@ class Session:
         self.pauses = 0
         self.channels: dict[Channel, None] = {}
 
+    def rests(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return not any(channel.waits for channel in self.channels)
+
 
 class Channel:
     """One connection, for as long as its socket lives. `number` is its name at its `host`."""

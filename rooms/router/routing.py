@@ -227,7 +227,7 @@ class Routing:
             if session.host is host:
                 session.host = session.epoch = None
         self._requests.lost(host)
-        for session in homeless:
+        for session in sorted(homeless, key=Session.rests):  # who waits for an answer is first
             self._wake(session)
 
     # ------------------------------------------------------------------ from the links

@@ -207,7 +207,7 @@ def acquire(
 ) -> Acquired | Held:
     """Make a living incarnation the owner unless another has it; `generation` is for a new record.
 
-    Whose owner has died was disowned before, in the same transaction.
+    Whose owner has died was disowned before.
     """
     found = db.execute(
         "SELECT owner, epoch, generation FROM sessions WHERE kind = ? AND session = ?", id

@@ -70,6 +70,7 @@ class SqliteStore:
         self._now = now
         self._random_bytes = random_bytes
         self._leases = Leases(now, elapsed)
+        self._disowned: set[str] = set()
         self._writer = Writer(path.name, open_file, lock.release)
         self._secret = b""
 
@@ -182,13 +183,15 @@ class SqliteStore:
     async def _with_the_dead_disowned(
         self, run: Callable[[sqlite3.Connection], T], *, durable: bool | None = None
     ) -> T:
-        """Answer a question that depends on who lives. The dead are disowned again each time, which
-        is nothing where it was done, so that a failure once can't last.
+        """Answer a question that depends on who lives. The dead are disowned once; again where that
+        wasn't written.
         """
-        dead = self._leases.dead()
+        dead = self._leases.dead() - self._disowned
 
         def disown_and_run(db: sqlite3.Connection) -> T:
             records.disown(db, dead)
             return run(db)
 
-        return await self._writer.do(disown_and_run, durable=durable)
+        answer = await self._writer.do(disown_and_run, durable=durable)
+        self._disowned |= dead
+        return answer

@@ -618,3 +618,34 @@ async def test_the_frequent_statements_use_the_indexes(store: SqliteStore) -> No
         assert not [step for step in steps if f"SCAN {table}" in step], found
     assert sum("asleep" in step for step in steps) == 2, found
     assert sum("expiring" in step for step in steps) == 1, found
+
+
+async def test_the_dead_are_disowned_again_when_that_was_not_written(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await announce(store, "one", "two")
+    await write(store, first(TABLE, "one", await own(store, TABLE, "one")))
+    await store.retire("one")
+
+    def fails(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(records, "next_due", fails)
+        with pytest.raises(StoreError, match="the disk is full"):
+            await store.next_due()
+    await own(store, TABLE, "two")
+
+
+async def test_the_dead_of_long_ago_cost_nothing(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disowned: list[list[str]] = []
+    monkeypatch.setattr(records, "disown", lambda db, dead: disowned.append(sorted(dead)))
+    await announce(store, "one", "two", "three")
+    await store.retire("one")
+    await store.next_due()
+    await store.retire("two")
+    await store.next_due()
+    await store.next_due()
+    assert disowned == [["one"], ["two"], []]
