@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
@@ -107,8 +108,8 @@ class Crowd:
         loop = asyncio.get_running_loop()
         first = len(self.clients)
         for number, session in enumerate(sessions, first):
-            client = Client(number, session, self._settled)
-            await loop.create_connection(lambda client=client: client, "127.0.0.1", port)
+            made = partial(Client, number, session, self._settled)
+            _, client = await loop.create_connection(made, "127.0.0.1", port)
             self.clients.append(client)
         await until(lambda: all(client.viewed for client in self.clients[first:]))
 
