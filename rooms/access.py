@@ -248,11 +248,7 @@ class _Local(Operator):
                 method=method,
                 path=path,
                 params=dict(params),
-                headers={},
                 body=body,
-                viewer={},
-                token=None,
-                create=False,
                 operator=True,
             )
         )

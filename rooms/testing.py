@@ -181,13 +181,6 @@ class Player:
             cursor=self._cursor,
             codec="json",
             create=True,
-            token=None,
-            renewed=None,
-            params={},
-            headers={},
-            attachment=None,
-            greeted=False,
-            settled=0,
         )
         self._channel = routing.open(attach, self)
 

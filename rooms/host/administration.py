@@ -56,34 +56,24 @@ class Administration:
     async def answer(self, end: End, request: Request) -> None:
         """Answer this request over the link it came from."""
         asked = Ask(end, request.request, OPERATOR, create=False)
+        reply: Reply | None
         try:
-            id = SessionId(request.kind, request.session)
-            if request.session and request.method == "POST" and not request.path:
-                self._send(asked, id, request)
-                return
-            if request.session and (request.method, request.path) == ("GET", "/view"):
-                self._look(asked, id, request)
-                return
-            if request.session and (request.method, request.path) == ("POST", "/retry"):
-                retry = Retry(end, request.request, OPERATOR, create=False)
-                retry.name = request.params.get("name")
-                await self._retry(retry, id)
-                return
             if request.session:
-                status, body = await self._session(id, request)
+                reply = await self._session(asked, end, request)
             else:
-                status, body = await self._sessions(request)
+                reply = await self._sessions(request)
         except NotHere as found:
             asked.elsewhere(found.address)
             return
         except UsageError as error:
-            status, body = 422, {"reason": str(error)}
+            reply = 422, {"reason": str(error)}
         except RoomsError as error:
-            status, body = 503, {"reason": str(error)}
+            reply = 503, {"reason": str(error)}
         except Exception:
             logger.exception("an operator's %s %s failed", request.method, request.path)
-            status, body = 500, {"reason": "that failed; the server's log says why"}
-        asked.reply(status, body)
+            reply = 500, {"reason": "that failed; the server's log says why"}
+        if reply is not None:
+            asked.reply(*reply)
 
     async def _sessions(self, request: Request) -> Reply:
         """What is about many sessions."""
@@ -95,11 +85,20 @@ class Administration:
             case _:
                 return 404, {"reason": "there is nothing here"}
 
-    async def _session(self, id: SessionId, request: Request) -> Reply:
-        """What is about one."""
+    async def _session(self, asked: Ask, end: End, request: Request) -> Reply | None:
+        """What is about one; None: its room answers."""
+        id = SessionId(request.kind, request.session)
         match request.method, request.path:
             case "GET", "":
                 return await self._show(id)
+            case "GET", "/view":
+                self._look(asked, id, request)
+            case "POST", "":
+                self._send(asked, id, request)
+            case "POST", "/retry":
+                retry = Retry(end, request.request, OPERATOR, create=False)
+                retry.name = request.params.get("name")
+                return await self._retry(retry, id)
             case "GET", "/export":
                 return await self._export(id)
             case "GET", "/history":
@@ -114,6 +113,7 @@ class Administration:
                 return (200, {"deleted": str(id)}) if existed else _missing(id)
             case _:
                 return 404, {"reason": "there is nothing here"}
+        return None
 
     async def _list(self, params: dict[str, str]) -> Reply:
         after, most = params.get("after"), _number(params, "limit", PAGE)
@@ -219,14 +219,14 @@ class Administration:
         asked.event = event
         self._rooms.put(id, asked)
 
-    async def _retry(self, retry: Retry, id: SessionId) -> None:
+    async def _retry(self, retry: Retry, id: SessionId) -> Reply | None:
         """What failed for good; the room answers."""
         if not self._rooms.keeps(id.kind):
             raise UsageError(f"the App has no kind {id.kind!r}")
         if await self._store.load(id) is None:
-            retry.reply(*_missing(id))
-        else:
-            self._rooms.put(id, retry)
+            return _missing(id)
+        self._rooms.put(id, retry)
+        return None
 
     async def _export(self, id: SessionId) -> Reply:
         record = await self._store.load(id)

@@ -100,11 +100,7 @@ def _request(number: int, to: SessionId, letter: Letter) -> Request:
         session=to.session,
         method="POST",
         path="",
-        params={},
-        headers={},
-        body=b"",
         viewer={"id": f"{PREFIX}{letter.sender}"},
-        token=None,
         create=True,
         letter=letter._asdict(),
     )

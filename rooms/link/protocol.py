@@ -11,7 +11,7 @@ Next inward: `rooms/host/host.py`; next outward: `rooms/router/routing.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 import msgpack
@@ -60,13 +60,13 @@ class Attach(Message):
     cursor: str | None
     codec: str
     create: bool
-    token: str | None
-    renewed: str | None
-    params: dict[str, str]
-    headers: dict[str, str]
-    attachment: Json
-    greeted: bool
-    settled: int
+    token: str | None = None
+    renewed: str | None = None
+    params: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    attachment: Json = None
+    greeted: bool = False
+    settled: int = 0
     operator: bool = False
 
 
@@ -115,12 +115,12 @@ class Request(Message):
     session: str
     method: str
     path: str
-    params: dict[str, str]
-    headers: dict[str, str]
-    body: bytes
-    viewer: dict[str, Json]
-    token: str | None
-    create: bool
+    params: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    viewer: dict[str, Json] = field(default_factory=dict)
+    token: str | None = None
+    create: bool = False
     operator: bool = False
     letter: Json = None
 

@@ -226,9 +226,6 @@ class Connection:
             renewed=admission.renewed,
             params=admission.params,
             headers=admission.headers,
-            attachment=None,
-            greeted=False,
-            settled=0,
             operator=admission.operator,
         )
         self._channel = routing.open(attach, self)

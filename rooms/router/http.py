@@ -97,11 +97,7 @@ class Http:
             method=request.method,
             path=path["rest"] if session else f"/{path['rest']}",
             params=params_of(request.query_params),
-            headers={},
             body=body,
-            viewer={},
-            token=None,
-            create=False,
             operator=True,
         )
         return await self._answered(asked)
