@@ -154,7 +154,8 @@ class Actor(Mailbox[SnapshotT, EventT]):
         """Stop a root and with it the system. Exit actions don't run; children are stopped."""
         if self.parent is not None:
             raise EventError("A non-root actor cannot be stopped directly.")
-        self.stop_soon()
+        if self._processing_status != NOT_STARTED:
+            self.stop_soon()
         return self
 
     def subscribe(
@@ -174,8 +175,7 @@ class Actor(Mailbox[SnapshotT, EventT]):
         if self._processing_status != STOPPED:
             self._attended = True
             if self._observers is None:
-                self._observers = []
-            self._observers.append(entry)
+                self._observers = {}
             return Subscription(self._observers, entry)
         status = field(self._snapshot, "status")
         if status == "done" and entry.complete is not None:
@@ -186,7 +186,7 @@ class Actor(Mailbox[SnapshotT, EventT]):
                 self.system.report(self, failure)
             else:
                 self._tell(entry.error, failure)
-        return Subscription([], entry)
+        return Subscription({}, entry)
 
     def select(
         self, selector: Callable[[Any], Any], equal: Callable[[Any, Any], bool] | None = None
@@ -200,16 +200,13 @@ class Actor(Mailbox[SnapshotT, EventT]):
         """Hear of events the actor emits: of one type, or of all with "*"."""
         if self._listeners is None:
             self._listeners = {}
-        among = self._listeners.setdefault(type, [])
-        entry = Observer(handler, None, None)
-        among.append(entry)
-        return Subscription(among, entry)
+        return Subscription(self._listeners.setdefault(type, {}), Observer(handler, None, None))
 
     def listeners(self, type: str) -> list[Observer]:
         """Those who listen to emitted events of this type, then those who listen to all."""
         if self._listeners is None:
             return []
-        return [*self._listeners.get(type, ()), *self._listeners.get("*", ())]
+        return [o for key in (type, "*") for o in self._listeners.get(key, {}).values()]
 
     def to_json(self) -> dict[str, Any]:
         """How a ref appears in JSON."""

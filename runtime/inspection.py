@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .observers import Subscription
+from .observers import Subscription, each
 
 if TYPE_CHECKING:
-    from .observers import Observer
+    from .observers import Observer, Subscribers
     from .statechart.plan import Plan
     from .statechart.scope import Event
 
@@ -26,11 +26,10 @@ class Inspector:
 
     def __init__(self, root_id: str) -> None:
         self._root_id = root_id
-        self._observers: list[Observer] = []
+        self._observers: Subscribers = {}
 
     def observe(self, observer: Observer) -> Subscription:
         """Add an observer."""
-        self._observers.append(observer)
         return Subscription(self._observers, observer)
 
     def actor(self, actor: Any) -> None:
@@ -75,6 +74,6 @@ class Inspector:
 
     def _tell(self, event: InspectionEvent) -> None:
         event["rootId"] = self._root_id
-        for observer in tuple(self._observers):
+        for observer in each(self._observers):
             if observer.next is not None:
                 observer.next(event)

@@ -327,7 +327,9 @@ class LiveSystem:
     def schedule(
         self, source: Actor, target: Any, event: Event, delay: float, id: str | None
     ) -> None:
-        """Deliver an event later."""
+        """Deliver an event later; after an infinite delay never."""
+        if delay == math.inf:
+            return
         now = self.clock.now()
         named = self.book_id() if id is None else id
         due = math.ceil(now + delay)

@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from .errors import NoEventLoopError, UnboundedStepError
+from .observers import each
 from .snapshots import ActorSnapshot, field
 from .statechart.effects import Cancel, Emit, Raise, SendTo, SpawnChild, StopChild
 from .statechart.events import INIT, STOP, done_actor_event, error_actor_event, snapshot_event
@@ -22,7 +23,7 @@ from .statechart.step import with_error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .observers import Observer
+    from .observers import Subscribers
     from .statechart.scope import ActorLogic, Event
 
 NOT_STARTED, RUNNING, STOPPED = range(3)
@@ -70,10 +71,10 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
     #: Whether an update may concern observers or a parent that syncs. Most actors have neither.
     _attended: bool
     _busy: bool
-    _listeners: dict[str, list[Observer]] | None
+    _listeners: dict[str, Subscribers] | None
     _mail: deque[Event] | None
     _now: float | None
-    _observers: list[Observer] | None
+    _observers: Subscribers | None
     _orphans: list[Any] | None
     _prelude: list[Callable[[], None]] | None
     _processing_status: int
@@ -229,7 +230,7 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
             self._failed(field(snapshot, "error"))
         if self.system.inspector is not None:
             self.system.inspector.snapshot(self, event, given)
-        if event is _STOP_EVENT:
+        if event["type"] == STOP:
             self._ended()
             if self._observers or self._listeners:
                 self._complete()
@@ -288,9 +289,8 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
 
     def _failed(self, error: Any) -> None:
         self._ended()
-        observers = tuple(self._observers or ())
-        unhandled = not observers and self.parent is None
-        for observer in observers:
+        unhandled = not self._observers and self.parent is None
+        for observer in each(self._observers or {}):
             if observer.error is None:
                 unhandled = True
             else:
@@ -313,12 +313,12 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
     # Those who watch.
 
     def _notify(self, snapshot: Any) -> None:
-        for observer in tuple(self._observers or ()):
+        for observer in each(self._observers or {}):
             if observer.next is not None:
                 self._tell(observer.next, snapshot)
 
     def _complete(self) -> None:
-        for observer in tuple(self._observers or ()):
+        for observer in each(self._observers or {}):
             if observer.complete is not None:
                 self._tell(observer.complete)
         self._forget_observers()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class Observer:
@@ -25,18 +25,33 @@ class Observer:
 
 
 class Subscription:
-    """A place in a list of subscribers, given up by `unsubscribe`."""
+    """A place among subscribers, given up by `unsubscribe`."""
 
-    __slots__ = ("_among", "_entry")
+    __slots__ = ("_among",)
 
-    def __init__(self, among: list[Any], entry: Any) -> None:
+    def __init__(self, among: Subscribers, observer: Observer) -> None:
         self._among = among
-        self._entry = entry
+        among[self] = observer
 
     def unsubscribe(self) -> None:
         """Hear no more. May be called twice."""
-        if self._entry in self._among:
-            self._among.remove(self._entry)
+        self._among.pop(self, None)
+
+
+#: Those who hear of the same, in the order in which they came.
+Subscribers = dict[Subscription, Observer]
+
+
+def each(among: Subscribers) -> Iterator[Observer]:
+    """All of them, as a JavaScript Set is gone through: who comes meanwhile is told too, who has
+    left isn't.
+    """
+    told: set[Subscription] = set()
+    while pending := [subscription for subscription in among if subscription not in told]:
+        for subscription in pending:
+            told.add(subscription)
+            if subscription in among:
+                yield among[subscription]
 
 
 def to_observer(

@@ -367,7 +367,9 @@ class Recording:
     def schedule(
         self, source: Actor, target: Any, event: Event, delay: float, id: str | None
     ) -> None:
-        """A delayed event."""
+        """A delayed event; an infinite delay never ends."""
+        if delay == math.inf:
+            return
         target = self.resolve(target)
         due = math.ceil(self._now + max(delay, 0))
         named = self.book_id() if id is None else id

@@ -144,12 +144,15 @@ class SendToAction(BuiltinAction):
             scope = args._scope
             sent = event(args, params) if callable(event) else event
             after = delay(args, params) if callable(delay) else delay
-            found = _addressee(args, to(args, params) if callable(to) else to)
+            target = to(args, params) if callable(to) else to
+            found = _addressee(args, target)
             if sent["type"] == ERROR:
                 sent = error_actor_event(scope.id, sent.get("data"))
             scope.deferred.append(SendTo(found, sent, after, id))
             if scope.system.inspector is not None:
-                _show(args, self.type, {"to": found, "event": sent, "id": id, "delay": after})
+                named = target if isinstance(target, str) else None
+                shown = {"to": found, "targetId": named, "event": sent, "id": id, "delay": after}
+                _show(args, self.type, shown)
 
         return send
 

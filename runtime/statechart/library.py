@@ -192,7 +192,7 @@ class Library:
         compiled = self.guard(implementation, f"guards.{name}")
         params = compiled.params
         check = compiled.check
-        if params is not None:  # a name that stands for a guard with params of its own
+        if not callable(implementation):  # it stands for a guard with params of its own, or none
             guard = Guard(name, lambda args, _: check(args, params), None, name)
         else:
             guard = Guard(name, check, None, name)

@@ -215,6 +215,6 @@ def _untaken(snapshot: Snapshot, event: Event, scope: Scope) -> Snapshot | None:
         after = Snapshot(snapshot.configuration, snapshot.context, _NOTHING, "error", rare)
     elif snapshot.configuration.eventless is None:
         after = snapshot
-    if scope.system.witness is not None:
+    if scope.system.witness is not None and event_type != INIT:
         scope.system.witness.microstep(scope, after or snapshot, event, None)
     return after

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
-from runtime import assign, create_actor, create_machine, forward_to, to_promise
+from runtime import (
+    SimulatedClock,
+    System,
+    assign,
+    create_actor,
+    create_machine,
+    forward_to,
+    raise_,
+    send_to,
+    to_promise,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,3 +103,82 @@ def test_an_action_that_makes_an_action_is_told_that_nothing_comes_of_it(
     actor = create_actor(create_machine({"context": {"n": 1}, "entry": forgetful})).start()
     assert actor.get_snapshot().context == {"n": 1}
     assert "action 'forgetful' returned a 'xstate.assign', which does nothing" in caplog.text
+
+
+def test_who_subscribes_while_others_are_told_is_told_too_and_who_has_left_is_not() -> None:
+    actor = create_actor(create_machine({})).start()
+    told: list[str] = []
+
+    def first(snapshot: Any) -> None:
+        told.append("first")
+        second.unsubscribe()
+        actor.subscribe(lambda snapshot: told.append("third"))
+
+    actor.subscribe(first)
+    second = actor.subscribe(lambda snapshot: told.append("second"))
+    actor.send({"type": "GO"})
+    assert told == ["first", "third"]
+
+
+def test_an_infinite_delay_never_ends() -> None:
+    machine = create_machine(
+        {
+            "initial": "waiting",
+            "states": {"waiting": {"after": {"ever": "over"}}, "over": {}},
+        },
+        {"delays": {"ever": math.inf}},
+    )
+    clock = SimulatedClock()
+    actor = create_actor(machine, clock=clock).start()
+    clock.increment(1e12)
+    assert actor.get_snapshot().value == "waiting"
+    assert "timers" not in actor.get_persisted_snapshot()
+    assert System(machine).initial(now=0, seed=0).snapshot.timers == ()
+
+
+def test_a_guard_that_is_another_name_for_one_has_no_params_of_its_own() -> None:
+    given: list[Any] = []
+
+    def note(args: Any, params: Any) -> bool:
+        given.append(params)
+        return True
+
+    machine = create_machine(
+        {"on": {"GO": {"guard": {"type": "alias", "params": 5}, "actions": raise_({"type": "R"})}}},
+        {"guards": {"note": note, "alias": "note"}},
+    )
+    create_actor(machine).start().send({"type": "GO"})
+    assert given == [None]
+
+
+def test_an_actor_that_was_stopped_before_it_started_may_still_start() -> None:
+    actor = create_actor(
+        create_machine({"initial": "a", "states": {"a": {"on": {"N": "b"}}, "b": {}}})
+    )
+    actor.stop().start().send({"type": "N"})
+    assert actor.get_snapshot().value == "b"
+
+
+def test_a_stop_event_from_anybody_stops() -> None:
+    ended: list[str] = []
+    actor = create_actor(create_machine({})).start()
+    actor.subscribe(complete=lambda: ended.append("complete"))
+    actor.send({"type": "xstate.stop"})
+    assert (actor.get_snapshot().status, actor.runs, ended) == ("stopped", False, ["complete"])
+
+
+def test_inspection_tells_of_no_step_for_an_init_event_and_by_what_id_was_sent() -> None:
+    seen: list[Any] = []
+    machine = create_machine(
+        {
+            "invoke": {"id": "count", "src": Counter()},
+            "on": {"GO": {"actions": send_to("count", {"type": "UP"})}},
+        }
+    )
+    actor = create_actor(machine, inspect=seen.append).start()
+    seen.clear()
+    actor.send({"type": "xstate.init"})
+    assert [event["type"] for event in seen] == ["@xstate.event", "@xstate.snapshot"]
+    actor.send({"type": "GO"})
+    (sent,) = [event["action"]["params"] for event in seen if event["type"] == "@xstate.action"]
+    assert sent["targetId"] == "count"

@@ -266,7 +266,13 @@ def test_inspection_shows_each_of_xstates_own_actions_with_what_it_was_given() -
     kid = actor.get_snapshot().children["kid"]
     assert shown == {
         "xstate.raise": {"event": {"type": "R"}, "id": None, "delay": None},
-        "xstate.sendTo": {"to": actor, "event": {"type": "S"}, "id": "s", "delay": 5},
+        "xstate.sendTo": {
+            "to": actor,
+            "targetId": None,
+            "event": {"type": "S"},
+            "id": "s",
+            "delay": 5,
+        },
         "xstate.cancel": {"sendId": "s"},
         "xstate.emit": {"event": {"type": "E"}},
         "xstate.log": {"value": "said", "label": "label"},
