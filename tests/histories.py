@@ -186,7 +186,8 @@ class History:
         if seen != life:
             self._elsewhere.append((life, f"{client}: {entry}, saw {seen}"))
         elif len(log) < place or log[place - 1] != entry:
-            self._violated("heard before view", f"{client}: {entry} at {place}, saw {len(log)}")
+            early = Violation("heard before view", f"{client}: {entry} at {place}, saw {len(log)}")
+            self._unless_rewound.append((life, early))
         if (client, life, place) in self._heard:
             what = Violation("heard twice", f"{client}: {entry}")
             self._unless_rewound.append((life, what))
@@ -205,7 +206,8 @@ class History:
         attempts.add(attempt)
         before = self._under_way.get((life, attempt[0]), key)
         if before != key:
-            self._violated("effects at once", f"{key} before {before} is done")
+            both = Violation("effects at once", f"{key} before {before} is done")
+            self._unless_rewound.append((life, both))
         self._under_way[life, attempt[0]] = key
 
     def done(self, life: str, attempt: tuple[int, int]) -> None:
@@ -346,9 +348,8 @@ class History:
         more of outcomes, and of what others had handed over.
         """
         lost = {line for place, line in enumerate(was) if now[place : place + 1] != [line]}
-        if lost or outcomes or received:
-            self._rewound.add(life)
-            self._lost |= {parse(line).event for line in lost} | outcomes | received
+        self._rewound.add(life)
+        self._lost |= {parse(line).event for line in lost} | outcomes | received
 
     # ------------------------------------------------------------------ judgement
 

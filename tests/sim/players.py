@@ -216,8 +216,8 @@ class Player:
 
     def _refused(self, error: Exception) -> None:
         assert isinstance(error, RoomClosed)
-        if error.code == 4409 and self.world.faults.machines.get("delete"):
-            self.process.soon(self._open)  # its numbers belong to a session that was deleted
+        if error.code == 4409 and self.world.excuses(error):
+            self.process.soon(self._open)  # what became of its numbers, nobody can know any more
             return
         self.world.history.violated("turned away", f"{self.page}: {error}")
 

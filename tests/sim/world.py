@@ -31,6 +31,7 @@ from tests.sim.store import Way, WitnessedStore, run_now
 from tests.sim.watchers import Watcher
 
 if TYPE_CHECKING:
+    from client import RoomClosed
     from rooms.effects import Attempt
     from rooms.host.room import LiveRoom
     from rooms.store.port import Record
@@ -428,6 +429,10 @@ class World:
         if not self.faults.gentle:
             return LATE_IN_TROUBLE
         return LATE + round(self.faults.store * 20_000)
+
+    def excuses(self, error: RoomClosed) -> bool:
+        """Whether a page may hear that it can't go on: what its session knew of it was deleted."""
+        return bool(self.faults.machines.get("delete"))
 
     def door(self) -> Server:
         """Which server a new connection comes to: mostly everybody to the same one."""

@@ -1,0 +1,63 @@
+"""Guards, each switched off: a world without it must come to a harm that somebody sees.
+
+`test_mutants.py` sees each of them caught; one that survives means that nothing would notice if its
+guard were lost. Those of hooks, fleets and distributed stores stand beside their worlds' tests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.sim.mutants import (  # noqa: F401 - each names its mutants
+    due,
+    gate,
+    once,
+    owed,
+    ownership,
+    people,
+    states,
+    views,
+)
+from tests.sim.mutants.registry import MUTANTS, applied, mutated
+from tests.sim.scripts import asked_again, cut_off_and_asked, overtaken
+
+if TYPE_CHECKING:
+    from tests.sim.world import Script
+
+WEATHER: Final[dict[str, dict[str, Any]]] = {
+    "acknowledged_repeat_refused": {"people": {"repeat": 8.0}, "network": 0.02, "store": 0.15},
+    "letters_not_numbered": {"machines": {"kill": 4.0}, "store_failures": 0.1, "pace": 0.25},
+    "letters_not_marked": {"machines": {"kill": 4.0}, "store_failures": 0.1, "pace": 0.25},
+    "effects_before_commit": {"store": 0.15, "store_failures": 0.1, "pace": 0.25},
+    "effects_at_once": {"store": 0.02, "pace": 0.25},
+    "coroutines_not_started_again": {"machines": {"kill": 4.0}, "pace": 0.3},
+    "takeover_is_a_leave": {"people": {"reconnect": 6.0}, "kinds": ["table/a"]},
+    "second_tab_ignored": {"people": {"reload": 3.0}, "tabs": 1.0, "kinds": ["table/a"]},
+    "outcomes_never_forgotten": {"people": {}, "pace": 0.2, "kinds": ["ledger/a"]},
+    "refused_log_stays": {
+        "curious": True,
+        "machines": {"kill": 3.0, "cut off": 3.0},
+        "kinds": ["ledger/a"],
+        "stuck": 0.05,
+        "roaming": 0.5,
+        "pace": 0.5,
+    },
+    "patch_of_older_state": {"kinds": ["ledger/a"], "machines": {"kill": 3.0}, "pace": 0.3},
+    "memory_level_sleeps_unstored": {
+        "machines": {"drain": 1.0},
+        "store_failures": 0.0,
+        "stuck": 0.0,
+        "kinds": ["draft/a"],
+    },
+    "late_attempt_ends_page": {"people": {"reconnect": 6.0}, "network": 0.2},
+}
+"""Where a guard is needed seldom: the faults of worlds in which it is needed often."""
+
+SCRIPTS: Final[dict[str, Script]] = {
+    "lease_never_over": cut_off_and_asked,
+    "epoch_ignored": overtaken,
+    "ignored_not_marked": asked_again,
+}
+"""Where chance would need too long: what happens in their worlds."""
+
+__all__ = ["MUTANTS", "SCRIPTS", "WEATHER", "applied", "mutated"]
