@@ -38,9 +38,9 @@ def ignored_not_marked(swap: Any) -> None:
     """That an event was ignored isn't stored."""
     settle = marks.Marks.settle
 
-    def settle_some(self: Any, key: str, seq: int, outcome: Any, now: int) -> None:
+    def settle_some(self: Any, key: str, seq: int, outcome: Any, *more: Any) -> None:
         before = self._changed.get(key)
-        settle(self, key, seq, outcome, now)
+        settle(self, key, seq, outcome, *more)
         if outcome.word == "ignored" and before is None:
             del self._changed[key]
 

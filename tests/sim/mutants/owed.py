@@ -49,9 +49,9 @@ def letters_not_marked(swap: Any) -> None:
     """That a room has taken another one's letter isn't stored with what it did of it."""
     settle = marks.Marks.settle
 
-    def settle_viewers(self: Any, key: str, seq: int, outcome: Any, now: int) -> None:
+    def settle_viewers(self: Any, key: str, seq: int, outcome: Any, *more: Any) -> None:
         before = self._changed.get(key)
-        settle(self, key, seq, outcome, now)
+        settle(self, key, seq, outcome, *more)
         if key.startswith(PREFIX) and before is None:
             del self._changed[key]
 
