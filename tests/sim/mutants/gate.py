@@ -6,6 +6,7 @@ from typing import Any
 
 from rooms.errors import UnknownOutcome
 from rooms.host import room
+from rooms.host.audience import Audience
 from rooms.host.commits import Commits, Flight
 from rooms.host.opening import Opening
 from tests.sim.mutants.registry import mutant
@@ -65,7 +66,22 @@ def outcome_before_view(swap: Any) -> None:
 @mutant
 def emitted_before_view(swap: Any) -> None:
     """What the machine emits is told before the view that it belongs to."""
-    swap(Opening, "_emit", lambda self, address, event: address or self._audience.emit(event))
+    opened, shown, opening = Opening.open, Audience.show, []
+
+    def open_noted(self: Any, flight: Any, *, resting: bool) -> None:
+        opening.append(self._outside)
+        opened(self, flight, resting=resting)
+        opening.pop()
+
+    def emit_first(self: Any, snapshot: Any, now: int) -> None:
+        for outside in opening:
+            emitted, outside.emitted = outside.emitted, []
+            for event in emitted:
+                self.emit(event, now)
+        shown(self, snapshot, now)
+
+    swap(Opening, "open", open_noted)
+    swap(Audience, "show", emit_first)
 
 
 @mutant

@@ -15,7 +15,7 @@ from tests.sim.mutants.registry import mutant
 @mutant
 def nonce_repeated(swap: Any) -> None:
     """After a crash cursors are counted again from the beginning, under the same name."""
-    swap(waking, "_nonce", lambda chance: "nonceone")
+    swap(waking, "letters", lambda number: "nonceone")
 
 
 @mutant
