@@ -205,8 +205,6 @@ class Administration:
         try:
             wish = orjson.loads(request.body)
             event, viewer = wish["event"], wish.get("as")
-            if not isinstance(event, dict) or not isinstance(event.get("type"), str):
-                raise UsageError("an event is an object with a string `type`")
             check_event(event)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError("a body is {event, as, role}") from error

@@ -288,8 +288,6 @@ def _check_event_to_room(params: dict[str, Json]) -> None:
     ):
         if not (isinstance(value, str) and pattern.fullmatch(value)):
             raise UsageError(f"send_to_room: {value!r} can't be a {name}")
-    if not (isinstance(event, dict) and isinstance(event.get("type"), str)):
-        raise UsageError("send_to_room: an event is a dict with a string `type`")
     try:
         messages.check_event(event)
     except BadMessage as bad:

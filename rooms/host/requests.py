@@ -76,8 +76,6 @@ def _event(ask: Ask, request: Request) -> Ask | None:
         return None
     try:
         event = decode(request.body, "json")
-        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
-            raise BadMessage("bad_event", "an event is an object with a string `type`")
         messages.check_event(event)
     except Closing as refused:
         ask.reply(400, {"reason": refused.reason})

@@ -96,8 +96,6 @@ def _numbered(message: dict[str, Json], data: dict[str, Json]) -> dict[str, Json
         message["acked"] = acked
     event = data.get("event")
     try:
-        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
-            raise BadMessage("bad_event", "an event is an object with a string `type`")
         check_event(event)
     except BadMessage as refused:
         message["refused"] = {"code": refused.code, "reason": refused.reason}
@@ -110,9 +108,11 @@ def _is_number(value: Json) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_SAFE_INTEGER
 
 
-def check_event(event: dict[str, Json]) -> None:
-    """Refuse an event that no client may send: reserved types, a `sender` of its own, unsafe
-    data."""
+def check_event(event: Json) -> None:
+    """Refuse what is no event, and an event that no client may send: reserved types, a `sender` of
+    its own, unsafe data."""
+    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+        raise BadMessage("bad_event", "an event is an object with a string `type`")
     if reserved(event["type"]):
         raise BadMessage("reserved", f"a client can't send {event['type'][:80]!r}")
     if "sender" in event:

@@ -50,8 +50,6 @@ def read(data: str | bytes) -> dict[str, Json]:
             child, event = said.get("actorId"), said.get("event")
             if not isinstance(child, str) or not isinstance(event, dict):
                 raise BadMessage("bad_message", "`party.sendTo` has an `actorId` and an `event`")
-            if not isinstance(event.get("type"), str):
-                raise BadMessage("bad_event", "an event is an object with a string `type`")
             messages.check_event(event)
             return {"type": SEND_TO, "child": child, "event": event}
     messages.check_event(said)
