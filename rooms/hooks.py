@@ -2,7 +2,7 @@
 
 A hook is called when something happens, one at a time in each room, in the order in which it
 happened; it may be async or plain. What it stores is committed together, all or nothing, and what
-it sends leaves after that. `rooms/host/hooks.py` calls them.
+it sends leaves after that. `rooms/host/hooks/session.py` calls them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from rooms.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rooms.host.call import Call
-    from rooms.host.connection import Connection
-    from rooms.host.storage import Storage
+    from rooms.host.hooks.call import Call
+    from rooms.host.hooks.connection import Connection
+    from rooms.host.hooks.storage import Storage
 
 HOOKS: Final = (
     "on_start",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from rooms.errors import CloseCode, Closing, StoreError
 from rooms.host.commits import Claim
-from rooms.host.hooks import HookSession
+from rooms.host.hooks.session import HookSession
 from rooms.host.neighbours import NotHere
 from rooms.host.waking import awaken
 from rooms.placement.ring import place

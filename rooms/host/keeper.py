@@ -27,7 +27,7 @@ from rooms.host.endings import Endings
 from rooms.host.expiry import Sweep
 from rooms.host.gate import Gate
 from rooms.host.gathering import Gatherings
-from rooms.host.hooks import HookSession
+from rooms.host.hooks.session import HookSession
 from rooms.host.lease import Lease
 from rooms.host.neighbours import NotHere
 from rooms.host.pace import Pace

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from rooms.host.clock import Clock
     from rooms.host.commits import Claim, Flight
     from rooms.host.gate import Gate
-    from rooms.host.hooks import HookSession
+    from rooms.host.hooks.session import HookSession
     from rooms.host.journal import Journal
     from rooms.host.links import Channel
     from rooms.host.listing import Listing

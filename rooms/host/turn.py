@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rooms.errors import Closing
     from rooms.host.ask import Ask
     from rooms.host.clients import Client
-    from rooms.host.connection import Payload
+    from rooms.host.hooks.connection import Payload
     from rooms.host.links import Channel
     from rooms.host.marks import Outcome
     from rooms.host.outbox import Entry

@@ -16,7 +16,9 @@ from rooms.errors import CloseCode, Closing
 from rooms.host import record as stored
 from rooms.host.audience import Audience
 from rooms.host.history import Keeps
-from rooms.host.hooks import HookSession
+from rooms.host.hooks.session import HookSession
+from rooms.host.hooks.shown import SYSTEM
+from rooms.host.hooks.storage import Kept
 from rooms.host.journal import Journal
 from rooms.host.listing import Listing
 from rooms.host.marks import Marks
@@ -25,8 +27,6 @@ from rooms.host.room import LiveRoom
 from rooms.host.scale import Scale
 from rooms.host.seats import Seats
 from rooms.host.session import Session
-from rooms.host.shown import SYSTEM
-from rooms.host.storage import Kept
 from rooms.logs import named
 from rooms.sync.fanout import letters
 from runtime import System

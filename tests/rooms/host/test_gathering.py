@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from rooms.host.gathering import FOUND_WITHIN
+from tests.rooms.host.hooks.test_session import Chat, events
 from tests.rooms.host.test_fleet import Fleet, fleet
-from tests.rooms.host.test_hooks import Chat, events
 
 
 class Told(Chat):

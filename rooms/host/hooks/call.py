@@ -2,8 +2,8 @@
 well.
 
 In: what the author's code asks of its room and connections meanwhile. Out: a `Storage` with what
-was written, values to be told, connections whose state is another one. `rooms/host/hooks.py` begins
-and ends calls.
+was written, values to be told, connections whose state is another one.
+`rooms/host/hooks/session.py` begins and ends calls.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rooms.errors import UsageError
-from rooms.host.connection import Connection, payload
+from rooms.host.hooks.connection import Connection, payload
 from rooms.host.turn import Sent, Shut
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from rooms.host.connection import Said
+    from rooms.host.hooks.connection import Said
+    from rooms.host.hooks.storage import Storage
     from rooms.host.links import Channel
-    from rooms.host.storage import Storage
     from rooms.host.turn import Told
 
 

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from rooms.app import App
 from rooms.definition import Room
 from rooms.errors import TooBig, UsageError
-from rooms.host.hooks import LONGEST
+from rooms.host.hooks.session import LONGEST
 from rooms.link.memory import pair
 from rooms.sync.views import everything, show
 from tests.rooms.host.machines import Counter

@@ -1,7 +1,7 @@
 """A connection as the hooks of a room without a machine see it, and what they say to it.
 
 In: what a hook does with it, which becomes a part of that hook's call: nothing leaves before the
-call is stored. Out: values for the turn. `rooms/host/hooks.py` makes connections and calls.
+call is stored. Out: values for the turn. `rooms/host/hooks/session.py` makes connections and calls.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rooms.sync import messages
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rooms.host.call import Call
+    from rooms.host.hooks.call import Call
     from rooms.host.links import Channel
     from rooms.sync.messages import Json
     from rooms.sync.views import Viewer

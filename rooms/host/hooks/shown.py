@@ -1,7 +1,7 @@
 """What there is to be seen of a room without a machine: its storage, in the shape of a snapshot.
 
 In: what is kept, and which keys of it changed. Out: the next snapshot, which shares with the one
-before whatever didn't change, as diffs and views expect it. `hooks.py` calls it after each hook
+before whatever didn't change, as diffs and views expect it. `session.py` calls it after each hook
 that counts.
 """
 
@@ -16,7 +16,7 @@ from runtime import Timer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rooms.host.storage import Kept
+    from rooms.host.hooks.storage import Kept
     from rooms.sync.messages import Json
 
 ALARM: Final = "on_alarm"

@@ -2,8 +2,8 @@
 
 `Kept` is the room's newest state, durable or not. Each call of a hook is given a `Storage` over it:
 what the hook writes is seen by itself alone, until `Kept.take` makes all of it the room's at once,
-or nobody ever does. Values are JSON data; they are copied in and out. `rooms/host/hooks.py` calls
-hooks; `rooms/host/commits.py` commits `Kept.changes()`.
+or nobody ever does. Values are JSON data; they are copied in and out. `rooms/host/hooks/session.py`
+calls hooks; `rooms/host/commits.py` commits `Kept.changes()`.
 """
 
 from __future__ import annotations
