@@ -9,9 +9,9 @@ import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
+from rooms import shape
 from rooms.errors import UsageError
-from rooms.hooks import Hooks, hooks_of
-from rooms.sync.messages import reserved
+from rooms.hooks import Hooks
 from rooms.sync.policy import Policy
 from rooms.sync.views import Viewer, public
 from runtime import declare
@@ -52,13 +52,6 @@ def replicas_of(kind: type[Room] | Room) -> int:
 
 RestoreTimers = Literal["deadline", "remaining"]
 RestoreInvoked = Literal["restart", "fail", "resume"]
-
-_WORDS: Final = {
-    "durability": ("memory", "primary", "fsync"),
-    "several": ("coexist", "takeover"),
-    "restore_timers": ("deadline", "remaining"),
-    "restore_invoked": ("restart", "fail", "resume"),
-}
 
 _ANYBODY: Final = Viewer("", role="")
 
@@ -182,40 +175,11 @@ class Room(Hooks):
         shown = cls.__dict__.get("view")
         if inspect.isfunction(shown) and "self" not in inspect.signature(shown).parameters:
             cls.view = staticmethod(shown)  # `view = my_function`
+        shape.check(cls, Room)
         if isinstance(cls.view, Policy):
             cls.view.adopt(cls)
         elif shown is not None and "view_key" not in cls.__dict__:
             Policy.release(cls)
-        if cls.machine is not None and (unused := hooks_of(cls) - {"on_request"}):
-            raise UsageError(
-                f"{cls.__name__} has a machine, so nothing calls its {' and '.join(sorted(unused))}"
-            )
-        for option, words in _WORDS.items():
-            given = getattr(cls, option)
-            if given not in words and not (option == "durability" and replicas_of(cls)):
-                may = [*words, "replicated(k)"] if option == "durability" else words
-                raise UsageError(f"{cls.__name__}.{option} is {given!r}; take {' or '.join(may)}")
-        for option in ("ttl", "ttl_done"):
-            given = getattr(cls, option)
-            if given is not None and (isinstance(given, bool) or not isinstance(given, int)):
-                raise UsageError(f"{cls.__name__}.{option} is {given!r}; take ms, or None")
-        for option in ("volatile", "read_only"):
-            given = getattr(cls, option)
-            if isinstance(given, str) or not all(isinstance(name, str) for name in given):
-                raise UsageError(f"{cls.__name__}.{option} is a tuple of names, not {given!r}")
-        for type in cls.volatile:
-            if reserved(type):
-                raise UsageError(f"{cls.__name__}.volatile: no client can send {type!r}")
-            if type in getattr(cls.machine, "events", ()):
-                raise UsageError(
-                    f"{cls.__name__}.volatile: the machine takes {type!r}, and would never get it"
-                )
-        for name, function in cls.effects.items():
-            if name == "send_to_room" or not inspect.iscoroutinefunction(function):
-                raise UsageError(
-                    f"{cls.__name__}.effects[{name!r}] is to be a coroutine function "
-                    "(room, params, attempt), and not named send_to_room"
-                )
 
     # -------------------------------------------------------------- who is let in, who may do what
 

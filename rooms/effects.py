@@ -6,6 +6,7 @@ function that performs it is given.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from runtime import declare
@@ -46,10 +47,7 @@ def effect(name: str, params: Any = None) -> Any:
     without it the action's own params are taken.
     """
 
-    def declared(args: Any, given: Any) -> dict[str, Json]:
-        return {"name": name, "params": given if params is None else _value(params, args, given)}
-
-    return declare(EFFECT)(declared)
+    return declare(EFFECT)(Wanted(name, params))
 
 
 def send_to_room(kind: Any, session: Any, event: Any) -> Any:
@@ -60,11 +58,34 @@ def send_to_room(kind: Any, session: Any, event: Any) -> Any:
     sends to that one. It wakes the other room, or makes it.
     """
 
-    def declared(args: Any, given: Any) -> dict[str, Json]:
-        values = (_value(value, args, given) for value in (kind, session, event))
-        return dict(zip(("kind", "session", "event"), values, strict=True))
+    return declare(SEND)(Addressed(kind, session, event))
 
-    return declare(SEND)(declared)
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An effect as an action declares it. Called within the step, it gives what is stored."""
+
+    name: str
+    params: Any
+
+    def __call__(self, args: Any, given: Any) -> dict[str, Json]:
+        """`given` are the action's own params."""
+        params = given if self.params is None else _value(self.params, args, given)
+        return {"name": self.name, "params": params}
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """An event for another room as an action declares it. Called as `Wanted` is."""
+
+    kind: Any
+    session: Any
+    event: Any
+
+    def __call__(self, args: Any, given: Any) -> dict[str, Json]:
+        """`given` are the action's own params."""
+        values = (_value(value, args, given) for value in (self.kind, self.session, self.event))
+        return dict(zip(("kind", "session", "event"), values, strict=True))
 
 
 def _value(value: Any, args: Any, given: Any) -> Any:

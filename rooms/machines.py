@@ -1,30 +1,36 @@
 """What can't work in an App's rooms, found without running them: what `rooms check` says of each.
 
 In: an App. Out: a line for each kind, and one for each fault: states nothing leads to, an end that
-never comes, events that no state does anything about, a first state that can't be stored, a view
-that fails.
+never comes, events that no state does anything about, effects that nothing performs, a first state
+that can't be stored, a view that fails.
 """
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
+from rooms.effects import Addressed, Wanted
 from rooms.errors import Unstorable
 from rooms.host.record import dump
+from rooms.host.seats import SEAT_EVENTS
+from rooms.host.settling import DONE, FAILED
 from rooms.sync.codec import encode
 from rooms.sync.views import Viewer
 from runtime import StateMachine, System
 from runtime.schema import json_schema
+from runtime.statechart.actions import DeclaredAction
 from runtime.statechart.events import matches_descriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from rooms.app import App
     from rooms.definition import Room
     from runtime.statechart.nodes import StateNode, Transition
 
 _OURS: Final = ("xstate.", "room.")
+_MADE: Final = (*SEAT_EVENTS, DONE, FAILED)
 _SOMEBODY: Final = Viewer("somebody")
 
 
@@ -32,17 +38,18 @@ def check(app: App, say: Callable[[str], None]) -> int:
     """Say of each kind what it is, and what is wrong with it. Returns how many faults there are."""
     found = 0
     for name, room in app.kinds.items():
-        machine = room.machine
-        what = f"machine {machine.id}, version {room.version() or '(none)'}" if machine else "hooks"
+        what = "hooks" if room.machine is None else "logic"
+        if isinstance(room.machine, StateMachine):
+            what = f"machine {room.machine.id}, version {room.version() or '(none)'}"
         say(f"{name}: {room.__name__}, {what}")
-        for fault in faults(name, room):
+        for fault in faults(name, room, app.kinds):
             found += 1
             say(f"{name}: {fault}")
     return found
 
 
-def faults(name: str, room: type[Room]) -> Iterator[str]:
-    """What is wrong with one kind, a sentence each."""
+def faults(name: str, room: type[Room], kinds: Collection[str]) -> Iterator[str]:
+    """What is wrong with one of an App's `kinds`, a sentence each."""
     machine = room.machine
     if isinstance(machine, StateMachine):
         yield from (f"state {node.id!r} is never entered" for node in unreachable(machine.root))
@@ -54,9 +61,18 @@ def faults(name: str, room: type[Room]) -> Iterator[str]:
         for event in machine.events:
             if declared and not event.startswith(_OURS) and not _declared(event, declared):
                 yield f"event {event!r} has no schema, so that nobody can send it"
+            if event.startswith("room.") and not _made(event):
+                meant = get_close_matches(event, _MADE, 1) or [", ".join(_MADE)]
+                yield f"event {event!r} never comes; rooms are told {meant[0]}"
         for event in room.show_can:
             if not _handled(machine, event):
                 yield f"show_can names {event!r}, and no state does anything about it"
+        for declared_by in _declarations(machine):
+            match declared_by:
+                case Wanted(effect) if effect not in room.effects:
+                    yield f"effect {effect!r} is performed by nothing in {room.__name__}.effects"
+                case Addressed(str() as kind) if kind not in kinds:
+                    yield f"send_to_room names {kind!r}, and the App has no such kind"
     if machine is not None:
         yield from _first_state(name, room)
 
@@ -128,6 +144,23 @@ def _ends(node: StateNode) -> bool:
     if node.type == "parallel":
         return all(map(_ends, node.regions()))
     return any(child.type == "final" for child in node.states.values())
+
+
+def _declarations(machine: StateMachine) -> Iterator[Wanted | Addressed]:
+    """What its actions ask of the room, as far as they can be seen without running them."""
+    waiting: list[Any] = [machine.implementations["actions"], machine.config]
+    while waiting:
+        match waiting.pop():
+            case dict() as parts:
+                waiting += reversed(parts.values())
+            case list() | tuple() as items:
+                waiting += reversed(items)
+            case DeclaredAction(params=Wanted() | Addressed() as declared):
+                yield declared
+
+
+def _made(descriptor: str) -> bool:
+    return any(matches_descriptor(event, descriptor) for event in _MADE)
 
 
 def _handled(machine: StateMachine, event: str) -> bool:

@@ -6,13 +6,13 @@ from typing import Any, TypedDict
 
 from examples.counter.counter import app as counter
 from examples.trivia.app import app as trivia
-from rooms import App, Room, everything, machines
-from runtime import assign, create_machine, setup
+from rooms import App, Room, effect, everything, machines, send_to_room
+from runtime import assign, create_machine, from_transition, setup
 
 
 def faults(machine: Any, **more: Any) -> list[str]:
     kind = type("Kind", (Room,), {"machine": machine, **more})
-    return list(machines.faults("kind", kind))
+    return list(machines.faults("kind", kind, ["kind", "lobby"]))
 
 
 def test_the_examples_are_without_fault() -> None:
@@ -106,6 +106,46 @@ def test_events_and_their_schemas_have_to_agree() -> None:
         "event 'call' has no schema, so that nobody can send it",
         "show_can names 'check', and no state does anything about it",
     ]
+
+
+async def pay(room: Any, params: Any, attempt: Any) -> None:
+    """Pay."""
+
+
+def test_what_is_asked_of_the_room_has_to_be_there() -> None:
+    machine = setup(
+        actions={
+            "pay": effect("pay", {"cents": 5}),
+            "tell": send_to_room("lobby", "main", {"type": "open"}),
+            "guess": send_to_room(lambda a, p: a.event["kind"], "main", {"type": "open"}),
+        }
+    ).create_machine(
+        {
+            "entry": effect("refund"),
+            "on": {
+                "PAY": {"actions": ["pay", "tell", "guess"]},
+                "TELL": {"actions": [send_to_room("loby", "main", {"type": "open"})]},
+                "room.joind": {"actions": "pay"},
+                "room.effect.*": {"actions": "pay"},
+            },
+        }
+    )
+    assert faults(machine, effects={"pay": pay, "refund": pay}) == [
+        "event 'room.joind' never comes; rooms are told room.joined",
+        "send_to_room names 'loby', and the App has no such kind",
+    ]
+    assert "effect 'refund' is performed by nothing in Kind.effects" in faults(
+        machine, effects={"pay": pay}
+    )
+
+
+def test_logic_that_is_no_machine_is_only_started() -> None:
+    class Sum(Room):
+        machine = from_transition(lambda state, event, scope: state + 1, 0)
+
+    lines: list[str] = []
+    assert machines.check(App(sum=Sum), lines.append) == 0
+    assert lines == ["sum: Sum, logic"]
 
 
 def test_a_first_state_has_to_be_one_that_can_be_stored_and_shown() -> None:
