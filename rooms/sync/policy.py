@@ -7,6 +7,7 @@ the view of, whose machine has to have what is named. Nothing is seen that no ro
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from rooms.errors import UsageError
@@ -83,7 +84,10 @@ class Policy(Table):
         for condition in self.states:
             for state in condition.states:
                 if not _has_state(root, state.split(".")):
-                    raise UsageError(f"{name}: when({state!r}): the machine has no such state")
+                    hint = _hint(root, state)
+                    raise UsageError(
+                        f"{name}: when({state!r}): the machine has no such state{hint}"
+                    )
             if condition.tag is not None and condition.tag not in tags:
                 raise UsageError(
                     f"{name}: when(tag={condition.tag!r}): the machine's tags are {sorted(tags)}"
@@ -105,6 +109,14 @@ def _view_key(room: Any, snapshot: Seen, viewer: Viewer) -> Hashable:
     """The `view_key` of a room whose view is a policy."""
     key: Key = room.view.key(snapshot, viewer)
     return (viewer.id, key) if room.show_can else key
+
+
+def _hint(root: Any, state: str) -> str:
+    """The state that was meant, if one can be guessed: it lies deeper, or was misspelt."""
+    names = [".".join(node.path) for node in _states(root)]
+    deeper = [name for name in names if name.endswith(f".{state}")]
+    meant = deeper or get_close_matches(state, names, 1)
+    return f"; did you mean {meant[0]!r}?" if meant else ""
 
 
 def _states(node: Any) -> Iterator[Any]:

@@ -750,6 +750,7 @@ def test_a_rule_that_can_not_be_is_refused(make: Any, says: str) -> None:
     [
         ({"context.deck": when("dusk")}, r"Night: when\('dusk'\): the machine has no such state"),
         ({"context.deck": when("night.light")}, "no such state"),
+        ({"context.deck": when("nihgt")}, "no such state; did you mean 'night'"),
         ({"context.deck": when(tag="dark")}, r"tags are \['light'\]"),
         ({"value.dusk": shown}, "'value.dusk': the machine has no such state"),
         ({"tags.dark": shown}, r"tags are \['light'\]"),
