@@ -35,146 +35,128 @@ def diff(old: Json, new: Json, *, ordered: bool = False) -> list[Op]:
 
     Raises TypeError: with `ordered`, a new key isn't text.
     """
-    ops: list[Op] = []
+    walk = _Walk(ordered)
     if old is not new:
-        _compare(old, new, [], ops, ordered)
-    return ops
+        walk.compare(old, new)
+    return walk.ops
 
 
-def _compare(old: Json, new: Json, path: list[str | int], ops: list[Op], ordered: bool) -> None:
-    """Add what turns `old` into `new` at `path`; they aren't the same object."""
-    kind = type(new)
-    if type(old) is not kind:
-        ops.append([path.copy(), new])
-    elif kind is dict:
-        _compare_dicts(old, new, path, ops, ordered)
-    elif kind is list:
-        _compare_lists(old, new, path, ops, ordered)
-    elif old != new:
-        ops.append([path.copy(), new])
+class _Walk:
+    """A way through two views at once: where it is, and the operations it has found.
 
+    Args:
+        ordered: the order of keys counts.
+    """
 
-def _compare_dicts(
-    old: dict[str, Json],
-    new: dict[str, Json],
-    path: list[str | int],
-    ops: list[Op],
-    ordered: bool,
-) -> None:
-    before = old.get
-    known, mark = 0, len(ops)
-    for key, value in new.items():
-        was = before(key, _MISSING)
-        if was is value:
-            known += 1
-        elif was is _MISSING:
-            if ordered and type(key) is not str:
-                raise TypeError(f"{key!r} is no key of an object")
-            ops.append([[*path, key], value])
+    __slots__ = ("_ordered", "_path", "ops")
+
+    def __init__(self, ordered: bool) -> None:
+        self.ops: list[Op] = []
+        self._path: list[str | int] = []
+        self._ordered = ordered
+
+    def compare(self, old: Json, new: Json) -> None:
+        """Add what turns `old` into `new` here; they aren't the same object."""
+        kind = type(new)
+        if type(old) is not kind:
+            self.ops.append([self._path.copy(), new])
+        elif kind is dict:
+            self._dicts(old, new)
+        elif kind is list:
+            self._lists(old, new)
+        elif old != new:
+            self.ops.append([self._path.copy(), new])
+
+    def _compare_at(self, step: str | int, old: Json, new: Json) -> None:
+        self._path.append(step)
+        self.compare(old, new)
+        self._path.pop()
+
+    def _dicts(self, old: dict[str, Json], new: dict[str, Json]) -> None:
+        path, ops, ordered = self._path, self.ops, self._ordered
+        before = old.get
+        known, mark = 0, len(ops)
+        for key, value in new.items():
+            was = before(key, _MISSING)
+            if was is value:
+                known += 1
+            elif was is _MISSING:
+                if ordered and type(key) is not str:
+                    raise TypeError(f"{key!r} is no key of an object")
+                ops.append([[*path, key], value])
+            else:
+                known += 1
+                path.append(key)
+                self.compare(was, value)
+                path.pop()
+        if known != len(old):
+            ops.extend([[*path, key]] for key in old if key not in new)
+        if ordered:
+            stayed = list(old) if known == len(old) else [key for key in old if key in new]
+            if stayed != list(new)[:known]:
+                del ops[mark:]
+                self._rearrange(old, new, stayed)
+        if len(ops) - mark > 1 and len(ops) - mark >= len(new):
+            inner = len(path) + 1
+            fields = sum(1 for op in ops[mark:] if len(op) == 2 and len(op[0]) == inner)
+            if fields == len(new):  # nothing of it stayed
+                ops[mark:] = [[path.copy(), new]]
+
+    def _rearrange(self, old: dict[str, Json], new: dict[str, Json], stayed: list[str]) -> None:
+        """Turn `old` into `new`, whose keys come in another order: the first that are in the old
+        order stay, all others are taken out and put in again. `stayed` are the keys that both have.
+        """
+        place = {key: index for index, key in enumerate(stayed)}
+        last, staying = -1, 0
+        for key in new:
+            at = place.get(key, -1)
+            if at <= last:
+                break
+            last, staying = at, staying + 1
+        keys = list(new)
+        stays = set(keys[:staying])
+        self.ops.extend([[*self._path, key]] for key in old if key not in stays)
+        for key in keys[:staying]:
+            if old[key] is not new[key]:
+                self._compare_at(key, old[key], new[key])
+        self.ops.extend([[*self._path, key], new[key]] for key in keys[staying:])
+
+    def _lists(self, old: list[Json], new: list[Json]) -> None:
+        """Trim what is common at both ends, then pair what is left. Changes are written from the
+        end to the start, so that an index means the same before and after those already written.
+        """
+        start, end_old, end_new = 0, len(old), len(new)
+        shorter = min(end_old, end_new)
+        while start < shorter and (old[start] is new[start] or _same(old[start], new[start])):
+            start += 1
+        while end_old > start and end_new > start and _same(old[end_old - 1], new[end_new - 1]):
+            end_old -= 1
+            end_new -= 1
+        if start in (end_old, end_new) or end_old - start == end_new - start == 1:
+            pairs: list[tuple[int, int]] = []
         else:
-            known += 1
-            path.append(key)
-            _compare(was, value, path, ops, ordered)
-            path.pop()
-    if known != len(old):
-        ops.extend([[*path, key]] for key in old if key not in new)
-    if ordered:
-        stayed = list(old) if known == len(old) else [key for key in old if key in new]
-        if stayed != list(new)[:known]:
-            del ops[mark:]
-            _rearrange(old, new, stayed, path, ops)
-    if len(ops) - mark > 1 and len(ops) - mark >= len(new):
-        inner = len(path) + 1
-        fields = sum(1 for op in ops[mark:] if len(op) == 2 and len(op[0]) == inner)
-        if fields == len(new):  # nothing of it stayed
-            ops[mark:] = [[path.copy(), new]]
+            pairs = _shifted(old, new, start, end_old, end_new) or _pairs(
+                old, new, start, end_old, end_new
+            )
+        for at_old, at_new in reversed(pairs):
+            if at_old + 1 < end_old or at_new + 1 < end_new:
+                self._rewrite(at_old + 1, old[at_old + 1 : end_old], new[at_new + 1 : end_new])
+            if old[at_old] is not new[at_new]:
+                self._compare_at(at_old, old[at_old], new[at_new])
+            end_old, end_new = at_old, at_new
+        if start < end_old or start < end_new:
+            self._rewrite(start, old[start:end_old], new[start:end_new])
 
-
-def _rearrange(
-    old: dict[str, Json],
-    new: dict[str, Json],
-    stayed: list[str],
-    path: list[str | int],
-    ops: list[Op],
-) -> None:
-    """Turn `old` into `new`, whose keys come in another order: the first that are in the old order
-    stay, all others are taken out and put in again. `stayed` are the keys that both have.
-    """
-    place = {key: index for index, key in enumerate(stayed)}
-    last, staying = -1, 0
-    for key in new:
-        at = place.get(key, -1)
-        if at <= last:
-            break
-        last, staying = at, staying + 1
-    keys = list(new)
-    stays = set(keys[:staying])
-    ops.extend([[*path, key]] for key in old if key not in stays)
-    for key in keys[:staying]:
-        if old[key] is not new[key]:
-            path.append(key)
-            _compare(old[key], new[key], path, ops, True)
-            path.pop()
-    ops.extend([[*path, key], new[key]] for key in keys[staying:])
-
-
-def _compare_lists(
-    old: list[Json], new: list[Json], path: list[str | int], ops: list[Op], ordered: bool
-) -> None:
-    """Trim what is common at both ends, then pair what is left. Changes are written from the end to
-    the start, so that an index means the same before and after those already written.
-    """
-    start, end_old, end_new = 0, len(old), len(new)
-    shorter = min(end_old, end_new)
-    while start < shorter and (old[start] is new[start] or _same(old[start], new[start])):
-        start += 1
-    while end_old > start and end_new > start and _same(old[end_old - 1], new[end_new - 1]):
-        end_old -= 1
-        end_new -= 1
-    if start in (end_old, end_new) or end_old - start == end_new - start == 1:
-        pairs: list[tuple[int, int]] = []
-    else:
-        pairs = _shifted(old, new, start, end_old, end_new) or _pairs(
-            old, new, start, end_old, end_new
-        )
-    for at_old, at_new in reversed(pairs):
-        if at_old + 1 < end_old or at_new + 1 < end_new:
-            was, now = (at_old + 1, end_old), (at_new + 1, end_new)
-            _rewrite(old, new, was, now, path, ops, ordered)
-        if old[at_old] is not new[at_new]:
-            _compare_item(at_old, old[at_old], new[at_new], path, ops, ordered)
-        end_old, end_new = at_old, at_new
-    if start < end_old or start < end_new:
-        _rewrite(old, new, (start, end_old), (start, end_new), path, ops, ordered)
-
-
-def _rewrite(
-    old: list[Json],
-    new: list[Json],
-    was: tuple[int, int],
-    now: tuple[int, int],
-    path: list[str | int],
-    ops: list[Op],
-    ordered: bool,
-) -> None:
-    """Turn the stretch `was` of the old list into the stretch `now` of the new one, none of whose
-    items is known from the other: item by item when they look alike, otherwise by one splice.
-    """
-    count = was[1] - was[0]
-    before, after = old[was[0] : was[1]], new[now[0] : now[1]]
-    if count != len(after) or (count > 1 and not all(map(_alike, before, after))):
-        ops.append([path.copy(), was[0], count, after])
-        return
-    for offset in range(count - 1, -1, -1):
-        _compare_item(was[0] + offset, before[offset], after[offset], path, ops, ordered)
-
-
-def _compare_item(
-    index: int, was: Json, value: Json, path: list[str | int], ops: list[Op], ordered: bool
-) -> None:
-    path.append(index)
-    _compare(was, value, path, ops, ordered)
-    path.pop()
+    def _rewrite(self, start: int, before: list[Json], after: list[Json]) -> None:
+        """Turn a stretch of the old list into one of the new list, none of whose items is known
+        from the other: item by item when they look alike, otherwise by one splice.
+        """
+        count = len(before)
+        if count != len(after) or (count > 1 and not all(map(_alike, before, after))):
+            self.ops.append([self._path.copy(), start, count, after])
+            return
+        for offset in range(count - 1, -1, -1):
+            self._compare_at(start + offset, before[offset], after[offset])
 
 
 def _alike(one: Json, other: Json) -> bool:
