@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rooms.host.kinds import Kind
     from rooms.host.lease import Lease
     from rooms.host.room import Keeper, LiveRoom
-    from rooms.store.port import SessionId, Store
+    from rooms.store.port import Acquired, SessionId, Store
     from runtime import Effect
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,10 @@ AT_ONCE: Final = 64
 """How many sessions are acquired at once. Where a host takes over a thousand, the first are at work
 while the last are acquired, and live rooms have turns between them.
 """
+REACHED_WITHIN: Final = 12_000
+"""How long who needs a session waits for a store that can't be reached (ms)."""
+FIRST_PAUSE: Final = 125
+LONGEST_PAUSE: Final = 1_000
 
 
 class Claims:
@@ -67,17 +71,7 @@ class Claims:
         Raises Closing: 1013, the store can't say; 4409. NotHere: another host has it, or
         is needed for it.
         """
-        lease = self._lease
-        try:
-            await lease.standing()
-            incarnation = lease.incarnation
-            async with self._some:
-                acquired = await self._store.acquire(id, incarnation)
-        except StoreError as error:
-            logger.warning("%s can't be acquired: %s", id, error)
-            raise Closing(CloseCode.OVERLOADED, "this room is out of reach") from error
-        if incarnation != lease.incarnation:
-            raise Closing(CloseCode.OVERLOADED, "this room is out of reach")
+        incarnation, acquired = await self._acquired(id)
         self.orphans.discard(id)
         if isinstance(acquired, Held):
             raise NotHere(acquired.address)
@@ -107,6 +101,30 @@ class Claims:
             reason = "what is stored of this room can't be read"
             raise Closing(CloseCode.UNRESTORABLE, reason) from error
 
+    async def _acquired(self, id: SessionId) -> tuple[str, Acquired | Held]:
+        """What the store says, and which incarnation of this host asked. One that doesn't answer is
+        asked again: to repeat it is harmless.
+
+        Raises Closing: 1013, it didn't answer for too long.
+        """
+        lease, clock = self._lease, self._keeper.clock
+        give_up, pause = clock.elapsed() + REACHED_WITHIN, FIRST_PAUSE
+        while True:
+            try:
+                await lease.standing(max(give_up - clock.elapsed(), 0))
+                incarnation = lease.incarnation
+                async with self._some:
+                    acquired = await self._store.acquire(id, incarnation)
+            except StoreError as error:
+                if clock.elapsed() + pause > give_up or lease.info.leaving:
+                    logger.warning("%s can't be acquired: %s", id, error)
+                    raise Closing(CloseCode.OVERLOADED, "this room is out of reach") from error
+            else:
+                if incarnation == lease.incarnation:
+                    return incarnation, acquired
+            await _passed(pause / 1000)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
     async def _find_version(self, id: SessionId, version: str) -> None:
         """Raises NotHere: a living host announces this machine version, which this one can't
         restore.
@@ -134,3 +152,10 @@ class Claims:
             logger.warning("%s can't be released: %s", claim, error)
             self.orphans.add(claim.id)
             return False
+
+
+async def _passed(seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    passed = loop.create_future()
+    loop.call_later(seconds, passed.set_result, None)
+    await passed

@@ -77,13 +77,13 @@ class Lease:
         self._leaving = True
         self._beat_now()
 
-    async def standing(self) -> None:
-        """Wait until the store has this incarnation. Raises StoreError after one lease's time."""
+    async def standing(self, within: float) -> None:
+        """Wait until the store has this incarnation. Raises StoreError after so long (ms)."""
         if not self._stands.is_set():
             try:
-                await asyncio.wait_for(self._stands.wait(), TTL / 1000)
+                await asyncio.wait_for(self._stands.wait(), within / 1000)
             except TimeoutError:
-                raise StoreError("the store gave this host no lease in 10 s") from None
+                raise StoreError("the store gave this host no lease") from None
 
     async def begin(self) -> None:
         """The first heartbeat. Raises StoreError."""

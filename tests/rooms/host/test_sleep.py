@@ -174,17 +174,40 @@ async def test_a_thousand_sleeps_change_nothing() -> None:  # [SLEEP3]
     assert (after.snapshot, after.revision) == (before.snapshot, before.revision)
 
 
-async def test_a_wake_that_fails_refuses_who_waited(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_store_that_is_away_for_a_while_costs_no_socket() -> None:  # [STORE10] [STATUS1]
     on = await stage()
-    on.store.break_next("acquire")
     ann = await on.connect()
+    await ann.send("increment")
+    await on.advance(11_000)
+    assert not on.awake()
+    for _ in range(5):
+        on.store.break_next("acquire")
+    ben = await on.connect("ben")
+    await ann.say("increment")
+    answer = on.ask("GET")
+    await on.advance(5_000)
+    assert (ann.closing, ben.closing) == (None, None)
+    assert ann.view["context"] == ben.view["context"] == {"count": 2}
+    response = answer()
+    assert response is not None
+    assert response.status == 200
+
+
+async def test_who_waits_too_long_for_the_store_is_told_to_come_back() -> None:  # [STORE10]
+    on = await stage()
+    for _ in range(50):
+        on.store.break_next("acquire")
+    ann = await on.connect()
+    answer = on.ask("GET")
+    await on.advance(10_000)
+    assert (ann.closing, answer()) == (None, None)
+    await on.advance(2_000)
     assert ann.closing is not None
     assert ann.closing.code == CloseCode.OVERLOADED
     assert ann.closing.retry_after is not None
-    on.store.break_next("acquire")
-    assert (await on.request("GET")).status == 503
-    ann = await on.connect()
-    assert ann.view is not None
+    response = answer()
+    assert response is not None
+    assert response.status == 503
 
 
 # ------------------------------------------------------------------ running coroutines
