@@ -55,10 +55,11 @@ async def within(seconds: float, what: str, condition: Callable[[], bool]) -> No
     while not condition():
         if loop.time() > end:
             raise AssertionError(f"not within {seconds} s: {what}")
-        await _moment()
+        await moment()
 
 
-async def _moment() -> None:
+async def moment() -> None:
+    """Let others have their turn, before something is looked at again."""
     loop = asyncio.get_running_loop()
     passed = loop.create_future()
     loop.call_later(0.02, passed.set_result, None)
@@ -279,7 +280,7 @@ class Guest:
                 if said.outcome == "accepted":
                     self.answers[asked["id"]] = value
                     await room.send({"type": "confirm"})
-            await _moment()
+            await moment()
 
     async def _say(self, event: dict[str, Any]) -> None:
         outcome = await self.room.send(event)
@@ -379,7 +380,7 @@ async def dream(server: Server, times: int) -> int:
                 if not stored["live"]:
                     return _text(stored["snapshot"])
                 assert loop.time() < end, "it isn't asleep within 30 s"
-                await _moment()
+                await moment()
 
         for _ in range(2):
             await turn()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tests.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN_S = 60.0
@@ -106,3 +106,62 @@ def running(app: str, folder: Path, *options: str, command: str = "serve") -> It
         yield server
     finally:
         server.kill()
+
+
+@contextmanager
+def command(
+    *arguments: str, inside: Sequence[str] = ()
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A running `rooms` command, and what it said when it was ready; `inside` are the words of a
+    command that runs it.
+    """
+    process = subprocess.Popen(
+        [*inside, sys.executable, "-m", "rooms", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline().split()
+        assert line[:1] == ["ready"], f"{arguments} ended with {process.wait()}"
+        yield process, line[1]
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def connections(pid: int, port: int, *, dialled: bool = False) -> int:
+    """How many TCP connections at this port of its own a process has, or `dialled` to that port of
+    others.
+    """
+    established = _sockets(pid, _ESTABLISHED, port, 2 if dialled else 1)
+    files = list(map(_target, Path(f"/proc/{pid}/fd").iterdir()))
+    return sum(f"socket:[{inode}]" in files for inode in established)
+
+
+def listening(port: int) -> int:
+    """How many sockets take connections to this port: those of a fleet's routers share it."""
+    return len(_sockets(os.getpid(), _LISTENS, port, 1))
+
+
+_ESTABLISHED = "01"
+_LISTENS = "0A"
+
+
+def _sockets(pid: int, state: str, port: int, place: int) -> list[str]:
+    """The inodes of TCP sockets in the network of this process; `place` 1: it is their own port,
+    2: their peer's.
+    """
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    return [row[9] for row in rows if row[place].endswith(f":{port:04X}") and row[3] == state]
+
+
+def _target(link: Path) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""  # it has just been closed

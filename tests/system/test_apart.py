@@ -5,50 +5,32 @@ TCP with certificates, with nothing in common but the store.
 from __future__ import annotations
 
 import asyncio
-import os
+import random
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from client import connect
 from rooms.host.clock import elapsed
 from rooms.store import remote
 from rooms.store.memory import MemoryStore
+from rooms.store.port import SessionId
 from tests.ports import free_port
 from tests.rooms.link.test_links import certificate
-from tests.system.processes import ROOT
+from tests.system.endurance import log
+from tests.system.processes import ROOT, command
+from tests.system.shared import shared
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
-
-@contextmanager
-def command(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A running `rooms` command, and what it said when it was ready."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rooms", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline().split()
-        assert line[:1] == ["ready"], f"{arguments} ended with {process.wait()}"
-        yield process, line[1]
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+BRIEF = "tests/system/brief.py"
 
 
 @pytest.fixture
@@ -65,37 +47,41 @@ async def test_hosts_and_routers_find_each_other_by_the_store_alone(  # [ROUTE1]
 ) -> None:
     tls = ",".join(certificate(tmp_path))
     links = ("--store", store, "--link-tls", tls)
-    host = ("host", "examples/counter", "--listen", "tls:127.0.0.1:0", *links)
-    port = str(free_port())
-    router = ("router", "--port", port, *links)
+    port, id = str(free_port()), SessionId("table", "endured-0")
+    hosts: dict[str, subprocess.Popen[str]] = {}
     with ExitStack() as running:
 
         async def start(*arguments: str) -> tuple[subprocess.Popen[str], str]:
-            return await asyncio.to_thread(running.enter_context, command(*arguments))
+            return await asyncio.to_thread(running.enter_context, command(*arguments, *links))
 
-        one, address = await start(*host)
-        assert address.startswith("tls:127.0.0.1:")
-        _, url = await start(*router)
-        assert url == f"http://127.0.0.1:{port}"
-        two, _ = await start(*host)
-        rooms = [connect(f"{url}/rooms/counter/room-{n}") for n in range(6)]
-        closed: list[str] = []
-        for room in rooms:
-            room.on_connection(lambda state: closed.append(state) if state == "waiting" else None)
-            await room.send({"type": "increment"})
-        one.send_signal(signal.SIGTERM)  # gives its rooms over
-        await asyncio.gather(*(room.send({"type": "increment"}) for room in rooms))
-        assert await asyncio.to_thread(one.wait, 20) == 0
-        three, _ = await start(*host)
-        os.kill(two.pid, signal.SIGKILL)  # nobody certifies that: its lease has to end
-        outcomes = [room.send({"type": "increment"}) for room in rooms]
-        await asyncio.wait_for(asyncio.gather(*outcomes), 40)
-        for room in rooms:
-            await room.wait_for(lambda room: room.context["count"] == 3, timeout=10_000)
-        assert closed == []
-        assert three.poll() is None
-        for room in rooms:
-            room.close()
+        async def start_host() -> None:
+            process, address = await start("host", BRIEF, "--listen", "tls:127.0.0.1:0")
+            assert address.startswith("tls:127.0.0.1:")
+            hosts[address] = process
+
+        async with shared(store) as look:
+
+            async def drain() -> None:
+                host = hosts.pop((await look.owned(id)).address)
+                host.send_signal(signal.SIGTERM)  # gives its rooms over
+                assert await asyncio.to_thread(host.wait, 30) == 0
+                await start_host()
+
+            async def kill() -> None:
+                hosts.pop((await look.owned(id)).address).kill()  # nobody certifies it
+                await start_host()
+
+            await start_host()
+            _, url = await start("router", "--port", port)
+            assert url == f"http://127.0.0.1:{port}"
+            await start_host()
+            blows = iter((drain, kill))
+            violations = await log(
+                *(url, "table", 6, 40, lambda: next(blows)(), 2, random.Random(7)),
+                rooms=3,
+                keeps_sockets=True,
+            )
+            assert violations == []
 
 
 def test_a_store_of_one_process_is_refused_with_what_to_do_instead(tmp_path: Path) -> None:

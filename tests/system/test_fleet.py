@@ -10,14 +10,16 @@ import logging
 import os
 import random
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from client import Room, connect
+from tests.rooms.store.servers import within as settled
 from tests.system.endurance import APP, Strike, game, log, within
-from tests.system.processes import Server, running
+from tests.system.processes import Server, connections, listening, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +51,7 @@ def fleet(started: Server) -> Server:
     ):
         started.kill()
         started.start()
+    settled(60, "both routers take connections", lambda: listening(started.port) == 2)
     return started
 
 
@@ -82,13 +85,19 @@ class Crowd:
         self.rooms = [connect(f"{kind}-{n % rooms}") for n in range(clients)]
         self.counts = [0] * rooms
         self.done = 0
-        self.closed = 0
+        self.closings: dict[Room, list[Closing]] = {room: [] for room in self.rooms}
         self.longest = 0.0
         for room in self.rooms:
-            room.on_connection(self._changed)
+            room.on_connection(partial(self._changed, room))
 
-    def _changed(self, connection: str) -> None:
-        self.closed += connection == "waiting"
+    def _changed(self, room: Room, connection: str) -> None:
+        if connection == "waiting" and room.closing is not None:
+            self.closings[room].append(room.closing)
+
+    @property
+    def closed(self) -> int:
+        """How many of their sockets were closed by others."""
+        return sum(map(len, self.closings.values()))
 
     async def open(self) -> None:
         await asyncio.gather(*(room.ready() for room in self.rooms))
@@ -214,14 +223,30 @@ async def test_a_rolling_restart_loses_nothing_of_anybody(  # [ROUTE9] [FLEET4]
     await crowd.close()
 
 
-async def test_clients_of_a_killed_router_come_back_through_another(fleet: Server) -> None:
-    crowd = Crowd(fleet, clients=8, rooms=2)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_router_that_ends_costs_its_own_sockets_alone(  # [CLOSE1] [FLEET2]
+    fleet: Server, number: signal.Signals
+) -> None:
+    crowd = Crowd(fleet, clients=16, rooms=2)
     await crowd.open()
-    playing = asyncio.ensure_future(crowd.play(40))
-    await strike(playing, crowd, lambda: os.kill(processes(fleet, "router")[0], 9), 60)
+    router = processes(fleet, "router")[0]
+    held = connections(router, fleet.port)
+    playing = asyncio.ensure_future(crowd.play(20))
+    await strike(playing, crowd, lambda: os.kill(router, number), 100)
     await playing
     await crowd.agree()
+
+    def ended() -> list[Closing]:
+        return [each[0] for each in crowd.closings.values() if each]
+
+    await within(60, "all that it held have ended", lambda: len(ended()) >= held)
+    first = ended()
+    assert len(first) == held
+    if number == signal.SIGTERM:
+        assert {closing.code for closing in first} <= {1001}
+        assert held < 3 or len({closing.retry_after for closing in first}) > 1, "all at one moment"
     await within(60, "another router", lambda: len(processes(fleet, "router")) == 2)
+    crowd.report()
     await crowd.close()
 
 
@@ -252,30 +277,15 @@ async def test_told_to_stop_it_tells_everybody_when_to_come_back(  # [CLOSE1] [F
     crowd = Crowd(fleet, clients=4, rooms=2)
     await crowd.open()
     await crowd.play(5)
-    told = [asyncio.ensure_future(_told(room)) for room in crowd.rooms]
     assert await asyncio.to_thread(fleet.stop) == 0
-    closings = await asyncio.wait_for(asyncio.gather(*told), 60)
-    assert [closing.code for closing in closings] == [1001] * 4
-    assert len({closing.retry_after for closing in closings}) > 1, "not all at the same moment"
+    await within(60, "all of them are told", lambda: all(crowd.closings.values()))
+    told = [closings[0] for closings in crowd.closings.values()]
+    assert [closing.code for closing in told] == [1001] * 4
+    assert len({closing.retry_after for closing in told}) > 1, "all at one moment"
     await asyncio.to_thread(fleet.start)
     await crowd.play(1)
     await crowd.agree()
     await crowd.close()
-
-
-async def _told(room: Room) -> Closing:
-    """What is said to this one when its connection ends next."""
-    told: asyncio.Future[Closing] = asyncio.get_running_loop().create_future()
-
-    def changed(connection: str) -> None:
-        if connection == "waiting" and room.closing is not None and not told.done():
-            told.set_result(room.closing)
-
-    subscription = room.on_connection(changed)
-    try:
-        return await told
-    finally:
-        subscription.unsubscribe()
 
 
 def test_a_port_is_shared_with_no_other_fleet(fleet: Server, tmp_path: Path) -> None:
