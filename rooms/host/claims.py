@@ -122,7 +122,7 @@ class Claims:
             else:
                 if incarnation == lease.incarnation:
                     return incarnation, acquired
-            await _passed(pause / 1000)
+            await asyncio.sleep(pause / 1000)  # noqa: TID251 - before another attempt
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _find_version(self, id: SessionId, version: str) -> None:
@@ -152,10 +152,3 @@ class Claims:
             logger.warning("%s can't be released: %s", claim, error)
             self.orphans.add(claim.id)
             return False
-
-
-async def _passed(seconds: float) -> None:
-    loop = asyncio.get_running_loop()
-    passed = loop.create_future()
-    loop.call_later(seconds, passed.set_result, None)
-    await passed
