@@ -49,6 +49,7 @@ WEATHER: Final[dict[str, dict[str, Any]]] = {
         "stuck": 0.0,
         "kinds": ["draft/a"],
     },
+    "deletion_forgotten": {"machines": {"delete": 4.0, "kill": 1.0}, "pace": 0.25},
     "late_attempt_ends_page": {"people": {"reconnect": 6.0}, "network": 0.2},
 }
 """Where a guard is needed seldom: the faults of worlds in which it is needed often."""
