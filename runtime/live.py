@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 from .actor import Actor
 from .chance import SeededRandom
 from .clock import LoopClock
-from .errors import NoEventLoopError, SystemIdError, ThreadError
+from .errors import DefinitionError, NoEventLoopError, SystemIdError, ThreadError
 from .inspection import Inspector
 from .logs import LOG, log_value, warn_of_unused
 from .observers import to_observer
@@ -91,6 +91,9 @@ def create_actor(
         DefinitionError: the machine lacks implementations.
         RestoreError: the snapshot isn't one of this logic.
     """
+    if not hasattr(logic, "transition"):
+        hint = "a machine, from_promise(…) and the like, or an object of one's own"
+        raise DefinitionError("", f"no actor logic: {logic!r}", hint)
     if getattr(logic, "missing", None):
         logic.require_complete()  # type: ignore[attr-defined]
     if snapshot is not None and not isinstance(snapshot, dict):

@@ -111,8 +111,8 @@ class Library:
             if config not in self.delays:
                 self._miss("delay", config, self.delays, path)
                 return 0
+            path = f"delays.{config}"
             config = self.delays[config]
-            path = f"delays.{path}"
         if config is None or (isinstance(config, (int, float)) and not isinstance(config, bool)):
             return config
         if callable(config):
@@ -122,14 +122,12 @@ class Library:
     def actor(self, src: Any, path: str) -> Any:
         """The name of an actor's logic, or logic itself. Raises DefinitionError."""
         if isinstance(src, str):
-            if src not in self.actors:
+            if src in self.actors:
+                _known_logic(self.actors[src], f"actors.{src}")
+            else:
                 self._miss("actor", src, self.actors, path)
-        elif not isinstance(src, ActorLogic):
-            raise DefinitionError(
-                path,
-                f"no actor logic: {src!r}",
-                "a machine, from_promise(…) and the like, or a name",
-            )
+        else:
+            _known_logic(src, path)
         return src
 
     def node(self, reference: str, path: str) -> Callable[[], StateNode]:
@@ -204,6 +202,12 @@ class Library:
         if not self.incomplete:
             raise error
         self.missing.append(error)
+
+
+def _known_logic(logic: Any, path: str) -> None:
+    if not isinstance(logic, ActorLogic):
+        hint = "a machine, from_promise(…) and the like, or a name"
+        raise DefinitionError(path, f"no actor logic: {logic!r}", hint)
 
 
 def _custom(name: str, function: Callable[[Any, Any], Any] | None) -> Run:

@@ -47,8 +47,9 @@ class StateMachine(Generic[ContextT, EventT, InputT, OutputT]):
         if not isinstance(config, dict):
             raise DefinitionError("", f"a machine's config is a dict, not {config!r}")
         given = implementations or {}
+        _known_kinds(given)
         self.config = config
-        self.id: str = config.get("id") or "(machine)"
+        self.id = str(config.get("id") or "(machine)")
         self.version: str | None = config.get("version")
         self.schemas = dict(schemas or config.get("schemas") or {})
         self.implementations = {kind: dict(given.get(kind) or {}) for kind in _KINDS}
@@ -60,8 +61,6 @@ class StateMachine(Generic[ContextT, EventT, InputT, OutputT]):
         elif not isinstance(self._context, (dict, type(None))):
             raise DefinitionError("context", f"a context is a dict, not {self._context!r}")
         self._chart = parse(config, self, library)
-        options = config.get("options") or {}
-        self._chart.max_iterations = options.get("maxIterations", self._chart.max_iterations)
         #: What `incomplete=True` postponed: an actor of this machine can't be made while there is
         #: any.
         self.missing: tuple[DefinitionError, ...] = tuple(library.missing)
@@ -93,10 +92,10 @@ class StateMachine(Generic[ContextT, EventT, InputT, OutputT]):
         self, **implementations: Mapping[str, Any]
     ) -> StateMachine[ContextT, EventT, InputT, OutputT]:
         """The same chart with more or other `actions guards delays actors`."""
-        _known_kinds(implementations)
         merged = {
             kind: {**self.implementations[kind], **implementations.get(kind, {})} for kind in _KINDS
         }
+        _known_kinds(implementations)
         return StateMachine(
             self.config,
             merged,

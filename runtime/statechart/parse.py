@@ -74,8 +74,11 @@ def parse(config: Mapping[str, Any], machine: Any, library: Library) -> Chart:
     """The chart of a config. Raises DefinitionError."""
     parser = _Parser(machine, library)
     chart = parser.chart
+    options = _section(config, "options", "")
+    chart.max_iterations = options.get("maxIterations", chart.max_iterations)
     _link_all(parser, chart.root)
     parser.routes()
+    parser.recall()
     for reference, path, found in library.awaited_nodes:
         found.append(parser.by_id(reference, path))
     library.find = parser.by_id
@@ -122,7 +125,7 @@ class _Parser:
         if not isinstance(config, dict):
             raise DefinitionError(path, f"a state is a dict, not {config!r}")
         _known_keys(config, _STATE_KEYS, path)
-        states = config.get("states") or {}
+        states = _section(config, "states", path)
         kind = config.get("type") or (
             "compound" if states else "history" if config.get("history") else "atomic"
         )
@@ -131,12 +134,15 @@ class _Parser:
                 f"{path}.type".lstrip("."),
                 f"no type of state: {kind!r}{nearest(str(kind), _NODE_TYPES)}",
             )
+        given = config.get("id")
+        if not isinstance(given, (str, type(None))):
+            raise DefinitionError(_join(path, "id"), f"an id is text, not {given!r}")
         default_id = ".".join(
             [self.machine.id, *(parent.path if parent else ()), *([key] if parent else ())]
         )
-        node_id = config.get("id") or default_id
+        node_id = given or default_id
         known = self.ids.get(node_id)
-        if known is not None and (config.get("id") or known.config.get("id")):
+        if known is not None and (given or known.config.get("id")):
             raise DefinitionError(path, f"two states have the id '{node_id}'")
         node = StateNode(key, node_id, cast("NodeType", kind), len(self.paths), parent, config)
         self.ids[node_id] = node
@@ -184,12 +190,7 @@ class _Parser:
     def handlers(self, node: StateNode, transitions: dict[str, list[Transition]]) -> None:
         """`on` and `onDone`."""
         path = self.paths[node]
-        on = node.config.get("on") or {}
-        if not isinstance(on, dict):
-            raise DefinitionError(
-                _join(path, "on"), f"'on' maps event types to transitions, not {on!r}"
-            )
-        for descriptor, several in text_keys(on).items():
+        for descriptor, several in text_keys(_section(node.config, "on", path)).items():
             where = _join(path, f"on.{descriptor}")
             if descriptor == "":
                 raise DefinitionError(
@@ -239,13 +240,14 @@ class _Parser:
 
     def delayed(self, node: StateNode, transitions: dict[str, list[Transition]]) -> None:
         """`after`: entering sends the event to oneself, leaving cancels it."""
-        path = _join(self.paths[node], "after")
+        path = self.paths[node]
         after: list[Transition] = []
-        for key, several in text_keys(node.config.get("after") or {}).items():
-            where = f"{path}.{key}"
+        for key, several in text_keys(_section(node.config, "after", path)).items():
+            where = _join(path, f"after.{key}")
             delay: float | str = float(key) if _NUMBER.fullmatch(key) else key
             event_type = after_event_type(delay, node.id)
-            begin = RaiseAction({"type": event_type}, event_type, delay)
+            wait = self.library.delay(delay, where)
+            begin = RaiseAction({"type": event_type}, event_type, wait)
             node.entry += (self.library.action(begin, where),)
             node.exit += (self.library.action(CancelAction(event_type), where),)
             found = self.transitions(node, event_type, several, where)
@@ -301,6 +303,10 @@ class _Parser:
     def initial(self, node: StateNode, config: Any, path: str) -> Transition:
         """The transition into the initial child."""
         key: Any = config.get("target") if isinstance(config, dict) else config
+        if isinstance(key, list) and len(key) == 1:
+            key = key[0]
+        if isinstance(key, int):
+            key = str(key)
         child = node.states.get(key) if isinstance(key, str) else None
         if child is None:
             raise DefinitionError(
@@ -327,6 +333,19 @@ class _Parser:
             return parent.initial
         found = [self.by_path(parent, target, path) for target in _as_list(targets)]
         return Transition(parent, "", tuple(found))
+
+    def recall(self) -> None:
+        """Every history state leads somewhere, also before its parent has ever been left."""
+
+        def follow(node: StateNode, passed: tuple[StateNode, ...]) -> None:
+            if node in passed:
+                path = _join(self.paths[node], "target")
+                raise DefinitionError(path, f"history state '#{node.id}' leads only to itself")
+            for target in (node.history_default and node.history_default.targets) or ():
+                follow(target, (*passed, node))
+
+        for node in self.ids.values():
+            follow(node, ())
 
     def target(self, node: StateNode, target: Any, path: str) -> StateNode:
         """The node a transition leads to: "#id", ".child", or a sibling."""
@@ -373,9 +392,10 @@ class _Parser:
         """
         found = []
         for node in self.ids.values():
-            route, node_id = node.config.get("route"), node.config.get("id")
-            if route is None or not node_id or node.parent is None:
+            node_id = node.config.get("id")
+            if node.config.get("route") is None or not node_id or node.parent is None:
                 continue
+            route = _section(node.config, "route", self.paths[node])
             path = _join(self.paths[node], "route")
             there = Guard("", _routed_to(f"#{node_id}"), None, None)
             guard = there
@@ -405,6 +425,14 @@ def _known_keys(config: Mapping[str, Any], known: list[str], path: str) -> None:
             near = get_close_matches(str(key), known, n=1, cutoff=0.8)
             if near:
                 raise DefinitionError(path, f"unknown key '{key}'", f"did you mean '{near[0]}'?")
+
+
+def _section(config: Mapping[str, Any], key: str, path: str) -> dict[Any, Any]:
+    """A part of a config that is a dict, if it is there at all."""
+    section = config.get(key) or {}
+    if not isinstance(section, dict):
+        raise DefinitionError(_join(path, key), f"'{key}' is a dict, not {section!r}")
+    return section
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -213,7 +213,7 @@ def _untaken(snapshot: Snapshot, event: Event, scope: Scope) -> Snapshot | None:
             scope.release(child)
         rare = (snapshot.history_value, snapshot.output, event.get("error"))
         after = Snapshot(snapshot.configuration, snapshot.context, _NOTHING, "error", rare)
-    elif snapshot.configuration.eventless is None:
+    elif snapshot.configuration.eventless is None and snapshot.status == "active":
         after = snapshot
     if scope.system.witness is not None and event_type != INIT:
         scope.system.witness.microstep(scope, after or snapshot, event, None)

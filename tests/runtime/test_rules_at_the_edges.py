@@ -5,22 +5,25 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from runtime import (
+    DefinitionError,
     SimulatedClock,
     System,
     assign,
     create_actor,
     create_machine,
     forward_to,
+    initial_transition,
     raise_,
     send_to,
     to_promise,
+    transition,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import pytest
 
 
 class Counter:
@@ -182,3 +185,23 @@ def test_inspection_tells_of_no_step_for_an_init_event_and_by_what_id_was_sent()
     actor.send({"type": "GO"})
     (sent,) = [event["action"]["params"] for event in seen if event["type"] == "@xstate.action"]
     assert sent["targetId"] == "count"
+
+
+def test_what_is_no_logic_makes_no_actor() -> None:
+    logic: Any = {"initial": "a"}
+    with pytest.raises(DefinitionError, match="no actor logic"):
+        create_actor(logic)
+
+
+def test_the_pure_face_stops_the_children_of_a_done_snapshot_again() -> None:
+    machine = create_machine(
+        {
+            "invoke": {"id": "count", "src": Counter()},
+            "initial": "a",
+            "states": {"a": {"on": {"END": "b"}}, "b": {"type": "final"}},
+        }
+    )
+    snapshot, _ = initial_transition(machine)
+    for event in ("END", "ANY"):
+        snapshot, effects = transition(machine, snapshot, {"type": event})
+        assert [effect.type for effect in effects] == ["xstate.stopChild"]

@@ -80,6 +80,11 @@ def test_what_is_no_action_guard_delay_or_actor_is_refused() -> None:
     assert problem({"on": {"GO": {"guard": 5}}}).startswith("at on.GO.guard: no guard: 5")
     assert "no delay: True" in problem({"entry": raise_({"type": "E"}, delay=True)})
     assert "no actor logic: 5" in problem({"invoke": {"src": 5}})
+    five: Any = {"delays": {"five": "5"}, "actors": {"five": 5}}
+    with pytest.raises(DefinitionError, match=r"at delays\.five: no delay: '5'"):
+        create_machine({"after": {"five": {}}}, five)
+    with pytest.raises(DefinitionError, match=r"at actors\.five: no actor logic: 5"):
+        create_machine({"invoke": {"src": "five"}}, five)
     assert problem({}, actions={5: print}) == "at actions: names are text, not 5"
 
 

@@ -34,6 +34,8 @@ def test_provide_makes_another_machine() -> None:
     create_actor(other).start()
     assert told == ["hello", "goodbye"]
     with pytest.raises(DefinitionError, match="no kind of implementation"):
+        create_machine({}, {"action": {}})
+    with pytest.raises(DefinitionError, match="no kind of implementation"):
         machine.provide(acts={})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime import DefinitionError, create_machine, from_transition, state_in
+from runtime import DefinitionError, create_actor, create_machine, from_transition, state_in
 from runtime.statechart.machine import StateMachine
 from runtime.statechart.parse import by_path
 
@@ -101,6 +101,12 @@ def test_integer_like_keys_of_states_come_first_as_in_javascript() -> None:
     assert [node.order for node in machine.states.values()] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("initial", [5, "5", {"target": "5"}, {"target": ["5"]}, {"target": 5}])
+def test_an_initial_state_may_stand_in_a_list_or_be_a_number(initial: Any) -> None:
+    machine = create_machine({"initial": initial, "states": {5: {}, "a": {}}})
+    assert create_actor(machine).get_snapshot().value == "5"
+
+
 def test_invokes_have_ids_names_and_handlers() -> None:
     machine = create_machine(
         {
@@ -138,8 +144,6 @@ def test_routes_lead_to_states_with_ids() -> None:
             },
         }
     )
-    from runtime import create_actor
-
     actor = create_actor(machine).start()
     actor.send({"type": "xstate.route", "to": "#second"})
     assert actor.get_snapshot().value == "a"
@@ -170,7 +174,12 @@ def test_keys_of_other_tools_are_left_alone() -> None:
             "at initial: Initial state node 'b' not found on parent state node #(machine)",
         ),
         ({"type": "paralel"}, "at type: no type of state: 'paralel'; did you mean 'parallel'?"),
-        ({"on": 5}, "at on: 'on' maps event types to transitions"),
+        ({"on": 5}, "at on: 'on' is a dict, not 5"),
+        ({"states": ["a"]}, "at states: 'states' is a dict, not ['a']"),
+        ({"after": 5}, "at after: 'after' is a dict, not 5"),
+        ({"after": {"soon": {}}}, "at after.soon: unknown delay 'soon'"),
+        ({"options": 5}, "at options: 'options' is a dict, not 5"),
+        ({"id": 5}, "at id: an id is text, not 5"),
         ({"on": {"": {}}}, "(use 'always')"),
         ({"on": {"A": 5}}, "at on.A: a transition is a target or a dict"),
         ({"on": {"A": [{"cond": "x"}]}}, "at on.A[0]: 'cond' has been renamed (use 'guard')"),
@@ -192,6 +201,14 @@ def test_keys_of_other_tools_are_left_alone() -> None:
                 "states": {"a": {}, "h": {"type": "history", "target": "b"}},
             },
             "at states.h.target: state 'b' does not exist on '#(machine)'",
+        ),
+        (
+            {"initial": "h", "states": {"a": {}, "h": {"type": "history"}}},
+            "at states.h.target: history state '#(machine).h' leads only to itself",
+        ),
+        (
+            {"initial": "a", "states": {"a": {"id": "a", "route": 5}}},
+            "at states.a.route: 'route' is a dict, not 5",
         ),
     ],
 )
