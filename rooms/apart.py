@@ -20,6 +20,7 @@ from rooms.errors import StoreError, UsageError
 from rooms.host.clock import Clock, elapsed
 from rooms.host.host import Host
 from rooms.link.stream import LINK, Tls, Traffic, listen
+from rooms.pace import Pace
 from rooms.router.dialing import Dialing
 from rooms.router.limits import Limits
 from rooms.router.listening import Listening, bind
@@ -140,6 +141,7 @@ async def serve_router(
             kinds={},
             secret=await signing_secret(store, settings.secret),
             now=clock.now,
+            pace=Pace(elapsed),
             limits=Limits() if settings.limits else Limits.off(),
             pages=_pages(settings),
             facade=facade_folder(),

@@ -81,6 +81,7 @@ async def serve(
             kinds={name: _authenticates(kind) for name, kind in app.kinds.items()},
             secret=secret,
             now=host.clock.now,
+            pace=host.pace,
             limits=Limits() if settings.limits else Limits.off(),
             pages=app.pages,
             facade=facade_folder(),

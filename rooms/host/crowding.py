@@ -2,7 +2,7 @@
 
 In: what each room sends over a link that has much under way. Out: whether a room shall send no more
 for now. A link that keeps up is never looked at twice. It decides and does nothing.
-Next: `rooms/host/pace.py`.
+Next: `rooms/pace.py`.
 """
 
 from __future__ import annotations

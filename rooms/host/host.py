@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from rooms.host.room import LiveRoom
     from rooms.link.memory import End
     from rooms.link.protocol import Message
+    from rooms.pace import Pace
     from rooms.store.port import HostInfo, Store
     from rooms.sync.views import Viewer
 
@@ -108,6 +109,11 @@ class Host:
     def info(self) -> HostInfo:
         """What this host announces."""
         return self._rooms.info
+
+    @property
+    def pace(self) -> Pace:
+        """How its time is shared out."""
+        return self._rooms.pace
 
     @property
     def rooms(self) -> Mapping[SessionId, LiveRoom]:

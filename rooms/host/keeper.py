@@ -30,10 +30,10 @@ from rooms.host.gathering import Gatherings
 from rooms.host.hooks.session import HookSession
 from rooms.host.lease import Lease
 from rooms.host.neighbours import NotHere
-from rooms.host.pace import Pace
 from rooms.host.post import Post
 from rooms.host.turn import Enter, Heard, Wanted
 from rooms.link.protocol import Asleep, Close, Keep, Leaving, Live
+from rooms.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping

@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from rooms.host.listing import Listing
     from rooms.host.marks import Outcome
     from rooms.host.neighbours import Letter
-    from rooms.host.pace import Pace
     from rooms.host.session import Session
     from rooms.host.turn import Item
     from rooms.link.protocol import Message
+    from rooms.pace import Pace
     from rooms.store.port import Commit, SessionId
     from rooms.sync.messages import Json
     from rooms.tally import HostTally

@@ -24,7 +24,7 @@ PIECE: Final = 64 * 1024
 """The most content that one frame has."""
 WINDOW: Final = 4 * 1024 * 1024
 """How many bytes of messages may be under way, that the other side hasn't taken."""
-GRANT: Final = WINDOW // 16
+GRANT: Final = WINDOW // 256
 """How many bytes are taken until the other side is told so."""
 MAX_MESSAGE: Final = 64 * 1024 * 1024
 MAX_WAITING: Final = 64 * 1024 * 1024

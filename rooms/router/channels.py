@@ -11,7 +11,9 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from rooms.budgets import Account
 from rooms.link.protocol import PRESENT
+from rooms.router.hosts import BEHIND, SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,13 +72,26 @@ class Session:
     """The channels of one session, its host as far as that is known, and the incarnation there.
 
     `hops`: how often it was sent on since somebody was let in, or since the last of its `pauses`.
-    `watched`: somebody will look whether its channels have come in.
+    `watched`: somebody will look whether its channels have come in. `account` is of the time that
+    reading them takes.
     """
 
-    __slots__ = ("channels", "epoch", "hops", "host", "name", "pauses", "watched")
+    __slots__ = (
+        "_added",
+        "account",
+        "channels",
+        "epoch",
+        "hops",
+        "host",
+        "name",
+        "pauses",
+        "watched",
+    )
 
     def __init__(self, name: tuple[str, str]) -> None:
         self.name = name
+        self.account = Account(0)
+        self._added = 0  # bytes, while its host is behind
         self.host: Host | None = None
         self.epoch: int | None = None
         self.watched = False
@@ -87,6 +102,16 @@ class Session:
     def rests(self) -> bool:
         """Whether nobody waits for an answer."""
         return not any(channel.waits for channel in self.channels)
+
+    def added(self, host: Host, size: int) -> None:
+        """So many bytes were sent to its host."""
+        self._added = self._added + size if host.under_way() > BEHIND else 0
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is to be read for it: its host is behind, and has enough of it."""
+        host = self.host
+        return self._added > SHARE and host is not None and host.under_way() > BEHIND
 
 
 class Channel:

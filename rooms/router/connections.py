@@ -20,6 +20,7 @@ from starlette.websockets import WebSocketDisconnect
 from rooms import tracing
 from rooms.errors import BadMessage, CloseCode, Closing
 from rooms.link.protocol import Attach
+from rooms.router.channels import Session
 from rooms.router.frames import framed
 from rooms.router.limits import Bucket, Limits, Visits
 from rooms.router.refusals import refused
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
     from rooms.link.protocol import Json
     from rooms.router.admission import Admission, Admissions
     from rooms.router.channels import Channel
+    from rooms.router.intake import Intake
     from rooms.router.routing import Routing
     from rooms.router.tokens import Identity
     from rooms.sync.codec import Codec
 
 logger = logging.getLogger(__name__)
 
+_STRANGERS: Final = Session(("", ""))  # all that aren't let in are read as one room's
 _PROTOCOLS: Final[dict[str, Codec]] = {"rooms.v1.json": "json", "rooms.v1.msgpack": "msgpack"}
 
 
@@ -55,12 +58,14 @@ class Connections:
         admissions: Admissions,
         limits: Limits,
         now: Callable[[], int],
+        intake: Intake,
     ) -> None:
         self.routing = routing
         self.admissions = admissions
         self.now = now
         self._limits = limits
         self.visits = Visits(limits)
+        self._intake = intake
         self._open: set[Connection] = set()
         self._empty = asyncio.Event()
         self._closing: Callable[[], Closing] | None = None
@@ -95,10 +100,10 @@ class Connections:
         except Closing as closing:
             self.routing.tally.refused += 1
             logger.info("refused %.200r: %s", websocket.url.path, closing)
-            socket.adopt(connection)
+            socket.adopt(connection, self._intake, _STRANGERS)
             connection.close(closing)
         else:
-            socket.adopt(connection)
+            socket.adopt(connection, self._intake, connection.session or _STRANGERS)
 
     def stream(self, admission: Admission, address: str) -> EventStream:
         """A connection that only listens, let in as it was admitted.
@@ -232,6 +237,11 @@ class Connection:
         self._expire_with(admission.identity)
 
     # ------------------------------------------------------------------ what the socket says
+
+    @property
+    def session(self) -> Session | None:
+        """Where it is; None: it isn't let in."""
+        return None if self._channel is None else self._channel.session
 
     @property
     def cursor(self) -> str | None:

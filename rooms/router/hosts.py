@@ -29,14 +29,28 @@ def pause(pauses: int) -> float:
     return min(FIRST_PAUSE * (1 << pauses), LONGEST_PAUSE)
 
 
+BEHIND: Final = 32 * 1024
+"""A host that hasn't taken so many bytes is behind …"""
+SHARE: Final = 4 * 1024
+"""… and takes so many more of one session meanwhile."""
+
+
 class Host:
-    """One host, for as long as its link lives. `send` puts a message on the link."""
+    """One host, for as long as its link lives. `send` puts a message on the link; `under_way` says
+    how many bytes it hasn't taken.
+    """
 
-    __slots__ = ("channels", "former", "info", "lanes", "send")
+    __slots__ = ("channels", "former", "info", "lanes", "send", "under_way")
 
-    def __init__(self, info: HostInfo, send: Callable[[Message], None]) -> None:
+    def __init__(
+        self,
+        info: HostInfo,
+        send: Callable[[Message], None],
+        under_way: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.info = info
         self.send = send
+        self.under_way = under_way
         self.channels: dict[Channel, None] = {}
         """Those that it knows, by their numbers of now."""
         self.former: dict[int, Channel] = {}

@@ -25,6 +25,7 @@ from rooms.router.admission import Admissions
 from rooms.router.connections import Connections
 from rooms.router.development import Development
 from rooms.router.http import Http
+from rooms.router.intake import Intake
 from rooms.router.pages import Pages
 from rooms.router.parties import PartyConnection
 from rooms.router.routing import Routing
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from rooms.link.memory import End
     from rooms.link.protocol import Message as LinkMessage
+    from rooms.pace import Pace
     from rooms.router.hosts import Host
     from rooms.router.limits import Limits
     from rooms.store.port import HostInfo
@@ -57,10 +59,10 @@ class Router:
     """All that stands between the network and the links to hosts.
 
     `kinds` says of each kind whether it has an `authenticate` of its own; `secret` signs tokens;
-    `now` is the store's time in ms; `pages` and `facade` are folders of files; pages of
-    `origins` (`https://example.com`) may use it from elsewhere. Further kinds, and the pages where
-    none were given, it learns from hosts. `development`: pages opened on this machine may ask as
-    its operator.
+    `now` is the store's time in ms; `pace` shares out the time of this process; `pages` and
+    `facade` are folders of files; pages of `origins` (`https://example.com`) may use it from
+    elsewhere. Further kinds, and the pages where none were given, it learns from hosts.
+    `development`: pages opened on this machine may ask as its operator.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Router:
         kinds: Mapping[str, bool],
         secret: bytes,
         now: Callable[[], int],
+        pace: Pace,
         limits: Limits,
         pages: Path | None,
         facade: Path,
@@ -82,14 +85,14 @@ class Router:
         admissions = Admissions(self._kinds, tokens, now, origins)
         self._development = Development(tokens, admissions, now) if development else None
         self._routing = Routing(_later)
-        self._connections = Connections(self._routing, admissions, limits, now)
+        self._connections = Connections(self._routing, admissions, limits, now, Intake(pace))
         self._http = Http(self._routing, admissions, self._connections)
         self.app: ASGIApp = _with_headers(self._application(facade, origins))
 
     def meet(self, info: HostInfo, end: End, lost: Callable[[], None] = lambda: None) -> Host:
         """There is a host, at the other end of this link; `lost` is called at its end."""
         routing = self._routing
-        host = routing.meet(info, end.send)
+        host = routing.meet(info, end.send, lambda: end.under_way)
 
         def ended() -> None:
             lost()

@@ -119,6 +119,7 @@ class Routing:
         else:
             trace = None if tracing.tracer is None else tracing.carried()
             channel.host.send(Said(channel.number, message, trace))
+            channel.session.added(channel.host, size)
 
     def tell(self, channel: Channel, data: bytes) -> None:
         """A frame for this connection alone, in its place among the others."""
@@ -188,9 +189,14 @@ class Routing:
 
     # ------------------------------------------------------------------ hosts
 
-    def meet(self, info: HostInfo, send: Callable[[Message], None]) -> Host:
+    def meet(
+        self,
+        info: HostInfo,
+        send: Callable[[Message], None],
+        under_way: Callable[[], int] = lambda: 0,
+    ) -> Host:
         """There is a link to this host: say it `receive` what it says, and `lost` at its end."""
-        host = Host(info, send)
+        host = Host(info, send, under_way)
         self._hosts.add(host)
         for session, number in list(self._waiting.items()):
             session.pauses -= 1  # this one isn't waited for

@@ -1,9 +1,10 @@
 """One WebSocket: uvicorn's protocol for handshake and framing, its transport kept for writing.
 
-In: bytes of a peer, parsed by websockets' sans-I/O core inside uvicorn's class. Out: whole frames
-that others made, written straight to the transport, so that a fan-out awaits nothing. Starlette
-does the request and `accept`; then a `Listener` adopts the socket, the ASGI side ends, and every
-frame is one plain call. What we lean on in uvicorn is listed in tests/rooms/router/test_uvicorn.py.
+In: bytes of a peer, parsed by websockets' sans-I/O core inside uvicorn's class; of what came at
+once only so much until others have their turn. Out: whole frames that others made, written straight
+to the transport, so that a fan-out awaits nothing. Starlette does the request and `accept`; then a
+`Listener` adopts the socket, the ASGI side ends, and every frame is one plain call. What we lean on
+in uvicorn is listed in tests/rooms/router/test_uvicorn.py.
 
 Next inward: `rooms/router/connections.py`.
 """
@@ -18,12 +19,16 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import OPEN
 
 from rooms.errors import CloseCode
+from rooms.router.intake import AT_ONCE
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, MutableMapping
 
     from websockets.frames import Frame
+
+    from rooms.router.channels import Session
+    from rooms.router.intake import Intake
 
 SLOW_ABOVE: Final = 256 * 1024
 """Unsent bytes above which a connection gets no more frames …"""
@@ -32,6 +37,8 @@ DRAINED_BELOW: Final = 64 * 1024
 
 MAX_PIECES: Final = 1024
 """Frames of one message: empty ones would cost nothing of its bytes."""
+
+_SLICE: Final = 512  # bytes parsed until it is asked how long that took: at most 85 frames
 
 _STALLED_AFTER: Final = 30.0  # s without a byte of progress
 _LOOK_EVERY: Final = 5.0
@@ -84,25 +91,31 @@ class Socket(WebSocketsSansIOProtocol):
 
     listener: Listener | None = None
     write: Callable[[bytes], object]
+    _intake: Intake
+    _session: Session
     _paused_at: float | None = None
     _held: deque[tuple[bytes, bool]] | None = None
+    _unread = b""  # came, and isn't parsed yet; until it is, nothing more is read
+    _waits = False  # for its turn to be read on
     _watch: asyncio.TimerHandle | None = None
     _lingering = False
 
     # ------------------------------------------------------------------ for the listener
 
-    def adopt(self, listener: Listener) -> None:
-        """From now on `listener` hears this socket; what came before is heard first.
+    def adopt(self, listener: Listener, intake: Intake, session: Session) -> None:
+        """From now on `listener` hears this socket; what came before is heard first. The time that
+        reading it takes is this session's.
 
         Called by the ASGI application right after it accepted; it may then return.
         """
         self.queue = self.writable = _NOWHERE
+        self._intake, self._session = intake, session
         self.listener = listener
         if self.disconnected:
             listener.on_gone()
             return
         self.transport.set_write_buffer_limits(high=SLOW_ABOVE, low=DRAINED_BELOW)
-        self.resume()
+        self._go_on()
 
     def close(self, code: int, reason: str, last_words: bytes) -> None:
         """Write `last_words`, then a close frame; hang up when the peer answers, or soon."""
@@ -130,21 +143,77 @@ class Socket(WebSocketsSansIOProtocol):
         self._paused_at = None
         while self._held and self._paused_at is None:
             self._hear(*self._held.popleft())
-        if self._paused_at is None and not self.transport.is_closing():
+        if self._paused_at is None:
             self._held = None
-            self.transport.resume_reading()
+            self._go_on()
 
     def _hear(self, data: bytes, text: bool) -> None:
-        if self.close_sent:
+        if self.close_sent or self.listener is None:
             return
-        if self.listener is None:
-            self.pause()  # until it is adopted
-        if self.listener is not None and self._paused_at is None:
+        if self._paused_at is None:
             self.listener.on_frame(data, text)
             return
         if self._held is None:
             self._held = deque()
         self._held.append((data, text))
+
+    # ------------------------------------------------------------------ reading
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering:
+            return
+        if not self.handshake_initiated:
+            super().data_received(data)
+            if self.conn.handshake_exc is not None and not self.handshake_initiated:
+                self.transport.close()  # a request that only websockets finds fault with
+            return
+        if (
+            self._unread
+            or self.listener is None
+            or self._paused_at is not None
+            or self._intake.owes(self._session.account)
+            or self._session.full
+        ):
+            self._unread += data
+            self.transport.pause_reading()
+            if self.listener is not None:
+                self._go_on()
+        else:
+            self._read(data)
+
+    def read_on(self) -> None:
+        """It is this socket's turn."""
+        self._waits = False
+        if self._paused_at is None:
+            data, self._unread = self._unread, b""
+            self._read(data)
+            if not self._unread:
+                self._go_on()
+
+    def _read(self, data: bytes) -> None:
+        """Parse what has come, for as long as may be at once, and keep the rest."""
+        intake, size, at = self._intake, len(data), 0
+        begun = intake.elapsed()
+        parse = super().data_received
+        while at < size and not (self._lingering or self.transport.is_closing()):
+            if self._paused_at is not None or (at and intake.elapsed() - begun > AT_ONCE):
+                self._unread = data[at:]
+                self.transport.pause_reading()
+                self._go_on()
+                break
+            parse(data[at : at + _SLICE])
+            at += _SLICE
+        intake.worked(self._session.account, begun)
+
+    def _go_on(self) -> None:
+        """Read what has come when it is its turn, then from the network."""
+        if self._paused_at is not None or self.transport.is_closing():
+            return
+        if not self._unread:
+            self.transport.resume_reading()
+        elif not self._waits:
+            self._waits = True
+            self._intake.wait(self._session, self)
 
     # ------------------------------------------------------------------ uvicorn's hooks
 
@@ -190,12 +259,6 @@ class Socket(WebSocketsSansIOProtocol):
         if self.transport.get_write_buffer_size() <= SLOW_ABOVE:
             self.transport.write(b"".join(pongs))
 
-    def data_received(self, data: bytes) -> None:
-        if not self._lingering:
-            super().data_received(data)
-            if self.conn.handshake_exc is not None and not self.handshake_initiated:
-                self.transport.close()  # a request that only websockets finds fault with
-
     def handle_close(self, event: Frame) -> None:
         super().handle_close(event)
         if self.transport.is_closing() and self.transport.get_write_buffer_size():
@@ -213,9 +276,9 @@ class Socket(WebSocketsSansIOProtocol):
                 self.transport.write(self.listener.last_words(closing.code, closing.reason))
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.close_sent = True
-        self._held = None
-        self.resume()
-        self._lingering = True
+        self._held = self._paused_at = None
+        self._unread, self._lingering = b"", True
+        self._go_on()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._hang_up_within(_LINGER)
@@ -224,6 +287,7 @@ class Socket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
         if self._watch is not None:
             self._watch.cancel()
+        self._unread = b""
         listener, self.listener = self.listener, None
         if listener is not None:
             listener.on_gone()
@@ -245,8 +309,10 @@ class Socket(WebSocketsSansIOProtocol):
     def keepalive_timeout(self) -> None:
         """No pong came. That proves nothing while we don't read, or can't write."""
         paused = self._paused_at is not None
-        if self._watch is not None or (
-            paused and self.loop.time() - cast("float", self._paused_at) < _PAUSED_AT_MOST
+        if (
+            self._watch is not None
+            or self._unread
+            or (paused and self.loop.time() - cast("float", self._paused_at) < _PAUSED_AT_MOST)
         ):
             self.stop_keepalive()
             self.schedule_ping()

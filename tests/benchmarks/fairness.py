@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from rooms.budgets import Budgets
 from rooms.definition import Room
-from rooms.host.budgets import Budgets
 from rooms.host.clock import elapsed
 from rooms.host.host import Host
 from rooms.link.memory import pair

@@ -26,8 +26,10 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
+from rooms.host.clock import elapsed
 from rooms.link import memory
 from rooms.link.protocol import Attach, Fanout, Joined, Tell
+from rooms.pace import Pace
 from rooms.router.limits import Limits
 from rooms.router.listening import Listening, bind
 from rooms.router.router import Router
@@ -111,6 +113,7 @@ async def straight(port: socket.socket) -> AsyncIterator[Callable[[int], None]]:
         kinds={"counter": False},
         secret=b"s" * 32,
         now=lambda: 0,
+        pace=Pace(elapsed),
         limits=Limits(),
         pages=None,
         facade=Path(),

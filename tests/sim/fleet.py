@@ -17,6 +17,7 @@ from rooms.errors import StoreError
 from rooms.host.clock import Clock
 from rooms.host.host import Host
 from rooms.link.stream import Traffic
+from rooms.pace import Pace
 from rooms.router import dialing
 from rooms.router.dialing import Dialing
 from rooms.router.limits import Limits
@@ -107,6 +108,7 @@ class FleetRouter(Server):
             kinds={},
             secret=SECRET,
             now=clock.now,
+            pace=Pace(clock.elapsed),
             limits=Limits.off(),
             pages=None,
             facade=Path(__file__).parent,

@@ -74,6 +74,7 @@ class Server:
             kinds={name: "authenticate" in vars(kind) for name, kind in KINDS.items()},
             secret=SECRET,
             now=clock.now,
+            pace=host.pace,
             limits=Limits.off(),
             pages=None,
             facade=Path(__file__).parent,

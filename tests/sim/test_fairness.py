@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from rooms.budgets import Budgets
 from rooms.host import crowding
-from rooms.host.budgets import Budgets
-from rooms.host.pace import Pace
+from rooms.pace import Pace
 from tests.sim.servers import Tapped
 from tests.sim.world import NOTHING, World
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rooms.host.crowding import BEHIND, SHARE, Crowding
-from rooms.host.pace import LONGEST
 from rooms.link.memory import MemoryEnd
+from rooms.pace import LONGEST
 from rooms.store.port import SessionId
 from tests.rooms.host.machines import Counter
 from tests.rooms.host.stage import Stage

@@ -8,8 +8,11 @@ import pytest
 
 from rooms import tracing
 from rooms.errors import UsageError
+from rooms.host.clock import elapsed
 from rooms.link.protocol import Said, decode, encode
+from rooms.pace import Pace
 from rooms.router.connections import Connection, Connections
+from rooms.router.intake import Intake
 from rooms.router.limits import Limits
 from tests.rooms.host.machines import Counter
 from tests.rooms.host.stage import Stage
@@ -58,7 +61,8 @@ async def test_an_event_is_one_trace_from_the_door_to_what_is_shown(
 ) -> None:  # [METRIC6]
     on = await Stage(counter=Counter).start()
     ann = await on.connect()
-    others = Connections(on.routing, None, Limits(), on.now)  # type: ignore[arg-type]
+    intake = Intake(Pace(elapsed))
+    others = Connections(on.routing, None, Limits(), on.now, intake)  # type: ignore[arg-type]
     connection = Connection(others, Socket(on.loop), "json", None)
     connection._channel = ann.channel
     connection.on_frame(

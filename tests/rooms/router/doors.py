@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from rooms.host.clock import elapsed
 from rooms.link import memory
 from rooms.link.protocol import (
     Answer,
@@ -20,6 +21,7 @@ from rooms.link.protocol import (
     Tell,
     encode,
 )
+from rooms.pace import Pace
 from rooms.router.limits import Limits
 from rooms.router.listening import Listening, bind
 from rooms.router.router import Router
@@ -132,6 +134,7 @@ async def open_door(
         kinds=kinds,
         secret=SECRET,
         now=lambda: opened.now,
+        pace=Pace(elapsed),
         limits=limits or Limits(),
         pages=pages,
         facade=facade,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from rooms.host.clock import elapsed
+from rooms.pace import Pace
 from rooms.router.limits import Limits
 from rooms.router.router import Router
 from rooms.router.tokens import Tokens
@@ -23,6 +25,7 @@ def router(tmp_path: Path, *, development: bool) -> Router:
         kinds={"counter": False},
         secret=SECRET,
         now=lambda: NOW,
+        pace=Pace(elapsed),
         limits=Limits(),
         pages=None,
         facade=tmp_path,

@@ -1,4 +1,5 @@
-"""The pace of a host: each room's next turn, in this step of the loop or when it is its turn.
+"""The pace of a host, or of a router's reading: each room's next turn, in this step of the loop or
+when it is its turn.
 
 In: rooms that want a turn. Out: calls of it. A room within its share of the time has it in the next
 step; those in debt have theirs one at a time, with pauses in which the others are served
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from rooms.host.budgets import Account, Budgets
+from rooms.budgets import Account, Budgets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +31,10 @@ class Pace:
     shall send no more for now (`crowding.py`).
     """
 
-    def __init__(self, elapsed: Callable[[], float], full: Callable[[SessionId], bool]) -> None:
-        self._elapsed = elapsed
+    def __init__(
+        self, elapsed: Callable[[], float], full: Callable[[SessionId], bool] = lambda _: False
+    ) -> None:
+        self.elapsed = elapsed
         self.full = full
         """Whether a room shall send no more for now."""
         self._budgets = Budgets()
@@ -40,27 +43,32 @@ class Pace:
 
     def account(self) -> Account:
         """For a new room."""
-        return Account(self._elapsed())
+        return Account(self.elapsed())
 
     def soon(self, id: SessionId, account: Account, turn: Callable[[], None]) -> None:
         """Call `turn` when this room may have one."""
         if self.full(id):
-            self._hold(id, account, turn, self._elapsed() + LONGEST)
+            self._hold(id, account, turn, self.elapsed() + LONGEST)
         else:
-            self._soon(account, turn)
+            self.in_turn(account, turn)
 
     def _hold(
         self, id: SessionId, account: Account, turn: Callable[[], None], until: float
     ) -> None:
         """Wait for the routers, but no longer than that."""
-        if self.full(id) and self._elapsed() < until:
+        if self.full(id) and self.elapsed() < until:
             loop = asyncio.get_running_loop()
             loop.call_later(LOOK_AGAIN, self._hold, id, account, turn, until)
         else:
-            self._soon(account, turn)
+            self.in_turn(account, turn)
 
-    def _soon(self, account: Account, turn: Callable[[], None]) -> None:
-        if account.credit < 0 and self._budgets.credit(account, self._elapsed()) < 0:
+    def owes(self, account: Account) -> bool:
+        """Whether this room has to wait for its turn."""
+        return account.credit < 0 and self._budgets.credit(account, self.elapsed()) < 0
+
+    def in_turn(self, account: Account, turn: Callable[[], None]) -> None:
+        """The same, whatever links are full."""
+        if self.owes(account):
             self._owing[account] = turn
             self._wait()
         else:
@@ -68,13 +76,13 @@ class Pace:
 
     def worked(self, account: Account, since: float) -> None:
         """This room has worked since then, until now."""
-        now = self._elapsed()
+        now = self.elapsed()
         self._budgets.spend(account, now - since, now)
 
     def _wait(self) -> None:
         if self._owing and not self._scheduled:
             self._scheduled = True
-            loop, pause = asyncio.get_running_loop(), self._budgets.resumes - self._elapsed()
+            loop, pause = asyncio.get_running_loop(), self._budgets.resumes - self.elapsed()
             if pause > 0:
                 loop.call_later(pause / 1000, self._next)
             else:
@@ -83,7 +91,7 @@ class Pace:
     def _next(self) -> None:
         """One turn of one room in debt; the next in a later step."""
         self._scheduled = False
-        now = self._elapsed()
+        now = self.elapsed()
         if now >= self._budgets.resumes:  # else somebody has worked on, at what it had begun
             turn = self._owing.pop(self._budgets.first(self._owing, now))
             turn()

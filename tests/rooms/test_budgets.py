@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rooms.budgets import BURST, HALF, LONGEST_PAUSE, MUCH, OF_LATE, WINDOW, Account, Budgets
 from rooms.definition import Room
-from rooms.host.budgets import BURST, HALF, LONGEST_PAUSE, MUCH, OF_LATE, WINDOW, Account, Budgets
 from rooms.host.room import MAX_WAITING
 from rooms.sync.views import everything
 from runtime import assign, setup

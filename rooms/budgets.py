@@ -2,7 +2,7 @@
 
 In: how long each room has worked, and when. Out: whether it may have its next turn at once; and of
 those that mayn't, which comes next, and not before when. It decides and does nothing: times (ms)
-are arguments. Next: `rooms/host/pace.py`.
+are arguments. Next: `rooms/pace.py`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,64 @@
+"""Intake: which socket is read next, so that no flood holds up who has little to say (SPEC, FAIR5).
+
+In: sockets that have more to be read than may be at once, or whose room has said more than others.
+Out: turns of reading, one room after the other and in a room one socket after the other, while the
+room's host keeps up; who waits isn't read from the network either. `rooms/pace.py` says whose turn
+it is. Next inward: `rooms/router/sockets.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from rooms.pace import Pace
+    from rooms.router.channels import Session
+
+AT_ONCE: Final = 2.0
+"""How long (ms) one socket is read until it is another one's turn."""
+LOOK_AGAIN: Final = 0.02
+"""When it is looked again whether a host has caught up (s)."""
+
+
+class Reader(Protocol):
+    """A socket whose turn may come."""
+
+    def read_on(self) -> None:
+        """Read for at most `AT_ONCE`."""
+
+
+class Intake:
+    """The reading of one router, by sessions. `pace` shares out the time of its process."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self.elapsed, self.owes, self.worked = pace.elapsed, pace.owes, pace.worked
+        self._waiting: dict[Session, deque[Reader]] = {}
+
+    def wait(self, session: Session, reader: Reader) -> None:
+        """Let this socket read on when it is its turn; it waits for one turn at a time."""
+        waiting = self._waiting.get(session)
+        if waiting is not None:
+            waiting.append(reader)
+            return
+        self._waiting[session] = deque([reader])
+        self._soon(session)
+
+    def _soon(self, session: Session) -> None:
+        self._pace.in_turn(session.account, partial(self._next, session))
+
+    def _next(self, session: Session) -> None:
+        if session.full:
+            asyncio.get_running_loop().call_later(LOOK_AGAIN, self._soon, session)
+            return
+        waiting = self._waiting[session]
+        try:
+            waiting.popleft().read_on()
+        finally:
+            if waiting:
+                self._soon(session)
+            else:
+                del self._waiting[session]
