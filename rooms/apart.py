@@ -13,7 +13,6 @@ import contextlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakSet
 
 from rooms import operations
 from rooms.errors import StoreError, UsageError
@@ -38,7 +37,7 @@ from rooms.server import (
 from rooms.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from rooms.app import App
     from rooms.link.protocol import Message
@@ -68,9 +67,9 @@ async def serve_host(
     async with contextlib.AsyncExitStack() as ending:
         store = await _shared_store(settings, replicas_wanted(app))
         ending.push_async_callback(store.close)
-        ends: WeakSet[StreamEnd[Message]] = WeakSet()  # one that is lost is nobody's any more
+        ends: list[StreamEnd[Message]] = []
         traffic = Traffic()
-        serve: Callable[[StreamEnd[Message]], None] = ends.add  # until it may
+        serve: Callable[[StreamEnd[Message]], None] = ends.append  # until it may
         listener = await listen(
             settings.listen,
             await store.secret(),
@@ -89,11 +88,11 @@ async def serve_host(
         if url := await ending.enter_async_context(door):
             watched(url)
         await host.start()
-        for end in list(ends):
+        for end in ends:
             host.serve(end)
 
         def serve_too(end: StreamEnd[Message]) -> None:
-            ends.add(end)
+            ends[:] = [*(one for one in ends if not one.lost), end]
             host.serve(end)
 
         serve = serve_too
@@ -103,10 +102,9 @@ async def serve_host(
             await stopped.wait()
 
 
-async def _give_over(host: Host, linked: Iterable[StreamEnd[Message]]) -> None:
+async def _give_over(host: Host, ends: list[StreamEnd[Message]]) -> None:
     """Let every room go elsewhere. What routers had said before they knew comes back to them."""
     await drain(host)
-    ends = list(linked)
     if ends:
         await asyncio.wait([asyncio.ensure_future(end.settle()) for end in ends])
     for end in ends:

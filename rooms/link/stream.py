@@ -125,6 +125,11 @@ class StreamEnd(asyncio.Protocol, Generic[M]):
         """How many bytes were sent that the other side hasn't said it has taken."""
         return self._framing.under_way
 
+    @property
+    def lost(self) -> bool:
+        """Whether the link has ended."""
+        return self._lost
+
     def listen(
         self, on_message: Callable[[M], None], on_close: Callable[[], None] | None = None
     ) -> None:

@@ -1,4 +1,4 @@
-"""A real server, flooded by one room's connections: who has little to say in another one is heard."""
+"""A real server, flooded by one room's connections: who says little in another one is heard."""
 
 from __future__ import annotations
 
