@@ -228,7 +228,7 @@ class Far:
 
     # what the door asks
 
-    def adopt(self, listener: Door) -> None:
+    def adopt(self, listener: Door, intake: object, session: object) -> None:
         self._listener = listener
         if self._gone:
             listener.on_gone()
