@@ -19,7 +19,7 @@ class App:
     nearest `index.html` above it, so that `/play/abc` can be a page.
 
     Raises:
-        UsageError: a kind's name or class that can't be one.
+        UsageError: a kind's name or class that can't be one, or whose machine isn't complete.
     """
 
     def __init__(self, *, pages: str | Path | None = None, **kinds: type[Room]) -> None:
@@ -31,6 +31,11 @@ class App:
             if kind.machine is None and not hooks_of(kind):
                 raise UsageError(
                     f"{kind.__name__} has no `machine`, and none of {', '.join(HOOKS)}"
+                )
+            if missing := getattr(kind.machine, "missing", ()):
+                raise UsageError(
+                    f"{kind.__name__}.machine lacks what machine.provide(…) gives: "
+                    f"{'; '.join(map(str, missing))}"
                 )
             if kind.machine is None and (kind.history or kind.history_age):
                 raise UsageError(f"{kind.__name__}: only of a machine a `history` is kept")
