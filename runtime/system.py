@@ -14,6 +14,7 @@ from .actor import Actor
 from .errors import RestoreError
 from .logic import REJECT
 from .recording import Recording, shared_snapshot
+from .statechart.events import AFTER
 from .statechart.snapshot import Snapshot
 from .timers import Timer, ids_of
 
@@ -229,6 +230,8 @@ class System:
         recording.restoring = invoked
         recording.root.start()
         recording.restoring = None
+        for timer in recording.timers:
+            _require_heard(recording.find(timer.target), timer)
         for actor in recording.interrupted:
             error = RestoreError(actor.address, "it was interrupted while it ran")
             recording.relay(actor, actor, {"type": REJECT, "data": error})
@@ -320,6 +323,17 @@ def _numbered(persisted: dict[str, Any], snapshot: SystemSnapshot) -> dict[str, 
     persisted["starts"] = snapshot._starts
     persisted["seed"] = snapshot._seed
     return persisted
+
+
+def _require_heard(actor: Actor | None, timer: Timer) -> None:
+    """The delayed transition that a machine waited for is still there: lost, its state might never
+    end. Raises RestoreError.
+    """
+    type, snapshot = timer.event["type"], None if actor is None else actor.get_snapshot()
+    if isinstance(snapshot, Snapshot) and type.startswith(AFTER):
+        configuration = snapshot.configuration
+        if not any(type in node.transitions for node in configuration.nodes):
+            raise RestoreError("timers", f"'{type}' is of no state that this machine is in")
 
 
 def _ends(transition: Transition | None) -> tuple[str, tuple[str, ...]]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 INIT = "xstate.init"
 STOP = "xstate.stop"
 ERROR = "xstate.error"
+AFTER = "xstate.after."
 WILDCARD = "*"
 #: What a host tells a machine of itself; only those hear it who name it.
 HOST_EVENTS = "room."
@@ -20,7 +21,7 @@ HOST_EVENTS = "room."
 
 def after_event_type(delay: float | str, node_id: str) -> str:
     """The type of the event that a delayed transition waits for."""
-    return f"xstate.after.{number_text(delay)}.{node_id}"
+    return f"{AFTER}{number_text(delay)}.{node_id}"
 
 
 def done_state_event(node_id: str, output: Any) -> Event:

@@ -439,6 +439,30 @@ def test_what_does_not_fit_is_refused_with_what_differs(
     assert says in str(caught.value)
 
 
+def test_a_delayed_transition_that_is_no_more_is_not_lost_in_silence() -> None:
+    def egg(state: str, delay: int) -> System:
+        config = {
+            "id": "egg",
+            "initial": state,
+            "states": {state: {"after": {delay: "d"}}, "d": {}},
+        }
+        return System(create_machine(config))
+
+    begun = egg("boiling", 300_000)
+    persisted = begun.persist(begun.initial(now=NOW, seed=1).snapshot)
+    with pytest.raises(RestoreError) as caught:
+        egg("boiling", 240_000).restore(persisted, now=NOW)
+    assert str(caught.value) == (
+        "cannot restore timers: 'xstate.after.300000.egg.boiling' is of no state that this machine "
+        "is in"
+    )
+    (timer,) = persisted["timers"]
+    renamed = "xstate.after.300000.egg.hot"
+    moved = {**timer, "id": renamed, "event": {"type": renamed}}
+    step = egg("hot", 300_000).restore({**persisted, "value": "hot", "timers": [moved]}, now=NOW)
+    assert step.snapshot.next_due == NOW + 300_000
+
+
 def test_json_written_by_xstate_itself_restores(system: System) -> None:
     step = system.restore(
         {
