@@ -1,4 +1,5 @@
-"""Tests for rooms: that nobody can tell a secret from what they are sent.
+"""Tests for rooms: a server of an App within a test; and that nobody can tell a secret from what
+they are sent.
 
 In: a kind of room, secrets that only it may know, and what people do. Out: nothing, or `Leak`. The
 real host and routing run on a store in memory, on a clock of their own: nothing waits for real.
@@ -27,6 +28,8 @@ from rooms.host.host import Host
 from rooms.link import memory
 from rooms.link.protocol import Attach
 from rooms.router.routing import Routing
+from rooms.server import serve
+from rooms.settings import Settings
 from rooms.store.memory import MemoryStore
 from rooms.store.port import SessionId
 from rooms.sync import messages
@@ -35,8 +38,9 @@ from rooms.sync.diff import apply
 from rooms.sync.views import Viewer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
+    from rooms.app import App
     from rooms.errors import Closing
     from rooms.router.channels import Channel
     from rooms.sync.messages import Json, View
@@ -47,6 +51,29 @@ if TYPE_CHECKING:
 _AT: Final = SessionId("room", "proved")
 _EPOCH: Final = 1_800_000_000_000
 _PAUSES: Final = (20, 500, 3_000, 12_000, 40_000)
+
+
+@contextlib.asynccontextmanager
+async def served(app: App, *, store: str = "memory:") -> AsyncIterator[str]:
+    """The address of a server of this App, which runs in this event loop until the block ends.
+
+    It is the real one, without limits, on a free port of this machine; with another `store` than
+    one in memory, the next server goes on where it ended.
+
+    Raises:
+        RoomsError: it can't be started.
+    """
+    address = asyncio.get_running_loop().create_future()
+    settings = Settings(port=0, store=store, limits=False)
+    server = asyncio.create_task(serve(app, settings, ready=address.set_result))
+    try:
+        await asyncio.wait([server, address], return_when=asyncio.FIRST_COMPLETED)
+        if server.done():
+            server.result()
+        yield await address
+    finally:
+        server.cancel()
+        await asyncio.wait([server])
 
 
 def prove_no_leak(

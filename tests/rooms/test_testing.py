@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rooms import UsageError, Viewer, count, everything, own, policy, reply, shown
+from client import connect
+from examples.counter.counter import app as counter
+from rooms import App, UsageError, Viewer, count, everything, own, policy, reply, shown
 from rooms.definition import Room
 from rooms.errors import Leak
 from rooms.sync.backlog import Backlog, Step
 from rooms.sync.diff import diff
 from rooms.sync.views import show
-from rooms.testing import prove_no_leak
+from rooms.testing import prove_no_leak, served
 from runtime import assign, emit, setup
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rooms.testing import Player
 
 
@@ -355,3 +359,19 @@ def test_nothing_is_proved_with_one_secret_or_nobody_to_keep_it_from() -> None:
 async def test_it_runs_a_loop_of_its_own() -> None:
     with pytest.raises(UsageError, match="call it from a `def`"):
         prove(Cards)
+
+
+async def test_an_app_is_served_within_a_test_and_goes_on_in_the_next(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/rooms.db"
+    async with served(counter, store=store) as url, connect(f"{url}/rooms/counter/a") as room:
+        await room.send({"type": "increment"})
+    async with served(counter, store=store) as url, connect(f"{url}/rooms/counter/a") as room:
+        assert room.context == {"count": 1}
+    async with served(counter) as url, connect(f"{url}/rooms/counter/a") as room:
+        assert room.context == {"count": 0}
+
+
+async def test_what_cant_be_served_says_why() -> None:
+    with pytest.raises(UsageError, match="nothing:"):
+        async with served(App(cards=Cards), store="nothing:"):
+            """Never comes here."""
