@@ -17,37 +17,46 @@ from rooms.host.turn import Delivered
 from runtime import Performer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from rooms.host.ask import Ask
     from rooms.host.audience import Audience
+    from rooms.host.clock import Clock
     from rooms.host.commits import Claim, Flight
-    from rooms.host.room import Keeper
+    from rooms.host.marks import Outcome
+    from rooms.host.neighbours import Letter
     from rooms.host.session import Session
     from rooms.host.turn import Item
+    from rooms.link.protocol import Message
+    from rooms.store.port import SessionId
     from runtime import Declared, Effect, Event
 
 logger = logging.getLogger(__name__)
 
 
 class Opening:
-    """Lets out what one live room did. `put` takes what outside actors send to it."""
+    """Lets out what one live room did. `put` takes what outside actors send to it; `send` and
+    `deliver` are the host's.
+    """
 
     def __init__(
         self,
-        keeper: Keeper,
         claim: Claim,
         session: Session,
         audience: Audience,
+        *,
+        clock: Clock,
         put: Callable[[Item | Ask], None],
+        send: Callable[[Iterable[Message]], None],
+        deliver: Callable[[SessionId, Letter], Awaitable[Outcome]],
     ) -> None:
         self.shown = session.snapshot
         """The newest snapshot that is durable."""
-        self._clock = keeper.clock
+        self._clock = clock
         self._session = session
         self._audience = audience
         self._outside = outside = _Outside(session, put)
-        self._teller = Teller(session, audience, keeper.send)
+        self._teller = Teller(session, audience, send)
         self._performer = Performer(
             outside.deliver,
             report=outside.report,
@@ -60,8 +69,8 @@ class Opening:
             session.room,
             session.outbox,
             claim,
-            clock=keeper.clock,
-            deliver=keeper.deliver,
+            clock=clock,
+            deliver=deliver,
             report=put,
         )
 

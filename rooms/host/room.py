@@ -69,8 +69,6 @@ class Keeper(Protocol):
     """What a room needs of the host that keeps it."""
 
     @property
-    def incarnation(self) -> str: ...
-    @property
     def clock(self) -> Clock: ...
     @property
     def gate(self) -> Gate: ...
@@ -129,7 +127,15 @@ class LiveRoom:
         self._stalled = False
         self._begun = begun
         self._commits = Commits(claim, journal, session, listing)
-        self._opening = Opening(keeper, claim, session, audience, self.put)
+        self._opening = Opening(
+            claim,
+            session,
+            audience,
+            clock=keeper.clock,
+            put=self.put,
+            send=keeper.send,
+            deliver=keeper.deliver,
+        )
         self._alarm: tuple[int, asyncio.TimerHandle] | None = None
         self._idleness = Idleness(
             keeper.clock.elapsed, self._patience, self._awake, lambda: keeper.idle(self)
