@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rooms.app import App
+    from rooms.host.processes import Nursery
     from rooms.link.protocol import Message
     from rooms.link.stream import StreamEnd
     from rooms.settings import Settings
@@ -56,9 +57,11 @@ async def serve_host(
     *,
     ready: Callable[[str], None],
     watched: Callable[[str], None],
+    nursery: Nursery | None = None,
 ) -> None:
     """Keep rooms until SIGINT or SIGTERM. `ready` gets the address at which routers find it,
-    `watched` the URL of the operator's door, if there is one.
+    `watched` the URL of the operator's door, if there is one. `nursery` is where rooms get
+    processes of their own.
 
     Raises:
         UsageError: it can't listen there, or the store can't be shared.
@@ -81,7 +84,14 @@ async def serve_host(
         ending.callback(listener.close)
         address = settings.advertise or listener.address
         pages = None if app.pages is None else str(app.pages)
-        host = Host(app.kinds, store, address=address, weight=settings.weight, pages=pages)
+        host = Host(
+            app.kinds,
+            store,
+            address=address,
+            weight=settings.weight,
+            pages=pages,
+            nursery=nursery,
+        )
         door = operations.serving(
             settings.metrics, lambda: metrics_of(host, None, traffic), lambda: host.state
         )

@@ -153,6 +153,16 @@ class Room(Hooks):
     listed: ClassVar[bool] = False
     """Whether anybody may look its rooms up: `GET /rooms/{kind}` shows what `listing` gives."""
 
+    isolation: ClassVar[Literal["shared", "process"]] = "shared"
+    """Where a live room computes: among others in its host's process, or in one of its own
+    (`process`), which may compute for ever or take all memory without harm to anybody else."""
+
+    max_cpu: ClassVar[int] = 2_000
+    """How long such a process may compute at a stretch (ms of processor time) until it is ended."""
+
+    max_memory: ClassVar[int] = 268_435_456
+    """How many bytes it may take, beyond what it begins with."""
+
     show_timers: ClassVar[bool] = False
     """Whether views carry `timers`: name → due time."""
 

@@ -15,27 +15,24 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import signal
-import socket
 import subprocess
-import sys
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rooms import operations
 from rooms.errors import StoreError
 from rooms.host.clock import elapsed
 from rooms.meeting import meeting_place
-from rooms.process import PARENT
+from rooms.process import spawn
 from rooms.router.listening import bind
 from rooms.server import store_time, url_of
 from rooms.store import file_of, lockfile, open_store, remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from rooms.settings import Settings
     from rooms.store.port import Store
@@ -49,7 +46,6 @@ WELL_AFTER: Final = 10.0
 ENDS_WITHIN: Final = 15.0
 READY_WITHIN: Final = 60.0
 LINKED_WITHIN: Final = 5.0
-_PACKAGES = str(Path(__file__).parents[1])
 
 
 class Fleet:
@@ -289,20 +285,7 @@ class _Member:
 
     async def start(self) -> None:
         """Start it, tell it what to be, and hear what it says."""
-        ours, theirs = socket.socketpair()
-        path = os.pathsep.join(filter(None, (_PACKAGES, os.environ.get("PYTHONPATH"))))
-        # A terminal's Ctrl-C reaches children too; only the supervisor tells them to stop, once.
-        usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            with theirs:
-                self._process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
-                    [sys.executable, "-P", "-m", "rooms.process", self.name],  # for who lists them
-                    env={**os.environ, "PYTHONPATH": path, PARENT: str(theirs.fileno())},
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, usual)
+        self._process, ours = spawn(self.name, stdin=subprocess.DEVNULL)
         reader, writer = await asyncio.open_connection(sock=ours)
         orders = [self._target, self.settings.to_environ(), self.role]
         writer.write(json.dumps(orders).encode() + b"\n")

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
+import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rooms import loading
 from rooms.collector import Collector
@@ -26,10 +29,13 @@ from rooms.errors import RoomsError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rooms.app import App
     from rooms.loading import Place
+    from rooms.nursery import Nursery
     from rooms.settings import Settings
 
 PARENT = "ROOMS_PARENT_SOCKET"
+_PACKAGES = str(Path(__file__).parents[1])
 
 # Seconds after which a thread that computes lets others have a turn. The store's thread needs a few
 # of them for a commit: beside a loop at its limit it gets some 100 commits a second through at
@@ -58,7 +64,8 @@ def serve(
     def served(url: str) -> None:
         ready(url, app.pages is not None)
 
-    server.run(server.serve(app, settings, ready=served, development=development))
+    nursery = _nursery(app, place, settings)
+    server.run(server.serve(app, settings, ready=served, development=development, nursery=nursery))
 
 
 def host(
@@ -79,7 +86,8 @@ def host(
     app = loading.load(place)
     from rooms import apart, server
 
-    server.run(apart.serve_host(app, settings, ready=ready, watched=watched))
+    nursery = _nursery(app, place, settings)
+    server.run(apart.serve_host(app, settings, ready=ready, watched=watched, nursery=nursery))
 
 
 def router(
@@ -101,6 +109,25 @@ def router(
     from rooms import apart, server
 
     server.run(apart.serve_router(settings, ready=ready, linked=linked, watched=watched))
+
+
+def nurse(place: Place, settings: Settings, parent: Parent) -> None:
+    """Load, and fork processes for rooms until the host is gone. Raises RoomsError."""
+    _configure(settings)
+    app = loading.load(place)
+    from rooms import nursery
+
+    parent.say(ready=True)
+    nursery.serve(app, parent.socket)
+
+
+def _nursery(app: App, place: Place, settings: Settings) -> Nursery | None:
+    """Where the processes of rooms come from, if this App has such rooms."""
+    if all(kind.isolation == "shared" for kind in app.kinds.values()):
+        return None
+    from rooms.nursery import Nursery
+
+    return Nursery(place.target, settings)
 
 
 def _configure(settings: Settings, name: str = "") -> None:
@@ -132,33 +159,56 @@ def failing(say: Callable[[str], object]) -> Iterator[None]:
         sys.exit(2 if isinstance(error, UsageError) else 1)
 
 
+def spawn(name: str | None = None, **options: Any) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Another process of ours, which waits for its orders at this socket; `name` is for who lists
+    processes. `options` are those of `Popen`.
+    """
+    ours, theirs = socket.socketpair()
+    # Of our packages, never of a rooms.py in the current folder.
+    path = os.pathsep.join(filter(None, (_PACKAGES, os.environ.get("PYTHONPATH"))))
+    # A terminal's Ctrl-C reaches children too; only their parent tells them to stop, once.
+    usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "rooms.process", *filter(None, [name])],
+                env={**os.environ, "PYTHONPATH": path, PARENT: str(theirs.fileno())},
+                pass_fds=[theirs.fileno()],
+                **options,
+            )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, usual)
+    return process, ours
+
+
 class Parent:
     """The supervisor's end of the socket, which this process was born with."""
 
     def __init__(self, socket: socket.socket) -> None:
         socket.set_inheritable(False)
-        self._socket = socket
+        self.socket = socket
 
     def orders(self) -> tuple[str, Settings, str]:
         """Wait for what to serve: an APP, how, and which part of it. The process ends with the
-        parent from then on.
+        parent from then on; a nursery, which may have no thread, sees to that itself.
         """
         from rooms.settings import Settings
 
-        with self._socket.makefile() as lines:
+        with self.socket.makefile() as lines:
             line = lines.readline()
         if not line:
             sys.exit(0)  # it wasn't needed
         target, environ, role = json.loads(line)
-        threading.Thread(target=self._watch, name="parent", daemon=True).start()
+        if role != "nursery":
+            threading.Thread(target=self._watch, name="parent", daemon=True).start()
         return target, Settings.read(environ), role
 
     def say(self, **message: object) -> None:
         """Tell the supervisor."""
-        self._socket.sendall(json.dumps(message).encode() + b"\n")
+        self.socket.sendall(json.dumps(message).encode() + b"\n")
 
     def _watch(self) -> None:
-        self._socket.recv(1)  # it says no more: this is its end
+        self.socket.recv(1)  # it says no more: this is its end
         os._exit(1)
 
 
@@ -187,6 +237,8 @@ def main() -> None:
                     watched=lambda url: parent.say(watched=url),
                     name=sys.argv[-1],
                 )
+            case "nursery":
+                nurse(loading.find(target), settings, parent)
             case "development":
                 place = loading.find(target)
                 serve(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
     from rooms.app import App
+    from rooms.host.processes import Nursery
     from rooms.link.stream import Traffic
     from rooms.settings import Settings
     from rooms.store.port import Store
@@ -56,12 +57,18 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def serve(
-    app: App, settings: Settings, *, ready: Callable[[str], None], development: bool = False
+    app: App,
+    settings: Settings,
+    *,
+    ready: Callable[[str], None],
+    development: bool = False,
+    nursery: Nursery | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, or until this task is cancelled; a second signal ends at once.
 
     `ready` gets the URL when connections are accepted; nothing accepts before. In `development` a
-    page opened on this machine may see all that its operator may.
+    page opened on this machine may see all that its operator may. `nursery` is where rooms get
+    processes of their own.
 
     Raises:
         UsageError: the address or port can't be had, the store or secret can't be used.
@@ -76,7 +83,7 @@ async def serve(
         ending.push_async_callback(store.close)
         secret = await signing_secret(store, settings.secret)
 
-        host = Host(app.kinds, store)
+        host = Host(app.kinds, store, nursery=nursery)
         router = Router(
             kinds={name: _authenticates(kind) for name, kind in app.kinds.items()},
             secret=secret,

@@ -26,6 +26,7 @@ _WORDS: Final = {
     "several": ("coexist", "takeover"),
     "restore_timers": ("deadline", "remaining"),
     "restore_invoked": ("restart", "fail", "resume"),
+    "isolation": ("shared", "process"),
 }
 _NUMBERS: Final = {
     "sleep_after": "ms",
@@ -35,6 +36,8 @@ _NUMBERS: Final = {
     "effect_attempts": "a number",
     "max_state": "bytes",
     "max_view": "bytes",
+    "max_cpu": "ms",
+    "max_memory": "bytes",
     "max_viewers": "a number, or None",
     "ttl": "ms, or None",
     "ttl_done": "ms, or None",

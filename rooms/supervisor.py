@@ -12,18 +12,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
 import signal
-import socket
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rooms.process import PARENT
+from rooms.process import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
 # ms: how long a storm of changes is waited out, the pause that ends one, and how often it is asked
 # whether to stop.
 DEBOUNCE, STEP, LOOK_UP = 1600, 50, 5000
-_PACKAGES = str(Path(__file__).parents[1])
 ENDS_WITHIN = 15.0  # seconds; the server itself gives its rooms 10 to store what they have
 
 
@@ -152,20 +148,7 @@ class _Child:
     """
 
     def __init__(self, put: Callable[[_Event], None]) -> None:
-        self._ours, theirs = socket.socketpair()
-        # Of our packages, never of a rooms.py in the current folder.
-        path = os.pathsep.join(filter(None, (_PACKAGES, os.environ.get("PYTHONPATH"))))
-        # A terminal's Ctrl-C reaches the child too; only the supervisor tells it to stop, once.
-        usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            with theirs:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "rooms.process"],
-                    env={**os.environ, "PYTHONPATH": path, PARENT: str(theirs.fileno())},
-                    pass_fds=[theirs.fileno()],
-                )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, usual)
+        self._process, self._ours = spawn()
         threading.Thread(target=self._hear, args=(put,), daemon=True).start()
 
     def order(self, target: str, settings: Settings) -> None:

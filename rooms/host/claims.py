@@ -43,7 +43,7 @@ LONGEST_PAUSE: Final = 1_000
 
 
 class Claims:
-    """The sessions of one host, as the store knows them."""
+    """The sessions of one host, as the store knows them. Lanes have numbers from `first` on."""
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Claims:
         store: Store,
         lease: Lease,
         chance: Callable[[int], bytes],
+        first: int,
     ) -> None:
         self.orphans: set[SessionId] = set()
         """Those that may be this host's without a room: to be brought back."""
@@ -60,7 +61,7 @@ class Claims:
         self._store = store
         self._lease = lease
         self._chance = chance
-        self._lanes = count(1)
+        self._lanes = count(first)
         self._budget = Budget()
         self._some = asyncio.Semaphore(AT_ONCE)
 

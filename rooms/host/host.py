@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 
     from rooms.definition import Room
     from rooms.host.links import Channel
+    from rooms.host.processes import Nursery
     from rooms.host.room import LiveRoom
+    from rooms.host.watched import Doing
     from rooms.link.memory import End
     from rooms.link.protocol import Message
     from rooms.pace import Pace
@@ -64,7 +66,9 @@ class Host:
     """One process's rooms.
 
     `address` is where routers reach it, `weight` its share of the sessions beside other hosts',
-    `pages` the folder of the application's pages. `chance(n)` gives n random bytes.
+    `pages` the folder of the application's pages. `chance(n)` gives n random bytes. Rooms that are
+    to have processes of their own get them from `nursery`, where there is one. In such a process
+    `doing` is told what its room is at, and numbers begin at `first`.
     """
 
     def __init__(
@@ -77,6 +81,9 @@ class Host:
         address: str = "",
         weight: float = 1,
         pages: str | None = None,
+        nursery: Nursery | None = None,
+        first: int = 1,
+        doing: Doing | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self._kinds = {name: kind(name, room) for name, room in kinds.items()}
@@ -92,7 +99,11 @@ class Host:
             chance=chance,
             address=address,
             weight=weight,
+            first=first,
+            doing=doing,
+            nursery=nursery,
         )
+        self._processes = self._rooms.processes
         self._lobby = Lobby(store)
         self._administration = Administration(self._rooms, store, self.clock)
         kinds_told = {name: kind.authenticates for name, kind in self._kinds.items()}
@@ -137,6 +148,15 @@ class Host:
             return "draining"
         return "ready" if self._rooms.leased else "no lease"
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing goes on in it."""
+        return self._rooms.quiet and not self._hooks and not self._identifying
+
+    def wake(self, id: SessionId) -> None:
+        """Wake a session, though nobody waits for an answer."""
+        self._rooms.wake(id)
+
     def live(self) -> list[SessionId]:
         """The sessions that have a room here."""
         return list(self._rooms.live)
@@ -149,6 +169,8 @@ class Host:
         """Answer a router at this end of a link."""
         self._links.add(end)
         end.send(self._hosted)
+        if self._processes is not None:
+            self._processes.came(end)
         self._rooms.gatherings.came(end)
         end.listen(lambda message: self._receive(end, message), lambda: self._link_lost(end))
 
@@ -166,22 +188,33 @@ class Host:
                 channel = self._links.find(end, number)
                 if channel is not None:
                     self._said(channel, said, trace)
+                elif self._processes is not None:
+                    self._processes.said(end, message)
             case Want(number, cursor, settled, present):
                 channel = self._links.find(end, number)
                 if channel is not None:
                     self._hear(channel, Wanted(channel, cursor, settled, present))
+                elif self._processes is not None:
+                    self._processes.said(end, message)
             case Attach():
                 self._attach(end, message)
             case Detach(number, moved):
                 channel = self._links.find(end, number)
                 if channel is not None:
                     self._detach(channel, moved=moved)
+                elif self._processes is not None:
+                    self._processes.said(end, message)
             case Request():
                 self._request(end, message)
             case Answer():
                 self._rooms.post.answered(message)
+                if self._processes is not None:
+                    self._processes.answered(end, message)
             case Gathered(name, session, epoch):
-                self._gathered(end, SessionId(name, session), epoch)
+                if self._processes is not None and self._rooms.apart(name):
+                    self._processes.gathered(end, message)
+                else:
+                    self._gathered(end, SessionId(name, session), epoch)
             case _:
                 logger.warning("a router said %s", type(message).__name__)
 
@@ -190,6 +223,9 @@ class Host:
         if kind is None:
             reason = f"there is no kind {attach.kind!r}"
             end.send(Close(attach.channel, CloseCode.NOT_FOUND, reason, None))
+            return
+        if self._processes is not None and self._rooms.apart(attach.kind):
+            self._processes.attach(end, attach)
             return
         if attach.codec == "party" and kind.hooks:
             attach.codec = "raw"
@@ -324,6 +360,9 @@ class Host:
             self._rooms.wake(channel.at)  # somebody's seat is away now
 
     def _request(self, end: End, request: Request) -> None:
+        if self._processes is not None and request.session and self._rooms.apart(request.kind):
+            self._processes.request(end, request)
+            return
         if request.operator:
             self._ask_author(self._administration.answer(end, request))
             return
@@ -364,6 +403,8 @@ class Host:
         """A router is gone, and with it all its connections."""
         self._rooms.gatherings.lost(end)
         self._rooms.post.lost(end)
+        if self._processes is not None:
+            self._processes.lost(end)
         for channel in self._links.remove(end):
             self._detach(channel)
 

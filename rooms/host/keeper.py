@@ -31,6 +31,7 @@ from rooms.host.hooks.session import HookSession
 from rooms.host.lease import Lease
 from rooms.host.neighbours import NotHere
 from rooms.host.post import Post
+from rooms.host.processes import Processes
 from rooms.host.turn import Enter, Heard, Wanted
 from rooms.link.protocol import Asleep, Close, Keep, Leaving, Live
 from rooms.pace import Pace
@@ -44,8 +45,10 @@ if TYPE_CHECKING:
     from rooms.host.links import Channel, Links
     from rooms.host.marks import Outcome
     from rooms.host.neighbours import Letter
+    from rooms.host.processes import Nursery
     from rooms.host.room import LiveRoom
     from rooms.host.turn import Item
+    from rooms.host.watched import Doing
     from rooms.link.protocol import Message
     from rooms.store.port import HostInfo, SessionId, Store
     from rooms.tally import HostTally
@@ -74,13 +77,17 @@ class RoomKeeper:
         chance: Callable[[int], bytes],
         address: str,
         weight: float,
+        first: int = 1,
+        doing: Doing | None = None,
+        nursery: Nursery | None = None,
     ) -> None:
         self.clock = clock
+        self.doing = doing
         self.gatherings = Gatherings(links, clock.elapsed)
         self.tally = tally
         self.gate = Gate(store, clock, tally)
         self.pace = Pace(clock.elapsed, links.crowding.full)
-        self.post = Post(links)
+        self.post = Post(links, first)
         self.live: dict[SessionId, LiveRoom] = {}
         self._kinds = kinds
         self._store = store
@@ -103,7 +110,8 @@ class RoomKeeper:
             lost=self._lost,
             beaten=self._beaten,
         )
-        self._claims = Claims(self, kinds, store, self._lease, chance)
+        self._claims = Claims(self, kinds, store, self._lease, chance, first)
+        self.processes = None if nursery is None else Processes(self, kinds, nursery, store)
 
     @property
     def incarnation(self) -> str:
@@ -122,6 +130,8 @@ class RoomKeeper:
         asked = self.clock.elapsed()
         self.clock.measured(await self._store.now(), asked, self.clock.elapsed())
         await self._lease.begin()
+        if self.processes is not None:
+            self.processes.warm()
         if self.info.address:
             self.gatherings.listed()
 
@@ -132,7 +142,10 @@ class RoomKeeper:
         self._lease.leave()
         await self._alarms.stop()
         await self._sweep.stop()
-        await self._rest_all()
+        if self.processes is None:
+            await self._rest_all()
+        else:
+            await asyncio.gather(self._rest_all(), self.processes.drain())
         await self.gate.quiet()
         await self._lease.finish()
 
@@ -177,7 +190,7 @@ class RoomKeeper:
 
         Raises Closing: no host has such a kind, or the room can't be opened (now).
         """
-        if to.kind in self._kinds:
+        if to.kind in self._kinds and not self.apart(to.kind):
             delivery = Delivery(letter)
             self.put(to, delivery)
             with contextlib.suppress(NotHere):
@@ -186,8 +199,14 @@ class RoomKeeper:
 
     def wake(self, id: SessionId) -> None:
         """Wake a session, though nobody waits for an answer."""
-        if id not in self.live and not self._draining and id.kind in self._kinds:
+        if self.processes is not None and self.apart(id.kind):
+            self.processes.wake(id)
+        elif id not in self.live and not self._draining and id.kind in self._kinds:
             self._waiting(id).wanted = True
+
+    def apart(self, kind: str) -> bool:
+        """Whether rooms of this kind have processes of their own."""
+        return self.processes is not None and self.processes.has(kind)
 
     def _waiting(self, id: SessionId, pause: float = 0) -> _Waiting:
         """Where items wait for this session's room; it is brought, after a pause (ms)."""
@@ -303,15 +322,28 @@ class RoomKeeper:
 
     def asleep(self, id: SessionId) -> bool:
         """Whether nothing of this session goes on here."""
-        return id not in self.live and id not in self._between
+        return (
+            id not in self.live
+            and id not in self._between
+            and (self.processes is None or self.processes.asleep(id))
+        )
+
+    async def until_settled(self, id: SessionId) -> None:
+        """Wait until a session is no longer between two incarnations."""
+        while (waiting := self._between.get(id)) is not None:
+            await waiting.over.wait()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no session has a room here, or is to have one."""
+        return not (self.live or self._between or self._tasks)
 
     @asynccontextmanager
     async def between(self, id: SessionId) -> AsyncIterator[LiveRoom | None]:
         """A session between two incarnations, for as long as the block lasts: whoever comes waits.
         Gives the room that was live until now.
         """
-        while (waiting := self._between.get(id)) is not None:
-            await waiting.over.wait()
+        await self.until_settled(id)
         self._between[id] = _Waiting()
         try:
             yield self.live.pop(id, None)
@@ -358,6 +390,8 @@ class RoomKeeper:
         """The incarnation is dead: whatever its rooms hadn't stored never happened."""
         for room in [*self.live.values(), *self._resting.values()]:
             room.drop(StoreError("the host's lease is over"))
+        if self.processes is not None:
+            self.processes.evict()
 
     def _beaten(self) -> None:
         """The store answers: see what is due, and bring back what was lost."""
@@ -371,6 +405,10 @@ class RoomKeeper:
     def stands(self) -> bool:
         """Whether the lease holds, so that rooms may answer from memory."""
         return self._lease.stands()
+
+    async def standing(self) -> None:
+        """Wait until the lease holds. Raises StoreError: not in time."""
+        await self._lease.standing()
 
     def send(self, messages: Iterable[Message]) -> None:
         """Send link messages, by this host's channel numbers."""

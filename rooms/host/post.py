@@ -29,12 +29,12 @@ _GONE: Final = "whoever has this room doesn't answer"
 
 
 class Post:
-    """The letters of one host that are under way to others."""
+    """The letters of one host that are under way to others, with numbers from `first` on."""
 
-    def __init__(self, links: Links) -> None:
+    def __init__(self, links: Links, first: int) -> None:
         self._links = links
         self._under_way: dict[int, tuple[End, asyncio.Future[Outcome]]] = {}
-        self._numbers = count(1)
+        self._numbers = count(first)
 
     async def send(self, to: SessionId, letter: Letter) -> Outcome:
         """The outcome of a letter at the host that has the session.

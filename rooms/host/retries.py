@@ -88,6 +88,11 @@ class Retries:
         self._put(key, failed)
         return failed
 
+    def give_up(self, timer: Timer, error: str, now: int) -> None:
+        """It isn't to be tried again."""
+        failed = self.fail(timer, error, now)
+        self._put(self._key(timer), replace(failed, dead=now))
+
     def keep(self, timers: Iterable[Timer]) -> None:
         """Forget timers that are no more: they fired, or were cancelled."""
         kept = {self._key(timer) for timer in timers}

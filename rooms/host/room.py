@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from rooms.host.neighbours import Letter
     from rooms.host.session import Session
     from rooms.host.turn import Item
+    from rooms.host.watched import Doing
     from rooms.link.protocol import Message
     from rooms.pace import Pace
     from rooms.store.port import Commit, SessionId
@@ -76,6 +77,8 @@ class Keeper(Protocol):
     def tally(self) -> HostTally: ...
     @property
     def pace(self) -> Pace: ...
+    @property
+    def doing(self) -> Doing | None: ...
 
     def stands(self) -> bool:
         """Whether this host may still answer for its rooms; False: this room was dropped."""
@@ -126,6 +129,7 @@ class LiveRoom:
         self._scheduled = False
         self._stalled = False
         self._begun = begun
+        self._doing = keeper.doing
         self._commits = Commits(claim, journal, session, listing)
         self._opening = Opening(
             claim,
@@ -220,7 +224,7 @@ class LiveRoom:
         if self.closed or not self._keeper.stands():
             return
         turn = self._commits.next_turn()
-        if turn is None:
+        if turn is None or (self._commits.waits and self._doing and self._doing.careful):
             self._stalled = True  # until the gate opens
             return
         clock = self._keeper.clock
@@ -230,7 +234,7 @@ class LiveRoom:
             entering = bool(mailbox) and type(mailbox[0]) is Enter
             session.expire(turn, now, entering=entering)
             entered = False
-            for _ in range(MAX_EVENTS):
+            for _ in range(MAX_EVENTS if self._doing is None else self._doing.most):
                 if not mailbox or session.busy:
                     break
                 enters = type(mailbox[0]) is Enter

@@ -27,6 +27,7 @@ from rooms.host.room import LiveRoom
 from rooms.host.scale import Scale
 from rooms.host.seats import Seats
 from rooms.host.session import Session
+from rooms.host.watched import Watched, WatchedHooks, WatchedSession
 from rooms.logs import named
 from rooms.sync.fanout import letters
 from runtime import System
@@ -103,7 +104,7 @@ def awaken(
         if record is not None and record.version != room.version():
             reason = f"this room was stored by version {record.version!r} of a machine"
             raise Closing(CloseCode.UNRESTORABLE, reason)
-        hooks = HookSession(
+        hooks = (HookSession if keeper.doing is None else WatchedHooks)(
             room,
             kind,
             Kept({} if record is None else record.storage),
@@ -116,6 +117,8 @@ def awaken(
             chance=chance,
             now=now,
         )
+        if isinstance(hooks, Watched) and keeper.doing is not None:
+            hooks.doing = keeper.doing
         audience = watching(hooks.snapshot)
         journal = Journal(SYSTEM, Keeps(0, 0), {}, record, room.max_state)
         live = LiveRoom(keeper, claim, journal, hooks, audience, begun=False, listing=listing)
@@ -141,7 +144,7 @@ def awaken(
         journal = Journal(system, keeps, system.share(step.snapshot), record, limit)
     audience = watching(step.snapshot)
     scale = Scale(room, system, audience.widest, size=journal.size, careful=careful)
-    session = Session(
+    session = (Session if keeper.doing is None else WatchedSession)(
         room,
         system,
         step.snapshot,
@@ -156,6 +159,8 @@ def awaken(
         keeps_past=bool(keeps),
         now=now,
     )
+    if isinstance(session, Watched) and keeper.doing is not None:
+        session.doing = keeper.doing
     live = LiveRoom(keeper, claim, journal, session, audience, begun=begun, listing=listing)
     return live, step.effects
 

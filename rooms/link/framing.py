@@ -40,10 +40,10 @@ class Framing:
     """One side of one link.
 
     `dials` says which side it is. Both know `secret` and prove it over the other's `nonce`, which
-    is random and used once.
+    is random and used once. After so many `missed` pings the other side is gone.
     """
 
-    def __init__(self, *, dials: bool, secret: bytes, nonce: bytes) -> None:
+    def __init__(self, *, dials: bool, secret: bytes, nonce: bytes, missed: int = MISSED) -> None:
         self._role, self._other = (b"dials", b"listens") if dials else (b"listens", b"dials")
         self._secret = secret
         self._nonce = nonce
@@ -56,6 +56,7 @@ class Framing:
         self._credit = WINDOW
         self._waiting: deque[bytes] = deque()
         self._waiting_size = 0
+        self._may_miss = missed
         self._missed = 0
         self.pings = 0
         self.pongs = 0  # how many of them the other side has answered
@@ -206,7 +207,7 @@ class Framing:
         Raises:
             LinkError: nothing has come for too long.
         """
-        if self._missed >= MISSED:
+        if self._missed >= self._may_miss:
             raise LinkError(f"nothing came for {self._missed} pings")
         self._missed += 1
         self.ping()

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar, cast
 
 from rooms.errors import LinkError, UsageError
 from rooms.link import protocol
-from rooms.link.framing import Framing
+from rooms.link.framing import MISSED, Framing
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from rooms.link.protocol import Message
@@ -162,6 +163,16 @@ class StreamEnd(asyncio.Protocol, Generic[M]):
         self._flush()
         await asyncio.wait([settled], timeout=SETTLED_WITHIN)
 
+    def pause(self) -> None:
+        """Take nothing more of the other side for now, which has to wait when a link is full."""
+        if self._transport is not None and not self._lost:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Take on."""
+        if self._transport is not None and not self._lost:
+            self._transport.resume_reading()
+
     # ------------------------------------------------------------------ the socket
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -257,6 +268,32 @@ class StreamEnd(asyncio.Protocol, Generic[M]):
 
 
 # ---------------------------------------------------------------------- dial and listen
+
+
+async def join(
+    pair: socket.socket, speech: Speech[M], *, dials: bool, missed: int = MISSED
+) -> StreamEnd[M]:
+    """The link over one end of a socket pair, which a process and its child have from birth. The
+    other side is gone after so many `missed` pings.
+
+    Raises LinkError: it is gone already.
+    """
+    loop = asyncio.get_running_loop()
+    opened: asyncio.Future[StreamEnd[M]] = loop.create_future()
+
+    def refused(error: Exception) -> None:
+        if not opened.done():
+            opened.set_exception(error)
+
+    def made() -> StreamEnd[M]:
+        framing = Framing(dials=dials, secret=b"born", nonce=os.urandom(16), missed=missed)
+        return StreamEnd(framing, speech, opened.set_result, refused)
+
+    try:
+        await loop.create_unix_connection(made, sock=pair)
+        return await opened
+    except OSError as error:
+        raise LinkError(f"the other process is gone: {error}") from error
 
 
 async def dial(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -21,12 +21,15 @@ from rooms.link.stream import Speech, dial, listen
 from rooms.store import port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine
 
     from rooms.link.stream import Listener, StreamEnd
     from rooms.store.port import Store
 
 logger = logging.getLogger(__name__)
+
+Call = tuple[int, str, Sequence[Any], Mapping[str, Any]]
+"""Its number, the method, its arguments and those that are named."""
 
 _SECRET: Final = b"a Unix socket is its owner's"
 _FIRST_PAUSE: Final = 0.05  # s
@@ -43,7 +46,7 @@ async def serve(store: Store, address: str) -> Listener:
     def accept(end: StreamEnd[Any]) -> None:
         def called(message: Any) -> None:
             number, *asked = message
-            call = asyncio.get_running_loop().create_task(_answer(store, *asked))
+            call = asyncio.get_running_loop().create_task(answer(store, *asked))
             calls.add(call)
             call.add_done_callback(lambda done: answered(number, done))
 
@@ -57,7 +60,7 @@ async def serve(store: Store, address: str) -> Listener:
     return await listen(address, _SECRET, accept, _SPEECH)
 
 
-async def _answer(
+async def answer(
     store: Store, method: str, arguments: Sequence[Any], named: Mapping[str, Any]
 ) -> Any:
     """What the store says; an error is an answer too."""
@@ -72,16 +75,54 @@ async def _answer(
         return UnknownOutcome(f"the store failed: {error!r}")
 
 
-class RemoteStore:
+class CalledStore:
+    """A `Store` whose methods are called elsewhere: `send` has what is to be said of each call."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._calls: dict[int, asyncio.Future[Any]] = {}
+
+    def __getattr__(self, method: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+        """One of the port's methods: called where the store is."""
+        if method not in _METHODS:
+            raise AttributeError(method)
+        return partial(self._call, method)
+
+    async def close(self) -> None:
+        if self._calls:
+            await asyncio.wait(list(self._calls.values()))
+
+    def send(self, call: Call) -> None:
+        """Make a call. Raises StoreError: it can't be made."""
+        raise NotImplementedError
+
+    async def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
+        number = next(self._numbers)
+        answer = asyncio.get_running_loop().create_future()
+        self.send((number, method, arguments, named))
+        self._calls[number] = answer
+        return await answer
+
+    def answered(self, number: int, answer: Any) -> None:
+        """What came of a call, or the error that it is to raise."""
+        call = self._calls.pop(number, None)
+        if call is None or call.done():
+            return  # who waited was cancelled
+        if isinstance(answer, StoreError):
+            call.set_exception(answer)
+        else:
+            call.set_result(answer)
+
+
+class RemoteStore(CalledStore):
     """A `Store` in another process; made by `open`. While it can't be reached, calls fail; those
     that were under way have an unknown outcome.
     """
 
     def __init__(self, address: str) -> None:
+        super().__init__()
         self._address = address
         self._end: StreamEnd[Any] | None = None
-        self._numbers = count(1)
-        self._calls: dict[int, asyncio.Future[Any]] = {}
         self._again: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -95,47 +136,27 @@ class RemoteStore:
             raise StoreError(f"the store can't be reached: {error}") from error
         return store
 
-    def __getattr__(self, method: str) -> Callable[..., Coroutine[Any, Any, Any]]:
-        """One of the port's methods: called where the store is."""
-        if method not in _METHODS:
-            raise AttributeError(method)
-        return partial(self._call, method)
-
     async def close(self) -> None:
         self._closed = True
         if self._again is not None:
             self._again.cancel()
-        if self._calls:
-            await asyncio.wait(list(self._calls.values()))
+        await super().close()
         if self._end is not None:
             self._end.close()
 
     # ------------------------------------------------------------------ the link
 
-    async def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
+    def send(self, call: Call) -> None:
         if self._closed:
             raise StoreError("the store is closed; open it again")
         if self._end is None:
             raise StoreError(f"the store at {self._address} can't be reached")
-        number = next(self._numbers)
-        answer = self._calls[number] = asyncio.get_running_loop().create_future()
-        self._end.send([number, method, arguments, named])
-        return await answer
-
-    def _answered(self, message: Any) -> None:
-        number, answer = message
-        call = self._calls.pop(number, None)
-        if call is None or call.done():
-            return  # who waited was cancelled
-        if isinstance(answer, StoreError):
-            call.set_exception(answer)
-        else:
-            call.set_result(answer)
+        self._end.send(call)
 
     async def _dial(self) -> None:
         end = await dial(self._address, _SECRET, _SPEECH)
         self._end = end
-        end.listen(self._answered, self._lost)
+        end.listen(lambda message: self.answered(*message), self._lost)
 
     def _lost(self) -> None:
         self._end = None
@@ -173,7 +194,8 @@ _CODES: Final = {type: code for code, type in enumerate(_TYPES)}
 _FENCED, _UNKNOWN, _ERROR = 64, 65, 66
 
 
-def _encode(value: Any) -> bytes:
+def encode(value: Any) -> bytes:
+    """What calls and their answers have in them, as bytes."""
     packed: bytes = msgpack.packb(value, default=_as_fields, strict_types=True)
     return packed
 
@@ -183,21 +205,22 @@ def _as_fields(value: Any) -> Any:
     match value:
         case _ if code is not None:
             parts = [getattr(value, name) for name in value.__match_args__]
-            return msgpack.ExtType(code, _encode(parts))
+            return msgpack.ExtType(code, encode(parts))
         case tuple():
             return list(value)
         case Mapping():
             return dict(value)
         case Fenced():
             parts = [value.kind, value.session, value.held, value.current]
-            return msgpack.ExtType(_FENCED, _encode(parts))
+            return msgpack.ExtType(_FENCED, encode(parts))
         case StoreError():
             kind = _UNKNOWN if isinstance(value, UnknownOutcome) else _ERROR
-            return msgpack.ExtType(kind, _encode([str(value)]))
+            return msgpack.ExtType(kind, encode([str(value)]))
     raise TypeError(f"{type(value).__name__} is nothing that a store is told")
 
 
-def _decode(data: bytes) -> Any:
+def decode(data: bytes) -> Any:
+    """What `encode` made. Raises ValueError for anything else."""
     try:
         return msgpack.unpackb(data, ext_hook=_from_fields, strict_map_key=False)
     except (TypeError, msgpack.UnpackException) as error:
@@ -205,7 +228,7 @@ def _decode(data: bytes) -> Any:
 
 
 def _from_fields(code: int, data: bytes) -> Any:
-    parts = _decode(data)
+    parts = decode(data)
     if code == _FENCED:
         return Fenced(*parts)
     if code in (_UNKNOWN, _ERROR):
@@ -213,4 +236,4 @@ def _from_fields(code: int, data: bytes) -> Any:
     return _TYPES[code](*parts)
 
 
-_SPEECH: Final = Speech[Any](_encode, _decode)
+_SPEECH: Final = Speech[Any](encode, decode)

@@ -1,0 +1,116 @@
+"""What a host and the process of one of its rooms say to each other, as values that encode (PURE).
+
+In the process lives a host of its own, of this one room. What it and the routers say to each other
+goes through the host that has the links; so do its calls of the store. Link messages themselves are
+those of `rooms/link/protocol.py`. Next inward: `rooms/alone.py`; next outward:
+`rooms/host/processes.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from rooms.link import protocol
+from rooms.link.stream import Speech
+from rooms.store import remote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rooms.link.protocol import Message
+
+# ------------------------------------------------------------------ to the process
+
+
+class Orders(NamedTuple):
+    """The first thing that it hears: whose room it is to be, and in the name of which incarnation.
+
+    `first` is where the numbers begin that it gives to lanes and letters, so that no other process
+    of the host gives the same. `condemned` is what processes before it died of, and how; `careful`:
+    there were some.
+    """
+
+    kind: str
+    session: str
+    incarnation: str
+    first: int
+    condemned: dict[str, str]
+    careful: bool
+
+
+class Met(NamedTuple):
+    """There is a router, which has this number from now on; or none any more."""
+
+    router: int
+    here: bool
+
+
+class Wake(NamedTuple):
+    """Somebody wants the room, who doesn't wait for an answer."""
+
+
+class Drain(NamedTuple):
+    """The host is going: give the room back."""
+
+
+class Returned(NamedTuple):
+    """What came of a call of the store: a value, or an error."""
+
+    call: int
+    value: Any
+
+
+# ------------------------------------------------------------------ from the process
+
+
+class Called(NamedTuple):
+    """A call of the store."""
+
+    call: int
+    method: str
+    arguments: Sequence[Any]
+    named: Mapping[str, Any]
+
+
+class Resting(NamedTuple):
+    """Its room is asleep and nothing goes on in it, so that it may end; unless it was sent more
+    than the `taken` messages (`Passed`, `Wake`) that it knows of.
+    """
+
+    taken: int
+
+
+# ------------------------------------------------------------------ both ways
+
+
+class Passed(NamedTuple):
+    """A link message of the router with this number, or for it."""
+
+    router: int
+    message: Message
+
+
+Line = Orders | Met | Wake | Drain | Returned | Called | Resting | Passed
+
+_LINES: Final = (Orders, Met, Wake, Drain, Returned, Called, Resting, Passed)
+_CODES: Final = {line: code for code, line in enumerate(_LINES)}
+
+
+def _encode(line: Line) -> bytes:
+    if type(line) is Passed:
+        line = line._replace(message=protocol.encode(line.message))  # type: ignore[arg-type]
+    return remote.encode([_CODES[type(line)], *line])
+
+
+def _decode(data: bytes) -> Line:
+    try:
+        code, *values = remote.decode(data)
+        line: Any = _LINES[code](*values)
+    except (TypeError, IndexError) as error:
+        raise ValueError(f"no line of a room's process: {error}") from error
+    if type(line) is Passed:
+        return line._replace(message=protocol.decode(line.message))  # type: ignore[arg-type]
+    return line  # type: ignore[no-any-return]
+
+
+LINES: Final = Speech[Line](_encode, _decode)
