@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rooms.host.host import Host
 from rooms.host.isolated import LINES, Called, Drain, Met, Orders, Passed, Resting, Returned, Wake
-from rooms.host.watched import SIZE, WAKING, Doing, leave_without_memory
+from rooms.host.watched import SIZE, WAKING, Doing, Exhaustion
 from rooms.link.stream import join
 from rooms.store.port import Held, SessionId
 from rooms.store.remote import CalledStore
@@ -30,13 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rooms.definition import Room
+    from rooms.host.clock import Clock
     from rooms.host.isolated import Line
     from rooms.link.protocol import Message
     from rooms.link.stream import StreamEnd
     from rooms.store.port import Commit, Due, HostInfo, Owner
     from rooms.store.remote import Call
-
-logger = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 1.0
 """How often it is looked whether the room rests (s)."""
@@ -58,7 +57,7 @@ def live(fds: Sequence[int], kinds: Mapping[str, type[Room]]) -> None:
 
 async def _live(pair: socket.socket, memory: mmap, kinds: Mapping[str, type[Room]]) -> None:
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_report)
+    logging.getLogger().handlers.insert(0, Exhaustion())
     over = asyncio.Event()
     link: StreamEnd[Line] = await join(pair, LINES, dials=True)
     came: list[Any] = []
@@ -77,17 +76,12 @@ async def _live(pair: socket.socket, memory: mmap, kinds: Mapping[str, type[Room
     _limit_memory(room.max_memory)
     _limit_turns(loop, room.max_cpu)
     loop.call_later(CAREFUL_FOR, setattr, doing, "careful", False)
-    alone = _Alone(link, orders, room, doing)
+    alone = Alone(link, orders, room, doing)
     alone.early = came[1:]
     link.listen(alone.hear, over.set)
     await alone.start()
     await over.wait()
     os._exit(0)  # what its room started needs no goodbye
-
-
-def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    leave_without_memory(context.get("exception"))
-    loop.default_exception_handler(context)
 
 
 # -------------------------------------------------------------------------------- limits
@@ -122,16 +116,30 @@ def _limit_turns(loop: asyncio.AbstractEventLoop, ms: int) -> None:
 # -------------------------------------------------------------------------------- the room
 
 
-class _Alone:
+class Alone:
     """The one room's host, and the routers as far as it knows them."""
 
     def __init__(
-        self, link: StreamEnd[Line], orders: Orders, room: type[Room], doing: Doing
+        self,
+        link: StreamEnd[Line],
+        orders: Orders,
+        room: type[Room],
+        doing: Doing,
+        *,
+        clock: Clock | None = None,
+        chance: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._link = link
         self._id = SessionId(orders.kind, orders.session)
         self._store = _HostsStore(link, self._id, orders.incarnation)
-        self._host = Host({orders.kind: room}, self._store, first=orders.first, doing=doing)
+        self._host = Host(
+            {orders.kind: room},
+            self._store,
+            clock=clock,
+            chance=chance,
+            first=orders.first,
+            doing=doing,
+        )
         self._routers: dict[int, _RouterEnd] = {}
         self.early: list[Line] | None = []
         """What came before the host was there."""

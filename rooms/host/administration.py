@@ -42,6 +42,12 @@ PAGE: Final = 200
 ALL: Final = Keeps(1 << 62, 0)
 """An operator sees what is there."""
 
+ENDED: Final = {
+    "DELETE": Closing(CloseCode.NOT_FOUND, "this room was deleted"),
+    "PUT": Closing(CloseCode.GOING_AWAY, "this room was replaced"),
+}
+"""What the connections of a session are told that an operator has ended, by the method."""
+
 Reply = tuple[int, Any]
 
 
@@ -108,8 +114,7 @@ class Administration:
             case "PUT", "":
                 return await self._import(id, request)
             case "DELETE", "":
-                gone = Closing(CloseCode.NOT_FOUND, "this room was deleted")
-                existed = await self._rooms.endings.replace(id, None, gone)
+                existed = await self._rooms.endings.replace(id, None, ENDED["DELETE"])
                 return (200, {"deleted": str(id)}) if existed else _missing(id)
             case _:
                 return 404, {"reason": "there is nothing here"}
@@ -239,8 +244,7 @@ class Administration:
             raise UsageError(f"this is {named}, not {id}")
         if request.params.get("replace") != "1" and await self._store.load(id) is not None:
             return 409, {"reason": f"{id} exists; --replace puts this in its place"}
-        again = Closing(CloseCode.GOING_AWAY, "this room was replaced")
-        await self._rooms.endings.replace(id, record, again, log)
+        await self._rooms.endings.replace(id, record, ENDED["PUT"], log)
         return 200, {"imported": str(id), "revision": record.revision}
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rooms.errors import CloseCode, Closing, LinkError, StoreError
+from rooms.host.administration import ENDED
 from rooms.host.ask import Ask
 from rooms.host.isolated import Called, Drain, Met, Orders, Passed, Resting, Returned, Wake
 from rooms.host.kinds import viewer
@@ -354,7 +355,11 @@ class Processes:
         except (StoreError, LinkError) as error:
             logger.warning("%s has no process: %s", id, error)
             del self._tenants[id]
-            self._turn_away(tenant, Closing(CloseCode.OVERLOADED, "this room can't begin now"))
+            refused = Closing(CloseCode.OVERLOADED, "this room can't begin now")
+            self._turn_away(id, refused)
+            for (router, number), request in tenant.asked.items():
+                end = self._routers[router]
+                Ask(end, number, viewer(request.viewer), create=False).refuse(refused)
             return
         process.listen(lambda line: self._hear(tenant, line), tenant.over.set)
         deaths = self._deaths.get(id)
@@ -411,13 +416,22 @@ class Processes:
             case Elsewhere(number):
                 self._guests.pop((router, number), None)
                 tenant.asked.pop((router, number), None)
-            case Answer(number):
-                tenant.asked.pop((router, number), None)
+            case Answer(number, status):
+                request = tenant.asked.pop((router, number), None)
+                if request is not None and request.operator and status == 200:
+                    self._replaced(tenant.id, request)
         end.send(message)
         if end.under_way > BEHIND and not tenant.paused and tenant.process is not None:
             tenant.paused = True
             tenant.process.pause()
             self._look_again(tenant, tenant.process, end)
+
+    def _replaced(self, id: SessionId, request: Request) -> None:
+        """An operator has ended a session: so are the connections that its process didn't know,
+        because they were there before that began.
+        """
+        if request.path == "" and (told := ENDED.get(request.method)) is not None:
+            self._turn_away(id, told)
 
     def _look_again(self, tenant: _Tenant, process: Process, end: End) -> None:
         """A router is behind: this room isn't heard until that has caught up, or is lost."""
@@ -467,6 +481,8 @@ class Processes:
                 self._routers[router].send(Answer(number, 503, headers, _LOST))
         if self._keeper.draining:
             self._do(self._give_back(id))
+        elif (pause := self._pause(id)) > PATIENCE:
+            asyncio.get_running_loop().call_later(pause / 1000, self.wake, id)
         else:
             self.wake(id)
 
@@ -494,14 +510,12 @@ class Processes:
         pause = min(FIRST_PAUSE << min(2 * (deaths.times - 2), 20), LONGEST_PAUSE)
         return max(deaths.at + pause - self._keeper.clock.elapsed(), 0)
 
-    def _turn_away(self, tenant: _Tenant, refused: Closing) -> None:
-        """It has no process."""
-        for router, guest in self._with(tenant.id):
-            code, reason, retry_after = refused.code, refused.reason, refused.retry_after
-            self._routers[router].send(Close(guest.attach.channel, code, reason, retry_after))
-        for (router, number), request in tenant.asked.items():
-            end = self._routers[router]
-            Ask(end, number, viewer(request.viewer), create=False).refuse(refused)
+    def _turn_away(self, id: SessionId, refused: Closing) -> None:
+        """Close all connections of a session."""
+        code, reason, retry_after = refused.code, refused.reason, refused.retry_after
+        for router, guest in self._with(id):
+            guest.end.send(Close(guest.attach.channel, code, reason, retry_after))
+            del self._guests[router, guest.attach.channel]
 
     def _send_on(self, router: int, guest: _Guest) -> None:
         """A connection is put before the next one by its router, with all that isn't answered."""

@@ -345,6 +345,8 @@ class LiveRoom:
         self._opening.open(flight, resting=self._rested is not None)
         if tracing.tracer is not None:
             tracing.leave(flight.turns)
+        if self._doing is not None and self._at_rest():
+            self._doing.over()
         if self._rested is not None and self._at_rest() and not self._rested.done():
             self._rested.set_result(None)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rooms.host.turn import Item, Turn
     from rooms.sync import conversation as talk
     from rooms.sync.views import Viewer
-    from runtime import Event, Step, Timer
+    from runtime import Event, Timer
 
 logger = logging.getLogger(__name__)
 
@@ -76,14 +76,28 @@ class Doing:
             self._memory[0 : 2 + len(name)] = len(name).to_bytes(2, "big") + name
         return cause
 
+    def over(self) -> None:
+        """It is at nothing: all that it was at is stored and told."""
+        self._memory[0:2] = b"\0\0"
+
 
 OUT_OF_MEMORY: Final = 77
 """The status of a process that found no more memory."""
 
 
-def leave_without_memory(error: BaseException | None) -> None:
-    """End this process at once if that is why something failed in it."""
-    if isinstance(error, MemoryError):
+class Exhaustion(logging.Handler):
+    """Sees in the log of a process that it found no more memory, wherever in it that was, and ends
+    it: what goes on then is of no use.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raised = record.exc_info[1] if record.exc_info else None
+        args = record.args if isinstance(record.args, tuple) else ()
+        if any(isinstance(one, MemoryError) for one in (raised, *args)):
+            self.end()
+
+    def end(self) -> None:
+        """End this process, now."""
         os._exit(OUT_OF_MEMORY)
 
 
@@ -136,10 +150,6 @@ class Watched(Session):
             super()._post(ask, client, event, turn, now)
         else:
             self._posted(ask, client, _rejected(event, self._cause), turn, now)
-
-    def _checked(self, step: Step) -> Step:
-        leave_without_memory(step.error)
-        return super()._checked(step)
 
     def _due_timer(self, now: int) -> Timer | None:
         while (timer := super()._due_timer(now)) is not None:

@@ -1,0 +1,427 @@
+"""Rooms with processes of their own, as their host sees them: what it passes on, and what becomes
+of those who were with a process that died.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rooms.definition import Room
+from rooms.errors import CloseCode, UsageError
+from rooms.host import processes, watched
+from rooms.host.clock import Clock
+from rooms.host.host import Host
+from rooms.store.port import SessionId
+from rooms.sync.views import everything
+from runtime import assign, setup
+from tests.faults import FaultyStore
+from tests.rooms.host.machines import Counter, Lobby
+from tests.rooms.host.nursery import Bodies
+from tests.rooms.host.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from rooms.host.processes import Processes
+    from tests.rooms.host.nursery import Body
+
+
+class Alone(Counter):
+    isolation = "process"
+
+
+class Seated(Lobby):
+    isolation = "process"
+
+
+class Expiring(Counter):
+    isolation = "process"
+    ttl = 100_000
+
+
+class Isolated(Stage):
+    """A stage whose host has a nursery."""
+
+    cause = "crashed"
+
+    async def start(self) -> Isolated:
+        self.store = FaultyStore(self.inner)
+        self.bodies = Bodies(self.kinds, Clock(self.elapsed), self.chance.randbytes)
+        self.host = Host(
+            self.kinds,
+            self.store,
+            clock=Clock(self.elapsed),
+            chance=self.chance.randbytes,
+            nursery=self.bodies,
+        )
+        await self.host.start()
+        self.add_router()
+        return self
+
+    @property
+    def processes(self) -> Processes:
+        found = self.host._processes
+        assert found is not None
+        return found
+
+    def body(self) -> Body:
+        """The only process that lives."""
+        (body,) = self.bodies.living
+        return body
+
+    async def die(self, cause: str = "crashed") -> None:
+        """The only process ends of this."""
+        self.body().end(cause)
+        await self.settle()
+
+
+async def stage(**kinds: type[Room]) -> Isolated:
+    return await Isolated(**(kinds or {"counter": Alone, "shared": Counter})).start()
+
+
+def _leak(args: Any, params: Any) -> Any:
+    raise MemoryError
+
+
+class Deadly(Room):
+    """One whose process ends when it leaks, at an event, at a timer, or as somebody comes."""
+
+    isolation = "process"
+    view = everything
+    machine = setup(
+        actions={
+            "add": assign({"count": lambda args, params: args.context["count"] + 1}),
+            "leak": assign({"count": _leak}),
+        },
+        guards={"mallory": lambda args, params: args.event["viewer"]["id"] == "mallory"},
+    ).create_machine(
+        {
+            "context": {"count": 0},
+            "initial": "calm",
+            "states": {
+                "calm": {"on": {"arm": "armed"}},
+                "armed": {"after": {"1000": {"target": "calm", "actions": "leak"}}},
+            },
+            "on": {
+                "add": {"actions": "add"},
+                "leak": {"actions": "leak"},
+                "room.joined": {"guard": "mallory", "actions": "leak"},
+            },
+        }
+    )
+
+
+@pytest.fixture
+async def deadly() -> AsyncIterator[Isolated]:
+    """What leaks ends its process."""
+    on = await stage(deadly=Deadly)
+    on.cause = "memory"
+
+    class Exhausted(watched.Exhaustion):
+        def end(self) -> None:
+            on.body().end(on.cause)
+
+    handler = Exhausted()
+    logging.getLogger().addHandler(handler)
+    yield on
+    logging.getLogger().removeHandler(handler)
+
+
+async def test_each_room_has_its_own_and_others_none() -> None:  # [ISOLATE1]
+    on = await stage()
+    ann, bob = await on.connect("ann", "counter/x"), await on.connect("bob", "counter/y")
+    eve = await on.connect("eve", "shared/x")
+    for tab in (ann, bob, eve):
+        assert tab.outcome(await tab.send("increment"))["outcome"] == "accepted"
+    assert len(on.bodies.born) == len(on.bodies.living) == 2
+    assert on.host.live() == [SessionId("shared", "x")]
+
+
+async def test_without_a_nursery_they_live_among_others() -> None:  # [ISOLATE7]
+    on = await Stage(counter=Alone).start()
+    ann = await on.connect()
+    assert ann.outcome(await ann.send("increment"))["outcome"] == "accepted"
+    assert on.awake()
+
+
+async def test_its_process_ends_with_a_rooms_sleep_and_another_wakes_it() -> None:  # [ISOLATE6]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    await on.advance(12_000)
+    assert (on.bodies.living, len(on.processes)) == ([], 0)
+    assert ann.outcome(await ann.send("increment"))["outcome"] == "accepted"
+    assert ann.view["context"] == {"count": 2}
+    assert len(on.bodies.born) == 2
+
+
+async def test_who_watches_sees_the_next_one_at_once() -> None:  # [ISOLATE2]
+    on = await stage()
+    ann, bob = await on.connect("ann"), await on.connect("bob")
+    await ann.send("increment")
+    bob.took()
+    await on.die()
+    await on.advance(50)
+    assert len(on.bodies.born) == 2
+    assert bob.types() == ["room.view"]
+    await ann.send("increment")
+    assert bob.view["context"] == {"count": 2}
+    assert (ann.closing, bob.closing) == (None, None)
+
+
+async def test_an_unanswered_event_is_handled_by_the_next_one() -> None:  # [ISOLATE2] [SEND2]
+    on = await stage()
+    ann = await on.connect()
+    with on.store.holding():
+        await ann.send("increment")
+        on.body().end("crashed")
+    await on.advance(50)
+    assert ann.outcomes() == [(1, "accepted")]
+    record = await on.record()
+    assert record is not None
+    assert (record.revision, ann.view["context"]) == (1, {"count": 1})
+
+
+async def test_its_epoch_is_higher_than_that_of_the_one_before() -> None:  # [ISOLATE2] [STORE2]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    before = ann.channel.session.epoch
+    await on.die()
+    await on.advance(50)
+    assert before is not None
+    assert ann.channel.session.epoch == before + 1
+
+
+@pytest.mark.parametrize("cause", ["cpu", "memory", "crashed"])
+async def test_an_event_that_two_ended_with_is_rejected(  # [ISOLATE4]
+    deadly: Isolated, cause: str
+) -> None:
+    on, deadly.cause = deadly, cause
+    ann, bob = await on.connect("ann", "deadly/x"), await on.connect("bob", "deadly/x")
+    for type in ("add", "leak", "add"):
+        await ann.send(type)
+    await bob.send("leak")
+    await on.advance(1_000)
+    assert ann.outcomes() == [(1, "accepted"), (2, "rejected"), (3, "accepted")]
+    assert bob.outcomes() == [(1, "rejected")]
+    assert len(on.bodies.born) == 5
+    reason = {"cpu": "too long", "memory": "too much memory", "crashed": "crashed"}[cause]
+    assert reason in ann.outcome(2)["reason"]
+    assert ann.view["context"] == {"count": 2}
+
+
+async def test_a_post_is_answered_when_its_process_ends(  # [ISOLATE4] [ISOLATE5] [ROUTE5]
+) -> None:
+    on = await stage()
+    with on.store.holding("acquire"):
+        posted = on.ask("POST", body={"type": "increment"})
+        seen = on.ask("GET")
+        keyed = on.ask("POST", body={"type": "increment"}, headers={"idempotency-key": "k" * 20})
+        await on.settle()
+        on.body().end("crashed")
+    await on.advance(200)
+    answers = [posted(), seen(), keyed()]
+    assert [answer and answer.status for answer in answers] == [503, 200, 200]
+    assert json.loads(answers[2].body)["view"]["context"] == {"count": 1}  # type: ignore[union-attr]
+
+
+async def test_a_post_that_ends_processes_is_answered_at_once_or_after_two(  # [ISOLATE4]
+    deadly: Isolated,
+) -> None:
+    on, leak = deadly, {"type": "leak"}
+    posted = on.ask("POST", "deadly/x", leak)
+    await on.advance(100)
+    keyed = on.ask("POST", "deadly/x", leak, headers={"idempotency-key": "k" * 20})
+    await on.advance(1_000)
+    answers = [posted(), keyed()]
+    assert [answer and answer.status for answer in answers] == [503, 422]
+    assert len(on.bodies.born) == 4
+    assert (await on.request("POST", "deadly/x", {"type": "add"})).status == 200
+
+
+async def test_a_look_that_a_second_one_ended_with_is_answered(  # [ISOLATE5]
+    deadly: Isolated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on = deadly
+    await on.request("POST", "deadly/x", {"type": "add"})
+    await on.advance(12_000)
+    monkeypatch.setattr(Deadly, "view", lambda self, snapshot, viewer: _leak(snapshot, viewer))
+    seen = on.ask("GET", "deadly/x")
+    await on.advance(1_000)
+    answer = seen()
+    assert answer is not None
+    assert (answer.status, len(on.bodies.born)) == (503, 4)
+
+
+async def test_a_timer_that_two_ended_with_is_given_up(deadly: Isolated) -> None:  # [ISOLATE5]
+    # [TIME5]
+    on = deadly
+    ann = await on.connect(room="deadly/x")
+    await ann.send("arm")
+    await on.advance(20_000)
+    assert len(on.bodies.born) == 3
+    await ann.send("add")
+    assert (ann.view["value"], ann.view["context"]) == ("armed", {"count": 1})
+    status, shown = await on.operated("GET", "deadly/x")
+    assert status == 200
+    assert "took too much memory" in json.dumps(shown["outbox"])
+
+
+async def test_who_ends_two_as_they_come_is_turned_away(deadly: Isolated) -> None:  # [ISOLATE5]
+    on = deadly
+    ann = await on.connect("ann", "deadly/x")
+    await ann.send("add")
+    mallory = await on.connect("mallory", "deadly/x")
+    await on.advance(1_000)
+    assert mallory.closing is not None
+    assert mallory.closing.code is CloseCode.UNRESTORABLE
+    assert ann.outcome(await ann.send("add"))["outcome"] == "accepted"
+    assert len(on.bodies.born) == 3
+
+
+async def test_one_that_dies_for_no_known_reason_waits_longer_each_time() -> None:  # [ISOLATE2]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    pauses = []
+    for _ in range(4):
+        begun, at = len(on.bodies.born), on.loop.ms
+        await on.die()
+        while len(on.bodies.born) == begun:
+            await on.advance(1)
+            assert on.loop.ms - at < 5_000
+        pauses.append(on.loop.ms - at)
+        await on.advance(60)
+    assert [round(pause / 10) * 10 for pause in pauses] == [0, 250, 1_000, 4_000]
+    await on.die()
+    bob = await on.connect("bob")
+    assert bob.closing is not None
+    assert bob.closing.code is CloseCode.OVERLOADED
+    assert 15_000 < (bob.closing.retry_after or 0) <= 16_000
+
+
+async def test_there_are_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:  # [ISOLATE8]
+    monkeypatch.setattr(processes, "MOST", 2)
+    on = await stage()
+    for name in ("a", "b"):
+        await on.connect(room=f"counter/{name}")
+    third = await on.connect(room="counter/c")
+    assert third.closing is not None
+    assert third.closing.code is CloseCode.OVERLOADED
+    assert (await on.request("GET", "counter/c")).status == 503
+    assert (await on.request("GET", "shared/c")).status == 200
+
+
+async def test_who_comes_when_none_can_be_forked_is_told_to_come_back() -> None:  # [ISOLATE2]
+    on = await stage()
+    on.bodies.barren = True
+    ann = await on.connect()
+    assert ann.closing is not None
+    assert ann.closing.code is CloseCode.OVERLOADED
+    assert (await on.request("GET")).status == 503
+
+
+async def test_an_end_while_the_room_sleeps_is_told_to_its_seat() -> None:  # [SEAT4] [ISOLATE1]
+    on = await stage(lobby=Seated)
+    ann, bob = await on.connect("ann", "lobby/x"), await on.connect("bob", "lobby/x")
+    await on.advance(12_000)
+    assert on.bodies.living == []
+    await bob.leave()
+    await on.advance(20_000)
+    assert '"bob": "left"' in json.dumps(ann.view)
+
+
+async def test_what_is_said_at_the_moment_of_its_sleep_is_handled() -> None:  # [SLEEP2] [ISOLATE6]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    await on.advance(9_000)
+    while on.bodies.living:
+        await ann.say("increment") if on.awake() else None
+        on.loop.ms += 1
+        await on.advance(5)
+        if on.loop.ms > 100_000:
+            break
+    assert (await on.request("GET")).status == 200
+
+
+async def test_a_lost_lease_ends_all_of_them_and_nothing_late_is_told() -> None:  # [ISOLATE6]
+    # [STORE4]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    before = on.body()
+    on.suspend(20_000)
+    await ann.send("increment")
+    await on.advance(100)
+    assert before.over
+    assert ann.outcomes() == [(1, "accepted"), (2, "accepted")]
+    assert ann.view["context"] == {"count": 2}
+
+
+async def test_a_drain_waits_for_what_they_store() -> None:  # [ROUTE9] [ISOLATE6]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    await on.restart()
+    record = await on.record()
+    assert record is not None
+    assert (record.revision, record.activation is not None) == (1, True)
+
+
+async def test_who_is_connected_keeps_a_session_from_expiring() -> None:  # [TTL2] [ISOLATE1]
+    on = await stage(counter=Expiring)
+    ann = await on.connect()
+    await ann.send("increment")
+    await on.advance(400_000)
+    assert await on.record() is not None
+    await ann.leave()
+    await on.advance(400_000)
+    assert await on.record() is None
+
+
+async def test_a_room_that_fills_a_link_is_heard_no_further(  # [FAIR4] [ISOLATE1]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on = await stage()
+    ann = await on.connect()
+    end = next(iter(on.processes._ends))
+    monkeypatch.setattr(type(end), "under_way", processes.BEHIND + 1, raising=False)
+    end.under_way = processes.BEHIND + 1  # type: ignore[misc]
+    await ann.send("increment")
+    assert on.body().paused
+    end.under_way = 0  # type: ignore[misc]
+    await on.advance(50)
+    assert not on.body().paused
+    assert ann.outcomes() == [(1, "accepted")]
+
+
+@pytest.mark.parametrize("asleep", [False, True])
+async def test_an_operator_ends_a_session_with_all_its_connections(  # [ADMIN5] [ISOLATE1]
+    asleep: bool,
+) -> None:
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    if asleep:
+        await on.advance(12_000)
+    assert await on.operated("DELETE") == (200, {"deleted": "counter/x"})
+    assert ann.closing is not None
+    assert ann.closing.code is CloseCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("option", ["max_cpu", "max_memory"])
+@pytest.mark.parametrize("given", [0, -1, True, "1"])
+def test_a_limit_is_a_number(option: str, given: object) -> None:
+    with pytest.raises(UsageError, match=f"{option} is"):
+        type("Wrong", (Room,), {option: given})
+
+
+def test_isolation_is_one_of_two_words() -> None:
+    with pytest.raises(UsageError, match="isolation is 'thread'"):
+        type("Wrong", (Room,), {"isolation": "thread"})
