@@ -36,8 +36,8 @@ _NUMBERS: Final = {
     "effect_attempts": "a number",
     "max_state": "bytes",
     "max_view": "bytes",
-    "max_cpu": "ms",
-    "max_memory": "bytes",
+    "max_cpu": "ms, from 1",
+    "max_memory": "bytes, from 1",
     "max_viewers": "a number, or None",
     "ttl": "ms, or None",
     "ttl_done": "ms, or None",
@@ -159,7 +159,8 @@ def _check_options(kind: type[Room]) -> None:
         given = getattr(kind, option)
         if given is None and unit.endswith("None"):
             continue
-        if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        least = int(unit.endswith("1"))
+        if isinstance(given, bool) or not isinstance(given, int) or given < least:
             raise UsageError(f"{name}.{option} is {given!r}; take {unit}")
     for option in _NAMES:
         given = getattr(kind, option)

@@ -21,7 +21,7 @@ import msgpack
 from rooms.errors import CloseCode, Closing, Fenced, StoreError
 from rooms.host.alarms import Alarms
 from rooms.host.ask import Ask, Delivery
-from rooms.host.claims import Claims
+from rooms.host.claims import REACHED_WITHIN, Claims
 from rooms.host.drops import Drops
 from rooms.host.endings import Endings
 from rooms.host.expiry import Sweep
@@ -408,7 +408,7 @@ class RoomKeeper:
 
     async def standing(self) -> None:
         """Wait until the lease holds. Raises StoreError: not in time."""
-        await self._lease.standing()
+        await self._lease.standing(REACHED_WITHIN)
 
     def send(self, messages: Iterable[Message]) -> None:
         """Send link messages, by this host's channel numbers."""
