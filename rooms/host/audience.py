@@ -200,7 +200,7 @@ class Audience:
     def show(self, snapshot: SystemSnapshot, now: int) -> None:
         """The room is durably at `snapshot`: tell everybody what changed for them."""
         self._snapshot = snapshot
-        before = {**self._failed, **self._views}
+        before = {**self._failed, **self._views} if self._failed else self._views
         self._views, self._failed = {}, {}
 
         def view_of(key: Hashable) -> View:
@@ -221,8 +221,9 @@ class Audience:
                 self._report(key, error)
 
         self._send(self._fanout.update(view_of, now, stuck))
-        for key in self._viewers.keys() - self._views.keys() - self._failed.keys():
-            del self._viewers[key]
+        if len(self._viewers) > len(self._views):
+            for key in self._viewers.keys() - self._views.keys() - self._failed.keys():
+                del self._viewers[key]
 
     def emit(self, event: dict[str, Json], now: int) -> None:
         """The machine emitted an event: for all who are here, and who are about to be again."""

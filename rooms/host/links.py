@@ -150,31 +150,38 @@ class Links:
 
     def send(self, messages: Iterable[Message]) -> None:
         """Send each message to whom it concerns, in order; to nobody when the channel is gone."""
-        crowding = self.crowding
         for message in messages:
-            match message:
-                case Fanout(lane=lane) | Moment(lane=lane, channel=None):
-                    for end in self._lanes.get(lane, ()):
-                        end.send(message)
-                        crowding.sent(end, self._rooms[lane], _size(message))
-                    if type(message) is Fanout:
-                        self._tally.fanouts += 1
-                        self._tally.fanout_bytes += len(message.data)
-                    continue
+            if type(message) is Fanout:
+                size = len(message.data)
+                self._tally.fanouts += 1
+                self._tally.fanout_bytes += size
+                self._send_lane(message, message.lane, size)
+                continue
+            if type(message) is Moment and message.channel is None:
+                self._send_lane(message, message.lane, sum(map(len, message.named.values())))
+                continue
             assert isinstance(message, Tell | Joined | Keep | Close | Moment)
             channel = self._channels.get(message.channel or 0)
             if channel is None:
                 continue
             message.channel = channel.number
-            if isinstance(message, Joined):
-                self.leave_lane(channel)
-                channel.lane = message.lane
-                ends = self._lanes.setdefault(message.lane, {})
-                self._rooms[message.lane] = channel.at
-                ends[channel.end] = ends.get(channel.end, 0) + 1
+            if type(message) is Joined:
+                self._join_lane(channel, message.lane)
             channel.end.send(message)
-            if isinstance(message, Tell):
-                crowding.sent(channel.end, channel.at, len(message.data))
+            if type(message) is Tell:
+                self.crowding.sent(channel.end, channel.at, len(message.data))
+
+    def _send_lane(self, message: Message, lane: int, size: int) -> None:
+        for end in self._lanes.get(lane, ()):
+            end.send(message)
+            self.crowding.sent(end, self._rooms[lane], size)
+
+    def _join_lane(self, channel: Channel, lane: int) -> None:
+        self.leave_lane(channel)
+        channel.lane = lane
+        self._rooms[lane] = channel.at
+        ends = self._lanes.setdefault(lane, {})
+        ends[channel.end] = ends.get(channel.end, 0) + 1
 
     def elsewhere(self, channel: Channel, address: str | None) -> None:
         """This connection isn't let in here: its router takes it to `address`, or to any other
@@ -196,9 +203,3 @@ class Links:
         for end in self._ends:
             end.send(message)
         return list(self._ends)
-
-
-def _size(message: Fanout | Moment) -> int:
-    return (
-        len(message.data) if isinstance(message, Fanout) else sum(map(len, message.named.values()))
-    )

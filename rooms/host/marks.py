@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_MARKS: Final = 4096
 FORGET_AFTER: Final = 24 * 3600 * 1000
 _FORGOTTEN: Final = ""
+_pack: Final = msgpack.Packer().pack  # at a third of the cost of a new one each time
 _WORDS: Final[tuple[OutcomeWord, ...]] = ("accepted", "ignored", "rejected")
 
 
@@ -74,7 +75,7 @@ class Mark:
             for seq, outcome in self.outcomes.items()
         ]
         mark = (self.seen, self.settled, self.acked, outcomes)
-        packed: bytes = msgpack.packb(mark if self.digest is None else (*mark, self.digest))
+        packed: bytes = _pack(mark if self.digest is None else (*mark, self.digest))
         return packed
 
     @classmethod

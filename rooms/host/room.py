@@ -444,4 +444,6 @@ def _plain(item: Heard) -> bool:
 
 
 def _earliest(one: int | None, other: int | None) -> int | None:
-    return min((due for due in (one, other) if due is not None), default=None)
+    if one is None or (other is not None and other < one):
+        return other
+    return one

@@ -48,11 +48,14 @@ class Seats:
         heard: the seat events that the machine names.
     """
 
-    __slots__ = ("_grace", "_seats", "changed", "heard")
+    __slots__ = ("_grace", "_next_due", "_seats", "_stale", "_wakes", "changed", "heard")
 
     def __init__(self, grace: int, heard: frozenset[str]) -> None:
         self._grace = grace
         self._seats: dict[str, Seat] = {}
+        self._next_due: int | None = None
+        self._stale = False  # that may be another one by now
+        self._wakes = bool(heard & {"room.away", "room.left"})
         self.heard = heard
         self.changed = False
 
@@ -65,13 +68,16 @@ class Seats:
     @property
     def next_due(self) -> int | None:
         """When `expire` has something to do (ms), or None."""
-        dues = [
-            due
-            for seat in self._seats.values()
-            for due in (seat.away, seat.leaves)
-            if due is not None
-        ]
-        return min(dues, default=None)
+        if self._stale:
+            self._stale = False
+            dues = [
+                due
+                for seat in self._seats.values()
+                for due in (seat.away, seat.leaves)
+                if due is not None
+            ]
+            self._next_due = min(dues, default=None)
+        return self._next_due
 
     @property
     def settled(self) -> bool:
@@ -81,7 +87,7 @@ class Seats:
     @property
     def wakes_at(self) -> int | None:
         """When a sleeping room must wake for its seats (ms): only where the machine would hear."""
-        return self.next_due if self.heard & {"room.away", "room.left"} else None
+        return self.next_due if self._wakes else None
 
     def renew(self, viewer: Viewer) -> None:
         """This viewer's role may have changed."""
@@ -99,6 +105,7 @@ class Seats:
             return self._tell("room.joined", seat)
         seat.connections += 1
         seat.away = seat.leaves = None
+        self._stale = True
         self.renew(viewer)
         if seat.here:
             return []
@@ -114,11 +121,15 @@ class Seats:
             return []
         seat.here = False
         seat.leaves = now + self._grace
-        self.changed = True
+        self._stale = self.changed = True
         return self._tell("room.away", seat)
 
     def expire(self, now: int) -> list[Event]:
         """Those who are missing are away; those whose grace is over have left."""
+        due = self.next_due
+        if due is None or due > now:
+            return []
+        self._stale = True
         events: list[Event] = []
         for seat in list(self._seats.values()):
             if seat.leaves is not None and seat.leaves <= now:
@@ -140,6 +151,7 @@ class Seats:
         """
         if blob is None:
             return
+        self._stale = True
         for id, role, here, leaves in msgpack.unpackb(blob):
             seat = Seat(id, role, here)
             if leaves is None or not slept:
