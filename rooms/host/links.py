@@ -83,6 +83,7 @@ class Links:
         self.crowding = Crowding()
         self._tally = tally
         self._channels: dict[int, Channel] = {}
+        self._sessions: dict[SessionId, dict[Channel, None]] = {}
         self._ends: dict[End, dict[int, Channel]] = {}
         self._lanes: dict[int, dict[End, int]] = {}
         self._rooms: dict[int, SessionId] = {}  # by their lanes
@@ -113,6 +114,7 @@ class Links:
             return known
         channel = Channel(next(self._numbers), end, attach.channel, at, attach)
         self._channels[channel.id] = self._ends[end][attach.channel] = channel
+        self._sessions.setdefault(at, {})[channel] = None
         return channel
 
     def find(self, end: End, number: int) -> Channel | None:
@@ -125,6 +127,10 @@ class Links:
         self.leave_lane(channel)
         self._channels.pop(channel.id, None)
         self._ends.get(channel.end, {}).pop(channel.number, None)
+        others = self._sessions.get(channel.at, {})
+        others.pop(channel, None)
+        if not others:
+            self._sessions.pop(channel.at, None)
 
     def outside(self, channel: Channel) -> None:
         """The incarnation that it was inside of has ended; the connection is kept."""
@@ -134,7 +140,7 @@ class Links:
 
     def of(self, at: SessionId) -> list[Channel]:
         """The channels of one session."""
-        return [channel for channel in self._channels.values() if channel.at == at]
+        return list(self._sessions.get(at, ()))
 
     def leave_lane(self, channel: Channel) -> None:
         """Nothing that goes to its lane goes to this channel any more."""

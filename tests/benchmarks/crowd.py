@@ -7,6 +7,7 @@ hears is only looked at for what it is. Servers have limits for each address: `-
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _UPGRADE: Final = (
-    "GET /rooms/counter/{session}?client=benchmark-client-{number:012} HTTP/1.1\r\nHost: x\r\n"
+    "GET /rooms/counter/{session}?client={name} HTTP/1.1\r\nHost: x\r\n"
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
 )
@@ -27,7 +28,7 @@ _EVENT: Final = (
 class Client(asyncio.Protocol):
     """One client. `settled` is called with it at each outcome."""
 
-    def __init__(self, number: int, session: str, settled: Callable[[Client], object]) -> None:
+    def __init__(self, name: str, session: str, settled: Callable[[Client], object]) -> None:
         self.session = session
         self.seq = 0
         self.sent: float | None = None
@@ -39,7 +40,7 @@ class Client(asyncio.Protocol):
         self.heard = 0
         """How many frames came."""
         self.lost = False
-        self._ask = _UPGRADE.format(session=session, number=number).encode()
+        self._ask = _UPGRADE.format(session=session, name=name).encode()
         self._settled = settled
         self._buffer = b""
         self._upgraded = False
@@ -102,13 +103,14 @@ class Crowd:
         """How long each outcome took (ms)."""
         self.busy = False
         self.pause = 0.0
+        self._name = os.urandom(16).hex()
 
     async def connect(self, port: int, sessions: Sequence[str]) -> None:
         """One client more for each of these; returns when each has its view."""
         loop = asyncio.get_running_loop()
         first = len(self.clients)
         for number, session in enumerate(sessions, first):
-            made = partial(Client, number, session, self._settled)
+            made = partial(Client, f"{self._name}{number:06}", session, self._settled)
             _, client = await loop.create_connection(made, "127.0.0.1", port)
             self.clients.append(client)
         await until(lambda: all(client.viewed for client in self.clients[first:]))

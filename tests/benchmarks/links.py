@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +26,7 @@ from rooms.link import memory, stream
 from rooms.link.protocol import Fanout, Said, Tell
 from rooms.store import open_store
 from tests.benchmarks.room import Bench, Counter
+from tests.rooms.link.test_links import certificate
 
 if TYPE_CHECKING:
     from rooms.link.memory import End
@@ -147,28 +147,14 @@ class Counted(Bench):
         super()._hear(message)
 
 
-def certificate(folder: Path) -> stream.Tls | None:
-    """A certificate that both sides show, and trust; None where there is no openssl."""
-    if shutil.which("openssl") is None:
-        return None
-    key, crt = folder / "key.pem", folder / "crt.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-days", "1", "-subj", "/CN=rooms", "-keyout", str(key), "-out", str(crt)],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    return stream.Tls(str(crt), str(key), str(crt))
-
-
 async def main(folder: Path) -> None:
     pairs = {
         "queues": Pair(*memory.pair()),
         "Unix socket": await over(f"unix:{folder}/link", None),
         "TCP": await over("tcp:127.0.0.1:0", None),
     }
-    if tls := certificate(folder):
-        pairs["mutual TLS"] = await over("tls:127.0.0.1:0", tls)
+    if shutil.which("openssl"):
+        pairs["mutual TLS"] = await over("tls:127.0.0.1:0", certificate(folder))
     best: dict[str, tuple[float, float, float]] = {}
     for _ in range(ROUNDS):
         for name, pair in pairs.items():
