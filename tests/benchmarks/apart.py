@@ -22,7 +22,7 @@ import uvloop
 from tests.benchmarks.crowd import Crowd, percentiles
 from tests.ports import free_port
 from tests.rooms.store.servers import running
-from tests.system.test_apart import command
+from tests.system.processes import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
