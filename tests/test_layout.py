@@ -60,3 +60,19 @@ def test_no_folder_is_named_after_nothing() -> None:
     for path in SOURCES:
         assert not {"core", "common", "utils"} & set(path.relative_to(ROOT).parts)
         assert path.name not in ("types.py", "utils.py", "helpers.py")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in SOURCES if "What lies where:" in path.read_text()],
+    ids=lambda path: str(path.parent.relative_to(ROOT)),
+)
+def test_a_map_shows_what_is_there(path: Path) -> None:
+    lines = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()
+    shown = " ".join(line.partition("  ")[2] for line in lines)
+    there = {
+        one.stem
+        for one in path.parent.iterdir()
+        if one.name[0] not in "_." and (one.suffix == ".py" or one.is_dir())
+    }
+    assert there == set(re.findall(r"\w+", shown)), f"say in {path.relative_to(ROOT)} where it lies"

@@ -1,0 +1,1 @@
+"""Where a session wakes (PURE): `ring.py`."""

@@ -1,0 +1,9 @@
+"""The side that holds sockets: from a frame to the link, and back. What lies where:
+
+put together              router  listening
+who may come in           admission  tokens  limits  refusals  development
+a connection              sockets  frames  intake  connections  parties  streams
+where its session is      routing  hosts  dialing
+what comes back to it     channels  delivery
+without a connection      http  asking  pages
+"""

@@ -1,4 +1,12 @@
-"""Where sessions live while nobody needs them: `port.py` says what is asked of a store."""
+"""Where sessions live while nobody needs them. What lies where:
+
+what is asked of a store  port  ownership  merging
+in memory                 memory
+in a SQLite file          sqlite  writer  records  schema  lockfile
+in another process        remote
+in Redis or Valkey        redis/
+as text                   export
+"""
 
 from __future__ import annotations
 
