@@ -24,7 +24,7 @@ from rooms.sync.views import Viewer, everything
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 
-    from rooms.host.hooks.connection import Payload
+    from rooms.hooks.connection import Payload
     from rooms.host.links import Channel
     from rooms.link.protocol import Message
     from rooms.sync.backlog import Budget

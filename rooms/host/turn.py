@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from rooms.errors import Closing
+    from rooms.hooks.connection import Payload
     from rooms.host.ask import Ask
     from rooms.host.clients import Client
-    from rooms.host.hooks.connection import Payload
     from rooms.host.links import Channel
     from rooms.host.marks import Outcome
     from rooms.host.outbox import Entry

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 
 from rooms.errors import CloseCode, Closing
+from rooms.hooks.storage import Kept
 from rooms.host import record as stored
 from rooms.host.audience import Audience
 from rooms.host.history import Keeps
 from rooms.host.hooks.session import HookSession
 from rooms.host.hooks.shown import SYSTEM
-from rooms.host.hooks.storage import Kept
 from rooms.host.journal import Journal
 from rooms.host.listing import Listing
 from rooms.host.marks import Marks

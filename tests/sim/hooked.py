@@ -14,7 +14,7 @@ from rooms.sync.views import show
 from tests.sim.loop import passed
 
 if TYPE_CHECKING:
-    from rooms.host.hooks.connection import Connection
+    from rooms.hooks.connection import Connection
     from rooms.sync.views import Viewer
 
 TAKES = 0.004

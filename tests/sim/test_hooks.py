@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rooms.hooks import connection, storage
 from rooms.host import waking
-from rooms.host.hooks import call, connection, storage
+from rooms.host.hooks import call
 from rooms.host.hooks.session import HookSession
 from rooms.host.links import Channel
 from rooms.host.turn import Turn

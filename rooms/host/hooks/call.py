@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rooms.errors import UsageError
-from rooms.host.hooks.connection import Connection, payload
+from rooms.hooks.connection import Connection, payload
 from rooms.host.turn import Sent, Shut
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from rooms.host.hooks.connection import Said
-    from rooms.host.hooks.storage import Storage
+    from rooms.hooks.connection import Said
+    from rooms.hooks.storage import Storage
     from rooms.host.links import Channel
     from rooms.host.turn import Told
 

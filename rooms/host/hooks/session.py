@@ -4,8 +4,8 @@ does or with nothing of it.
 In: items of a turn, as for any session. A plain hook runs within the turn; an async one as a task,
 and until it has ended the room's mailbox waits: its end is the next turn's first thing. Out: what
 it wrote becomes the room's, what it sent is left to be told, and the gate makes both wait for the
-commit. A hook that raises has done nothing. Next: `rooms/host/hooks/storage.py`; the author's side
-is `rooms/hooks.py`.
+commit. A hook that raises has done nothing. Next: `rooms/hooks/storage.py`; the author's side is
+`rooms/hooks`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import orjson
 
 from rooms.errors import CloseCode, Closing, TooBig, UsageError
+from rooms.hooks.connection import Connection, checked_tags, enveloped
+from rooms.hooks.storage import Kept, Storage
 from rooms.host import door, requests
 from rooms.host.ask import Ask, Visit
 from rooms.host.hooks.call import Call
-from rooms.host.hooks.connection import Connection, checked_tags, enveloped
 from rooms.host.hooks.shown import SYSTEM, first, following
-from rooms.host.hooks.storage import Kept, Storage
 from rooms.host.marks import ACCEPTED, IGNORED, Outcome
 from rooms.host.scale import Scale
 from rooms.host.session import Session

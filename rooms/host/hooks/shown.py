@@ -16,7 +16,7 @@ from runtime import Timer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rooms.host.hooks.storage import Kept
+    from rooms.hooks.storage import Kept
     from rooms.sync.messages import Json
 
 ALARM: Final = "on_alarm"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rooms.errors import UsageError
-from rooms.host.hooks.storage import MAX_KEY, MAX_VALUE, Kept, Storage
+from rooms.hooks.storage import MAX_KEY, MAX_VALUE, Kept, Storage
 
 
 def fresh(**entries: Any) -> Kept:

@@ -1,14 +1,14 @@
 """A connection as the hooks of a room without a machine see it, and what they say to it.
 
-In: what a hook does with it, which becomes a part of that hook's call: nothing leaves before the
-call is stored. Out: values for the turn. `rooms/host/hooks/session.py` makes connections and calls.
+In: what a hook does with it. Out: it is said to that hook's `Call`: nothing leaves before that is
+stored. `rooms/host/hooks/session.py` makes connections and calls.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import orjson
 
@@ -16,10 +16,9 @@ from rooms.errors import TooBig, UsageError
 from rooms.sync import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from rooms.host.hooks.call import Call
-    from rooms.host.links import Channel
+    from rooms.hooks.storage import Storage
     from rooms.sync.messages import Json
     from rooms.sync.views import Viewer
 
@@ -74,6 +73,24 @@ def enveloped(said: str | bytes) -> dict[str, Json]:
     return {"type": "message", "base64": base64.b64encode(said).decode()}
 
 
+class Call(Protocol):
+    """A hook that runs, as its room and connections use it: what it does counts once it has ended
+    well. A `channel` is what the host has of a connection.
+    """
+
+    @property
+    def storage(self) -> Storage: ...
+    @property
+    def now(self) -> int: ...
+    def connections(self, tag: str | None = None) -> list[Connection]: ...
+    def broadcast(
+        self, message: Said, exclude: Connection | str | Iterable[Connection | str]
+    ) -> None: ...
+    def say(self, message: Said, channel: Any) -> None: ...
+    def shut(self, channel: Any, code: int, reason: str) -> None: ...
+    def changes(self, connection: Connection, before: bytes | None) -> None: ...
+
+
 class Connection:
     """One connection of a room without a machine.
 
@@ -87,7 +104,7 @@ class Connection:
         self,
         call: Callable[[], Call],
         viewer: Viewer,
-        channel: Channel | None,
+        channel: Any,
         id: str,
     ) -> None:
         self._call = call
@@ -171,7 +188,7 @@ class Connection:
         self._state = state
 
     @property
-    def channel(self) -> Channel | None:
+    def channel(self) -> Any:
         """The host's side; None: a plain HTTP request."""
         return self._channel
 

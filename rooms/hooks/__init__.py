@@ -2,7 +2,8 @@
 
 A hook is called when something happens, one at a time in each room, in the order in which it
 happened; it may be async or plain. What it stores is committed together, all or nothing, and what
-it sends leaves after that. `rooms/host/hooks/session.py` calls them.
+it sends leaves after that. What it is given: `rooms/hooks/connection.py`, `rooms/hooks/storage.py`.
+`rooms/host/hooks/session.py` calls hooks.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from rooms.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rooms.host.hooks.call import Call
-    from rooms.host.hooks.connection import Connection
-    from rooms.host.hooks.storage import Storage
+    from rooms.hooks.connection import Call, Connection
+    from rooms.hooks.storage import Storage
 
 HOOKS: Final = (
     "on_start",
