@@ -1,7 +1,22 @@
 """Skyrooms: one statechart is the whole server. What an author imports; the rest may change.
 
 Names are loaded when they are first used, so that the command line, and the process that `rooms
-dev` watches files in, don't wait for what they don't need.
+dev` watches files in, don't wait for what they don't need. What lies where:
+
+what an author writes     app  definition  shape  hooks/  effects  errors  starter/
+what is said of that      loading  machines  typescript  testing
+the side with sockets     router/
+the side with rooms       host/
+between the two           link/
+what connections hear     sync/
+what is kept              store/
+which host has what       placement/
+who may work now          pace  budgets
+one process               server  settings  process  supervisor  collector
+several                   fleet  apart  meeting
+one for a room alone      nursery  alone
+who runs it               access  inventory  watching  welcome
+what they can see         operations  metrics  tally  tracing  logs
 """
 
 from __future__ import annotations
