@@ -27,6 +27,7 @@ from rooms.host.clock import Clock
 from rooms.host.host import Host
 from rooms.link import memory
 from rooms.link.protocol import Attach
+from rooms.router.frames import payloads
 from rooms.router.routing import Routing
 from rooms.server import serve
 from rooms.settings import Settings
@@ -168,9 +169,12 @@ class Player:
     # the socket, for the router
 
     def write(self, data: bytes) -> None:
-        """A frame of the router's: what it tells goes down as it came."""
+        """Frames of the router's: what they tell goes down as it came."""
+        for told in payloads(data):
+            self._hear(told)
+
+    def _hear(self, data: bytes) -> None:
         before = self.view
-        data = data[{126: 4, 127: 10}.get(data[1], 2) :]  # without the frame's head: its length
         message = decode(data, "json", max_claim=len(data))
         match message["type"]:
             case "room.view":

@@ -107,6 +107,13 @@ def test_a_view_that_hides_the_secret_is_proved() -> None:  # [VIEW4]
     prove(Cards)
 
 
+def test_what_several_say_at_one_moment_is_compared_too() -> None:
+    class Lively(Cards):
+        volatile = ("wave",)
+
+    prove(Lively, "wave", "wave", "wave")
+
+
 def test_whose_secret_it_is_may_know() -> None:
     with pytest.raises(Leak, match="ann can tell the secrets apart"):
         prove(Cards, knows=[])
