@@ -17,6 +17,7 @@ from rooms.host.ask import Ask, Retry
 from rooms.host.door import OPERATOR
 from rooms.host.history import Keeps, past, read_log
 from rooms.host.history import kept as kept_revisions
+from rooms.host.marks import clients_of
 from rooms.host.neighbours import NotHere
 from rooms.host.outbox import shown
 from rooms.host.record import state
@@ -166,7 +167,7 @@ class Administration:
             "due": record.due,
             "expires": record.expires,
             "seats": seats_of(record.seats),
-            "marks": len(record.marks),
+            "marks": clients_of(record.marks),
             "outbox": shown(record.outbox),
             "snapshot": state(record) if room is None else orjson.loads(room.state()),
             **({"storage": kept} if kept else {}),

@@ -2,12 +2,14 @@
 
 They stand beside the state and change in the same commit, so that an event is applied exactly once
 however often it arrives. Keys are "subject\\x00client"; the key "" holds since when clients have
-been forgotten. Who may say what now is `rooms/sync/conversation.py`; who commits is
-`rooms/host/commits.py`.
+been forgotten. An outcome with more to say is stored apart, under its client's key and its number,
+so that an event writes its own and none of those before it. Who may say what now is
+`rooms/sync/conversation.py`; who commits is `rooms/host/commits.py`.
 """
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgpack
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
 
 MAX_MARKS: Final = 4096
 FORGET_AFTER: Final = 24 * 3600 * 1000
+SMALL: Final = 256
+"""Up to so many bytes an outcome stands in its client's mark."""
 _FORGOTTEN: Final = ""
+_APART: Final = "outcome "  # what no client's own part of its key begins with
 _pack: Final = msgpack.Packer().pack  # at a third of the cost of a new one each time
 _WORDS: Final[tuple[OutcomeWord, ...]] = ("accepted", "ignored", "rejected")
 
@@ -44,7 +49,7 @@ class Mark:
     the one event of a client that an Idempotency-Key makes.
     """
 
-    __slots__ = ("acked", "digest", "outcomes", "seen", "settled")
+    __slots__ = ("_apart", "_gone", "acked", "digest", "outcomes", "seen", "settled")
 
     def __init__(self, seen: int) -> None:
         self.settled = 0
@@ -52,26 +57,50 @@ class Mark:
         self.seen = seen
         self.outcomes: dict[int, Outcome] = {}
         self.digest: bytes | None = None
+        self._apart: dict[int, bytes | None] = {}  # of those: what is to be written, None: it is
+        self._gone: list[int] = []  # that were stored apart, and are no more
 
     def ack(self, acked: int) -> None:
         """The client has the outcomes up to `acked`; they needn't be kept."""
         if acked > self.acked:
             self.acked = acked
             for seq in [seq for seq in self.outcomes if seq <= acked]:
-                del self.outcomes[seq]
+                self._drop(seq)
 
     def settle(self, seq: int, outcome: Outcome, now: int) -> None:
         """The number has its outcome; the oldest beyond 64 goes."""
         self.settled = seq
         self.seen = now
         self.outcomes[seq] = outcome
+        if outcome.result is not None or outcome.reason is not None:
+            packed = _pack(_row(outcome))
+            if len(packed) > SMALL:
+                self._apart[seq] = packed
         if len(self.outcomes) > MAX_UNANSWERED:
-            del self.outcomes[next(iter(self.outcomes))]
+            self._drop(next(iter(self.outcomes)))
+
+    def _drop(self, seq: int) -> None:
+        del self.outcomes[seq]
+        if seq in self._apart:
+            del self._apart[seq]
+            self._gone.append(seq)
+
+    def apart(self) -> dict[int, bytes | None]:
+        """What changed of the outcomes that are stored apart since the last call, by number."""
+        changed: dict[int, bytes | None] = dict.fromkeys(self._gone)
+        changed |= {seq: packed for seq, packed in self._apart.items() if packed is not None}
+        self._gone = []
+        self._apart = dict.fromkeys(self._apart)
+        return changed
+
+    def gone(self) -> list[int]:
+        """Every number that may have an outcome stored apart."""
+        return [*self._gone, *self._apart]
 
     def dump(self) -> bytes:
-        """As stored."""
+        """As stored, without what is stored apart."""
         outcomes = [
-            (seq, _WORDS.index(outcome.word), *outcome[1:])
+            (seq,) if seq in self._apart else (seq, *_row(outcome))
             for seq, outcome in self.outcomes.items()
         ]
         mark = (self.seen, self.settled, self.acked, outcomes)
@@ -79,18 +108,22 @@ class Mark:
         return packed
 
     @classmethod
-    def load(cls, blob: bytes) -> Mark:
-        """From what `dump` made."""
+    def load(cls, blob: bytes, apart: Mapping[int, bytes] = MappingProxyType({})) -> Mark:
+        """From what `dump` made, and what `apart` gave for each number."""
         seen, settled, acked, outcomes, *digest = msgpack.unpackb(blob)
         mark = cls(seen)
         mark.settled = settled
         mark.acked = acked
         mark.digest = digest[0] if digest else None
-        mark.outcomes = {
-            seq: Outcome(_WORDS[word], code, reason, result)
-            for seq, word, code, reason, result in outcomes
-        }
+        mark._apart = dict.fromkeys(apart)
+        for seq, *row in outcomes:
+            word, code, reason, result = row or msgpack.unpackb(apart[seq])
+            mark.outcomes[seq] = Outcome(_WORDS[word], code, reason, result)
         return mark
+
+
+def _row(outcome: Outcome) -> tuple[Json, ...]:
+    return (_WORDS.index(outcome.word), *outcome[1:])
 
 
 class Marks:
@@ -99,10 +132,17 @@ class Marks:
     `deleted`, of a new session, is until when (ms) there may have been another one of its name.
     """
 
-    __slots__ = ("_changed", "_marks", "_most", "forgotten")
+    __slots__ = ("_apart", "_changed", "_marks", "_most", "forgotten")
 
     def __init__(self, stored: Mapping[str, bytes], deleted: int | None = None) -> None:
-        self._marks: dict[str, Mark | bytes] = dict(stored)
+        self._marks: dict[str, Mark | bytes] = {}
+        self._apart: dict[str, dict[int, bytes]] = {}  # of marks that weren't read yet
+        for key, blob in stored.items():
+            owner, _, last = key.rpartition("\x00")
+            if last.startswith(_APART):
+                self._apart.setdefault(owner, {})[int(last.removeprefix(_APART))] = blob
+            else:
+                self._marks[key] = blob
         line = self._marks.pop(_FORGOTTEN, None)
         self.forgotten: int = msgpack.unpackb(line) if isinstance(line, bytes) else -1
         """Clients first seen at or before this time may have been forgotten (ms); -1: none was."""
@@ -123,7 +163,7 @@ class Marks:
         """The mark of a client, None when the room doesn't know it."""
         mark = self._marks.get(key)
         if isinstance(mark, bytes):
-            mark = self._marks[key] = Mark.load(mark)
+            mark = self._marks[key] = Mark.load(mark, self._apart.pop(key, {}))
         return mark
 
     def stale(self, key: str, since: int | None) -> bool:
@@ -154,7 +194,9 @@ class Marks:
                 break
             if key in keep:
                 continue
-            del self._marks[key]
+            gone = self._marks.pop(key)
+            assert isinstance(gone, Mark)
+            self._changed |= {_place(key, seq): None for seq in gone.gone()}
             self._changed[key] = None
             if seen > self.forgotten:
                 self._forget_until(seen)
@@ -170,9 +212,21 @@ class Marks:
 
     def changes(self) -> dict[str, bytes | None]:
         """What changed since the last call, as a commit takes it."""
-        changed = {
-            key: mark.dump() if isinstance(mark, Mark) else mark
-            for key, mark in self._changed.items()
-        }
+        changed = {key: blob for key, blob in self._changed.items() if not isinstance(blob, Mark)}
+        for key, mark in self._changed.items():
+            if isinstance(mark, Mark):
+                changed[key] = mark.dump()
+                changed |= {_place(key, seq): packed for seq, packed in mark.apart().items()}
         self._changed = {}
         return changed
+
+
+def _place(key: str, seq: int) -> str:
+    """Under what an outcome is stored apart."""
+    return f"{key}\x00{_APART}{seq}"
+
+
+def clients_of(stored: Mapping[str, bytes]) -> int:
+    """Of how many clients there are marks in a record."""
+    keys = stored.keys() - {_FORGOTTEN}
+    return sum(not key.rpartition("\x00")[2].startswith(_APART) for key in keys)

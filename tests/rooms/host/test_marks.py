@@ -5,7 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rooms.host.marks import ACCEPTED, FORGET_AFTER, IGNORED, MAX_MARKS, Mark, Marks, Outcome
+from rooms.host.marks import (
+    ACCEPTED,
+    FORGET_AFTER,
+    IGNORED,
+    MAX_MARKS,
+    Mark,
+    Marks,
+    Outcome,
+    clients_of,
+)
 
 ALICE, BOB = "alice\x00a", "bob\x00b"
 
@@ -58,6 +67,61 @@ def test_what_has_arrived_is_not_kept() -> None:  # [SEND3]
     mark.ack(3)
     mark.ack(2)
     assert list(mark.outcomes) == [4, 5]
+
+
+def replied(seq: int) -> Outcome:
+    return Outcome("accepted", result=f"{seq} " + "x" * 1_000)
+
+
+def test_an_event_writes_its_own_outcome_and_none_of_those_before() -> None:  # [SEND3]
+    marks, kept = Marks({}), dict[str, bytes]()
+    for seq in range(1, 101):
+        marks.settle(ALICE, seq, replied(seq), now=5)
+        before, kept = kept, stored(marks, kept)
+        written = sum(len(kept[key]) for key in kept if kept[key] is not before.get(key))
+        assert written < 2_000
+    assert sum(map(len, kept.values())) < 64 * 1_100
+    again = Marks(kept).get(ALICE)
+    assert again is not None
+    assert again.outcomes == {seq: replied(seq) for seq in range(37, 101)}
+
+
+def test_what_has_arrived_is_stored_no_more() -> None:  # [SEND3]
+    marks = Marks({})
+    for seq in range(1, 5):
+        marks.settle(ALICE, seq, replied(seq), now=5)
+    marks = Marks(kept := stored(marks))
+    mark = marks.get(ALICE)
+    assert mark is not None
+    mark.ack(4)
+    assert not marks.changed(), "that alone is nothing to commit"
+    marks.settle(ALICE, 5, ACCEPTED, now=6)
+    kept = stored(marks, kept)
+    assert list(kept) == [ALICE]
+
+
+def test_of_who_is_forgotten_nothing_is_stored() -> None:
+    marks = Marks({})
+    marks.settle(ALICE, 1, replied(1), now=0)
+    kept = stored(marks)
+    marks = Marks(kept)
+    marks.forget(FORGET_AFTER, keep=())
+    marks.settle(ALICE, 1, replied(2), now=FORGET_AFTER)
+    again = Marks(stored(marks, kept)).get(ALICE)
+    assert again is not None
+    assert again.outcomes == {1: replied(2)}
+    marks.forget(FORGET_AFTER * 2, keep=())
+    assert list(stored(marks, kept)) == [""]
+
+
+def test_no_name_of_a_viewer_is_taken_for_an_outcome() -> None:
+    marks, key = Marks({}), "a\x00outcome 1\x00c"
+    marks.settle(key, 1, replied(1), now=0)
+    kept = stored(marks)
+    assert clients_of(kept) == 1
+    again = Marks(kept).get(key)
+    assert again is not None
+    assert again.outcomes == {1: replied(1)}
 
 
 def test_who_was_not_seen_for_a_day_is_forgotten_and_then_refused() -> None:
@@ -131,7 +195,11 @@ def test_a_client_that_comes_back_after_it_was_forgotten_is_stored_again() -> No
 )
 def test_what_is_dumped_is_loaded(outcomes: dict[int, Outcome], acked: int) -> None:
     mark = Mark(3)
-    mark.settled, mark.acked, mark.outcomes = 9, acked, outcomes
-    again = Mark.load(mark.dump())
+    mark.acked = acked
+    for seq, outcome in outcomes.items():
+        mark.settle(seq, outcome, now=3)
+    mark.settled = 9
+    apart = {seq: packed for seq, packed in mark.apart().items() if packed is not None}
+    again = Mark.load(mark.dump(), apart)
     assert (again.seen, again.settled, again.acked) == (3, 9, acked)
     assert again.outcomes == outcomes
