@@ -107,11 +107,12 @@ def test_a_view_that_hides_the_secret_is_proved() -> None:  # [VIEW4]
     prove(Cards)
 
 
-def test_what_several_say_at_one_moment_is_compared_too() -> None:
+def test_what_several_say_at_one_moment_is_read_too(caplog: pytest.LogCaptureFixture) -> None:
     class Lively(Cards):
         volatile = ("wave",)
 
     prove(Lively, "wave", "wave", "wave")
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_whose_secret_it_is_may_know() -> None:
