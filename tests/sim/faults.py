@@ -52,6 +52,8 @@ class Faults:
             kinds.append(["draft/a"])  # its level promises no more
         self.kinds = dice.choice(kinds)
         """The sessions of this world."""
+        self.brisk = False
+        """Whether slots of a cluster move so fast that nobody gives up."""
         self.curious = False
         """Whether somebody looks back at a session's history whenever it wakes."""
         self.tabs = 0.4

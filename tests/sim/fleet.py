@@ -48,7 +48,10 @@ MACHINES: Final = {
     "deploy": 1.5,
     "cut off": 1.0,
     "cut link": 2.0,
+    "cut drain": 1.0,
+    "roll": 0.5,
     "kill router": 0.7,
+    "drain router": 0.7,
     "delete": 0.5,
 }
 """What happens to hosts, routers, what is between them, and sessions."""
@@ -121,6 +124,12 @@ class FleetRouter(Server):
         await router.hosted()
         self.ready = True
 
+    async def _drain(self) -> None:
+        assert self.router is not None
+        await self.router.close()
+        await self._dialing.stop()
+        self.world.kill(self)
+
     def _changed(self, linked: list[str]) -> None:
         self.linked = linked
 
@@ -139,11 +148,13 @@ class Fleet(World):
         super().__init__(seed, script=script)
         faults, dice = self.faults, self.dice
         faults.machines = {} if dice.random() < 0.1 else _some(MACHINES, dice)
-        faults.kinds = dice.choice([["ledger/a"], ["table/a"], ["ledger/a", "table/b", "ledger/b"]])
+        several = ["ledger/a", "table/b", "ledger/b"]
+        faults.kinds = dice.choice([["ledger/a"], ["table/a"], several, ["diary/a", "ledger/a"]])
         faults.force(weather)
         self.hosts: list[FleetHost] = []
         self.network = Network(self.loop, faults.link_delay, dice.randbytes)
         self._names = HOSTS
+        self._rolling = False
 
     def play(self) -> list[Violation]:
         with patch.object(dialing, "dial", self.network.dial):
@@ -163,11 +174,17 @@ class Fleet(World):
         match fault:
             case "kill router":
                 server.process.after(dice.randrange(60), lambda: self.kill(server))
+            case "drain router" if server.up and not server.process.paused:
+                server.process.soon(server.drain)
             case "cut link":
-                pair = (host.process, server.process)
-                one, other = pair if dice.random() < 0.5 else pair[::-1]
-                seconds = dice.choice((1.0, 2.5, 6.0, 12.0))
-                self.network.cut(one, other, seconds, both=dice.random() < 0.5)
+                self._cut(host, server)
+            case "cut drain" if host.up and not host.process.paused:
+                host.process.soon(host.drain)
+                later = self.loop.time() + dice.choice((0.0, 0.05, 0.3))
+                self.environment.at(later, self._cut, host, server)
+            case "roll" if not self._rolling:
+                self._rolling = True
+                self.environment.soon(self._begin_roll)
             case "deploy" if host.up:
                 self.environment.soon(self._begin_deploy, host)
             case "pause" if dice.random() < 0.2:
@@ -175,6 +192,23 @@ class Fleet(World):
             case _:
                 super()._strike(fault, host)
         self.favourite %= len(self.servers)
+
+    def _cut(self, host: FleetHost, router: Server) -> None:
+        """One direction between them is held, or both are."""
+        dice, pair = self.dice, (host.process, router.process)
+        one, other = pair if dice.random() < 0.5 else pair[::-1]
+        seconds = dice.choice((1.0, 2.5, 6.0, 12.0))
+        self.network.cut(one, other, seconds, both=dice.random() < 0.5)
+
+    def _begin_roll(self) -> None:
+        self._rolls = self.loop.create_task(self._roll())
+
+    async def _roll(self) -> None:
+        """Every host is replaced, one after the other."""
+        for old in list(self.hosts):
+            if self.faults.on:
+                await self.deploy(old)
+        self._rolling = False
 
     def _begin_deploy(self, old: FleetHost) -> None:
         self._deploying = self.loop.create_task(self.deploy(old))

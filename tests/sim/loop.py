@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import inspect
 from contextvars import Context, ContextVar, copy_context
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakSet
 
@@ -45,6 +46,8 @@ class Process:
         self.steps = 0
         """How many callbacks it ran."""
         self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self.suspended = 0.0
+        """For how long its machine was suspended, all in all (s): its timers don't count that."""
         self.before_step: Callable[[], object] | None = None
         """Called before each callback."""
         self._loop = loop
@@ -65,8 +68,10 @@ class Process:
         self._loop.call_soon(function, *args, context=self._context.copy())
 
     def at(self, when: float, function: Callable[..., object], *args: Any) -> None:
-        """Have a function called as this process at a time of the loop (s)."""
-        self._loop.call_at(when, function, *args, context=self._context.copy())
+        """Have a function called as this process at a time of the loop (s): something arrives."""
+        context = self._context.copy()
+        handle = self._loop.call_at(when, function, *args, context=context)
+        handle._callback.arrives = True  # type: ignore[attr-defined]  # it is a _Guarded
 
     def kill(self) -> None:
         """Nothing of it runs any more, ever."""
@@ -95,15 +100,31 @@ class Process:
         self.paused = True
 
     def resume(self) -> None:
-        """Run what has become due meanwhile, and go on."""
+        """Run what has become due meanwhile, and go on: what has arrived comes before timers, as a
+        loop looks at its sockets first.
+        """
         self.paused = False
         frozen, self._frozen = self._frozen, []
-        for guarded in frozen:
+        for guarded in sorted(frozen, key=lambda guarded: not guarded.arrives):
             asyncio.get_running_loop().call_soon(guarded, context=guarded.context)
+
+    def suspend(self, seconds: float) -> None:
+        """Its machine sleeps for so long: its timers stand still, other than its `elapsed`."""
+        self.pause()
+
+        def wake() -> None:
+            self.suspended += seconds
+            self.resume()
+
+        self._loop.call_later(seconds, wake, context=Context())
 
     def may_run(self, guarded: _Guarded) -> bool:
         """Whether a callback may be run now; one that may not, yet, is kept."""
         if self.dead or (guarded.handle is not None and guarded.handle.cancelled()):
+            return False
+        if guarded.suspended < self.suspended and not guarded.arrives and not self.paused:
+            later, guarded.suspended = self.suspended - guarded.suspended, self.suspended
+            self._loop.call_later(later, guarded, context=guarded.context)
             return False
         if self.paused:
             self._frozen.append(guarded)
@@ -121,7 +142,7 @@ class Process:
 class _Guarded:
     """A callback of a process. `handle` is what cancels it."""
 
-    __slots__ = ("args", "callback", "context", "handle", "process")
+    __slots__ = ("args", "arrives", "callback", "context", "handle", "process", "suspended")
 
     def __init__(
         self,
@@ -134,6 +155,8 @@ class _Guarded:
         self.callback = callback
         self.args = args
         self.context = context
+        self.arrives = False
+        self.suspended = inf
         self.handle: asyncio.Handle | None = None
 
     def __call__(self) -> None:
@@ -202,6 +225,7 @@ class SimLoop(asyncio.BaseEventLoop):
         if process is None:
             return super().call_at(when, callback, *args, context=context)
         guarded = _Guarded(process, callback, args, context)
+        guarded.suspended = process.suspended
         handle = super().call_at(when, guarded, context=context)
         guarded.handle = handle
         return handle

@@ -40,6 +40,33 @@ async def cut_off_and_asked(world: World) -> None:
         player.process.run(player.reload)
 
 
+async def suspended_and_asked(world: World) -> None:
+    """The machine of a host was suspended while another one took over; then it is asked."""
+    world.faults.calm()
+    first = world.servers[0]
+    ann, bob, eve = world.players[:3]
+    for player in (ann, bob, eve):
+        player.where = "ledger/a"
+    await passed(2)
+    ann.tell("write")
+    await passed(1)
+    for player in (bob, eve):
+        player.process.run(player.room.close)
+    first.process.suspend(14)
+    world.favourite = 1
+    await passed(11)
+    bob.process.run(bob.reload)
+    await passed(1)
+    bob.tell("write")
+    await passed(1.5)
+    world.favourite = 0
+    ann.process.run(ann.reload)
+    await passed(3)
+    world.favourite = 1
+    for player in world.players:
+        player.process.run(player.reload)
+
+
 async def overtaken(world: World) -> None:
     """What a host has said to the store arrives when another one has the session."""
     world.faults.calm()

@@ -147,7 +147,7 @@ HARM: dict[Callable[[Any], None], tuple[dict[str, Any], Script | None, set[str]]
         None,
         {"unanswered", "final view"},
     ),
-    dialled_once: ({}, None, {"unavailable", "unanswered"}),
+    dialled_once: ({}, half_alone, {"final view", "unavailable", "unanswered"}),
 }
 """For each guard the faults or the script of worlds in which it is needed, and what it keeps away:
 one of these has to be seen.

@@ -49,6 +49,7 @@ HARM = {
     "expired_renews": {"undead incarnation"},
     "deletion_forgotten": {"two outcomes"},
     "living_owner_ignored": {"stolen"},
+    "reads_without_lease": {"stale", "went back"},
     "lease_never_over": {"stale", "went back"},
     "timer_index_late": {"timer late", "timer missing"},
     "timer_fires_twice": {"timer twice"},

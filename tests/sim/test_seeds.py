@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sim.scripts import asked_again, cut_off_and_asked, overtaken
+from tests.sim.scripts import asked_again, cut_off_and_asked, overtaken, suspended_and_asked
 from tests.sim.world import Script, World
 
 SEEDS = 500
@@ -30,7 +30,7 @@ def test_whatever_goes_wrong_every_promise_is_kept(first: int) -> None:
         play(seed)
 
 
-@pytest.mark.parametrize("script", [cut_off_and_asked, overtaken, asked_again])
+@pytest.mark.parametrize("script", [cut_off_and_asked, suspended_and_asked, overtaken, asked_again])
 def test_whatever_somebody_arranges_every_promise_is_kept(script: Script) -> None:
     # [STORE2] [STORE4] [SEND3]
     for seed in range(5):

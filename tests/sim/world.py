@@ -338,7 +338,10 @@ class World:
             self.history.violated("history", f"{id} came to {before}, not {context['log']}")
 
     def _stored(self, id: SessionId) -> Any:
-        record = run_now(self.store.load(id))
+        return self._context(id, run_now(self.store.load(id)))
+
+    def _context(self, id: SessionId, record: Record | None) -> Any:
+        """What a record says of its session."""
         if record is None or record.snapshot is None:
             return None
         if id.kind == "diary":

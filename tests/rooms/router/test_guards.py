@@ -1,4 +1,4 @@
-"""Guards of event streams, each switched off: the test of its rule sees it."""
+"""Guards of event streams and of what moves, each switched off: the test of its rule sees it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 
 from rooms.router import http
 from rooms.router.delivery import Delivery
+from rooms.router.routing import Routing
+from tests.rooms.router import test_moving as moving
 from tests.rooms.router import test_streams as streams
 from tests.sim.mutants import applied
 
@@ -38,6 +40,17 @@ def skipped_frame_counts(swap: Any) -> None:
     swap(Delivery, "fan_out", count_all)
 
 
+def older_incarnation_heard(swap: Any) -> None:
+    """Whoever says that a session lives is believed, however old its incarnation is."""
+    live = Routing._live
+
+    def believe(self: Any, host: Any, name: Any, epoch: int) -> None:
+        self._sessions[name].epoch = None
+        live(self, host, name, epoch)
+
+    swap(Routing, "_live", believe)
+
+
 SEEN_BY: dict[Callable[[Any], None], Callable[[Door], Awaitable[None]]] = {
     last_event_id_ignored: streams.test_what_it_holds_is_told_to_the_host,
     skipped_frame_counts: streams.test_a_slow_stream_misses_frames_and_asks_when_it_has_drained,
@@ -50,3 +63,8 @@ async def test_the_loss_of_a_guard_is_seen(make: Callable[[Any], None], door: Do
     with applied(make), pytest.raises(AssertionError) as seen:
         await SEEN_BY[make](door)
     assert Path(seen.traceback[-1].path).parent == Path(__file__).parent
+
+
+def test_that_an_older_incarnation_is_heard_is_seen() -> None:  # [ROUTE6]
+    with applied(older_incarnation_heard), pytest.raises(AssertionError):
+        moving.test_an_older_incarnation_that_speaks_late_is_ignored(moving.Fleet("a", "b"))

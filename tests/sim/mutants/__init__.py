@@ -19,7 +19,7 @@ from tests.sim.mutants import (  # noqa: F401 - each names its mutants
     views,
 )
 from tests.sim.mutants.registry import MUTANTS, applied, mutated
-from tests.sim.scripts import asked_again, cut_off_and_asked, overtaken
+from tests.sim.scripts import asked_again, cut_off_and_asked, overtaken, suspended_and_asked
 
 if TYPE_CHECKING:
     from tests.sim.world import Script
@@ -56,6 +56,7 @@ WEATHER: Final[dict[str, dict[str, Any]]] = {
 
 SCRIPTS: Final[dict[str, Script]] = {
     "lease_never_over": cut_off_and_asked,
+    "reads_without_lease": suspended_and_asked,
     "epoch_ignored": overtaken,
     "ignored_not_marked": asked_again,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rooms.host import marks, waking
+from rooms.host.keeper import RoomKeeper
 from rooms.host.lease import Lease
 from rooms.store import memory, ownership
 from tests.sim.mutants.registry import mutant
@@ -103,6 +104,12 @@ def living_owner_ignored(swap: Any) -> None:
         return await acquire(self, id, incarnation)
 
     swap(memory.MemoryStore, "acquire", take)
+
+
+@mutant
+def reads_without_lease(swap: Any) -> None:
+    """Who answers from memory waits for a timer to say that the lease is over."""
+    swap(RoomKeeper, "stands", lambda self: True)
 
 
 @mutant

@@ -190,7 +190,7 @@ class Watched:
         for road in self.roads():
             road.parted_from = set()
         self.believers = set()
-        old.follow(at)
+        old.follow(at, cut=self.dice.random() < 0.5)
         self.busy = False
 
     def _again(self, server: Server, before: Any, from_disk: bool) -> None:
@@ -227,6 +227,8 @@ class Sharded:
         self._at = {number: self.servers[n % servers] for n, number in enumerate(self._slots)}
         self._moving: dict[int, _Move] = {}
         self._over = False
+        self.brisk = False
+        """Whether a slot has moved before anybody gives up waiting for it."""
         for server in self.servers:  # who has which of the keys, `_judge` says
             server.data = self.servers[0].data
             server.slots, server.judge = self._list, self._judge
@@ -249,7 +251,8 @@ class Sharded:
         if still and not self._over:
             number = self.dice.choice(still)
             target = self.dice.choice([one for one in self.servers if one is not self._at[number]])
-            self._moving[number] = _Move(target, self.dice.choice((0.01, 0.05, 0.2)))
+            paces = (0.01, 0.05) if self.brisk else (0.01, 0.05, 0.2)
+            self._moving[number] = _Move(target, self.dice.choice(paces))
             self._step(number)
 
     @property

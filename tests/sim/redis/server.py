@@ -161,12 +161,16 @@ class Server:
         if waiter in self._waiting:
             self._environment.at(self.loop.time() + ms / 1000, self._give_up, waiter)
 
-    def follow(self, primary: Server) -> None:
-        """Be its replica, from what it has now."""
+    def follow(self, primary: Server, *, cut: bool = True) -> None:
+        """Be its replica, from what it has now; who was connected still is, unless `cut`."""
         self.primary = primary
         self.replicas.clear()
         self.data, self.offset = primary.data.copy(), primary.offset
-        self.cut_all()
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            waiter.answer(ResponseError("UNBLOCKED force unblock from blocking operation"))
+        if cut:
+            self.cut_all()
         primary.replicas = [one for one in primary.replicas if one.server is not self]
         primary.replicas.append(_Replica(self, primary.offset))
 

@@ -16,7 +16,6 @@ from unittest.mock import patch
 
 from rooms.definition import replicated
 from rooms.errors import StoreError
-from rooms.host import record as stored
 from rooms.host.marks import Mark
 from rooms.host.neighbours import PREFIX as PREFIX_OF_ROOMS
 from rooms.store.port import SessionId
@@ -26,7 +25,8 @@ from rooms.store.redis.keys import name_of, partition_of
 from rooms.store.redis.store import RedisStore
 from tests.sim.faults import CLUSTERS, STORES, _some
 from tests.sim.fleet import Fleet
-from tests.sim.machines import FAR, Ledger, Table
+from tests.sim.hooked import Diary
+from tests.sim.machines import Ledger, Table
 from tests.sim.redis.deployments import Direct, Sharded, Watched
 from tests.sim.redis.roads import Road
 from tests.sim.store import run_now
@@ -73,13 +73,17 @@ class RedisFleet(Fleet):
         self._lossy = False
         super().__init__(seed, script=script)
         dice, faults = self.dice, self.faults
-        self.copies = dice.choice((1, REPLICAS)) if self.level == "replicated" else 0
+        self._sleep_after = weather.get("sleep_after", Ledger.sleep_after)
+        copies = weather.get("copies") or dice.choice((1, REPLICAS))
+        self.copies = copies if self.level == "replicated" else 0
         """How many replicas have what is acknowledged."""
         trouble = _some(CLUSTERS if self.level == "cluster" else STORES, dice)
         faults.machines = {**faults.machines, **trouble}
         if self.level != "cluster":
             faults.machines.pop("delete", None)  # whoever is promoted may not have heard of it
         faults.force(weather)
+        if self.level == "cluster":
+            self.deployment.brisk = faults.brisk
 
     def play(self) -> list[Violation]:
         level = replicated(self.copies) if self.copies else "primary"
@@ -92,7 +96,9 @@ class RedisFleet(Fleet):
                 (redis_store, "PARTITIONS", few),
                 (redis_store, "_ALL", range(few)),
                 (Ledger, "durability", level),
+                (Ledger, "sleep_after", self._sleep_after),
                 (Table, "durability", level),
+                (Diary, "durability", level),
             ):
                 changes.enter_context(patch.object(owner, name, value))
             return super().play()
@@ -170,6 +176,9 @@ class RedisFleet(Fleet):
 
     def _calm(self) -> None:
         super()._calm()
+        drops = sum(host.host._rooms.tally.drops for host in self.hosts if host.host)
+        if self.faults.brisk and drops:
+            self.history.violated("dropped", f"{drops} rooms, though their slots were only moved")
         self.deployment.calm()
 
     async def _settled(self) -> None:
@@ -211,17 +220,13 @@ class RedisFleet(Fleet):
 
     def _taken_over(self, new: Server) -> None:
         """A server is the primary: what it has is what there is."""
-        heads = [f"{PREFIX}{{{tag}}}:session:".encode() for tag in keys.TAGS[:PARTITIONS]]
         leases = new.data.scores(f"{PREFIX}{{{keys.TAGS[0]}}}:leases".encode())
         owners = {}
-        for key in new.data.keys:
-            if key.startswith(tuple(heads)):
-                row = new.data.hash(key)
-                name = key.rpartition(b":session:")[2].decode().replace(",", "/")
-                owners[name] = (
-                    row[b"owner"].decode(), int(row[b"epoch"]), row[b"generation"].decode(),
-                    int(row[b"revision"]),
-                )  # fmt: skip
+        for id, row in _sessions(new).items():
+            owners[str(id)] = (
+                row[b"owner"].decode(), int(row[b"epoch"]), row[b"generation"].decode(),
+                int(row[b"revision"]),
+            )  # fmt: skip
         ends = {one.decode(): end for one, end in leases.items()}
         self.history.rewound(owners, ends)
 
@@ -230,20 +235,19 @@ class RedisFleet(Fleet):
         if self.level == "replicated":
             return  # and nobody was told of it
         self._lossy = True
-        for where in dict.fromkeys([*self.faults.kinds, f"ledger/{FAR}"]):
-            id = SessionId(*where.split("/"))
+        for id in _sessions(old):
             before, after = self._kept_by(old, id), self._kept_by(new, id)
             if before is None or before == after:
                 continue
-            was = stored.state(before)["context"]
-            now = None if after is None else stored.state(after)["context"]
+            was, now = self._context(id, before), self._context(id, after)
             same = now is not None and now["life"] == was["life"]
             self.history.lost_by_store(
                 was["life"],
                 was["log"],
                 now["log"] if same and now else [],
                 outcomes=_lost_outcomes(before, after if same else None, self.robots),
-                received=set(was["received"]) - set(now["received"] if same and now else []),
+                received=set(was.get("received", ()))
+                - set(now.get("received", ()) if same else ()),
             )
 
     def _kept_by(self, server: Server, id: SessionId) -> Record | None:
@@ -251,6 +255,16 @@ class RedisFleet(Fleet):
         record = run_now(self._store_at(Direct(lambda _: server)).load(id))
         server.up = up
         return record
+
+
+def _sessions(server: Server) -> dict[SessionId, dict[bytes, bytes]]:
+    """The sessions that a server has, and their records."""
+    found = {}
+    for key, row in server.data.keys.items():
+        _, there, name = key.partition(b":session:")
+        if there:
+            found[SessionId(*name.decode().split(","))] = row
+    return found
 
 
 def _lost_outcomes(before: Record, after: Record | None, robots: Sequence[Robot]) -> set[str]:
