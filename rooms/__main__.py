@@ -211,8 +211,8 @@ def _import(options: argparse.Namespace) -> int:
     except OSError as error:
         raise UsageError(f"{options.file} can't be read: {error.strerror}") from error
     with lines:
-        replace = options.replace
-        failed = _operate(options, lambda one: import_sessions(one, lines, replace, _say))
+        arguments = (lines, options.replace, _say, _complain)
+        failed = _operate(options, lambda operator: import_sessions(operator, *arguments))
     return 1 if failed else 0
 
 

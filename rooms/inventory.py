@@ -129,10 +129,14 @@ async def export(operator: Operator, id: SessionId | None, say: Callable[[str], 
 
 
 async def import_sessions(
-    operator: Operator, lines: Iterable[str], replace: bool, say: Callable[[str], None]
+    operator: Operator,
+    lines: Iterable[str],
+    replace: bool,
+    say: Callable[[str], None],
+    complain: Callable[[str], None],
 ) -> int:
     """Store what `export` wrote, each under a new generation; one that exists stays unless
-    `replace`. Returns how many lines couldn't be taken; each is said.
+    `replace`. Returns how many lines couldn't be taken; each is complained of.
     """
     failed = 0
     params = {"replace": "1"} if replace else {}
@@ -144,7 +148,7 @@ async def import_sessions(
             await operator.ask("PUT", id, params=params, body=line.encode())
         except RoomsError as error:
             failed += 1
-            say(f"line {number}: {error}")
+            complain(f"line {number}: {error}")
         else:
             say(f"imported {id} at revision {record.revision}")
     return failed
