@@ -235,9 +235,11 @@ class Channel:
         """Whether it lacks a view: what depends on that has to come after it."""
         return self.slow or self.wanting
 
-    def write_in_turn(self, data: bytes) -> bool:
-        """Write a frame that can't be merged, after the view it may lack. False: too much waits."""
-        if not self.behind:
+    def write_in_turn(self, data: bytes, *, early: bool = False) -> bool:
+        """Write a frame that can't be merged, after the view it may lack, and unless it is `early`
+        after `room.you`. False: too much waits.
+        """
+        if not self.behind and (self.greeted or early):
             self.write(data)
             return True
         self._held.append(data)

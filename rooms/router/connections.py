@@ -205,10 +205,9 @@ class Connection:
     def admit(self, websocket: WebSocket, *, operator: bool) -> Admission:
         """Who comes in where, by the request. Raises Closing."""
         path, admissions = websocket.path_params, self._others.admissions
-        if path.get("rest"):
+        if path.get("rest") or not path.get("session"):
             raise Closing(CloseCode.NOT_FOUND, "there is no socket at this path")
-        kind, session = path.get("kind", ""), path.get("session", "")
-        asked = kind, session, websocket.query_params, websocket.headers
+        asked = path["kind"], path["session"], websocket.query_params, websocket.headers
         if operator:
             return admissions.admit_operator(*asked)
         return admissions.admit(*asked, socket=True)
@@ -261,7 +260,8 @@ class Connection:
             message = messages.read(decode(data, self._codec))
             match message["type"]:
                 case "room.ping":
-                    self._answer(channel, messages.pong(message["t"], self._others.now()))
+                    pong = messages.pong(message["t"], self._others.now())
+                    self._others.routing.tell(channel, framed(pong, self._codec), early=True)
                     return
                 case "room.token":
                     self._renew(channel, message)
@@ -322,12 +322,10 @@ class Connection:
 
     # ------------------------------------------------------------------
 
-    def _answer(self, channel: Channel, message: dict[str, Json]) -> None:
-        self._others.routing.tell(channel, framed(message, self._codec))
-
     def _refuse(self, channel: Channel, refused: BadMessage, seq: int | None = None) -> None:
         self._log(refused)
-        self._answer(channel, messages.error(refused.code, refused.reason, seq))
+        error = messages.error(refused.code, refused.reason, seq)
+        self._others.routing.tell(channel, framed(error, self._codec))
 
     def _log(self, refused: Exception) -> None:
         self._others.routing.tally.refused += 1

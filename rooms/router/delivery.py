@@ -87,7 +87,7 @@ class Delivery:
         channel = self._channels.get(message.channel)
         if channel is None:
             return
-        channel.greeted = True
+        greeted, channel.greeted = channel.greeted, True
         if message.again is not None:
             channel.again = message.again
         if message.seq is not None:
@@ -110,6 +110,8 @@ class Delivery:
                 channel.release()
         else:
             self._tell(channel, data)
+        if not greeted and not channel.behind:
+            channel.release()
 
 
 def enter_lane(host: Host, channel: Channel, number: int) -> None:

@@ -110,7 +110,7 @@ class Routing:
             channel.remember(message, size)
         elif channel.place is not Place.INSIDE and not channel.keep(message, size):
             busy = messages.error("busy", "the room isn't there yet; send it again later")
-            self.tell(channel, framed(busy, channel.codec))
+            self.tell(channel, framed(busy, channel.codec), early=True)
             return
         elif message["type"] == "room.presence":
             channel.presence = message
@@ -121,11 +121,13 @@ class Routing:
             channel.host.send(Said(channel.number, message, trace))
             channel.session.added(channel.host, size)
 
-    def tell(self, channel: Channel, data: bytes) -> None:
-        """A frame for this connection alone, in its place among the others."""
+    def tell(self, channel: Channel, data: bytes, *, early: bool = False) -> None:
+        """A frame for this connection alone, in its place among the others; only an `early` one
+        before it was told who it is.
+        """
         self.tally.frames += 1
         self.tally.frame_bytes += len(data)
-        if not channel.write_in_turn(data):
+        if not channel.write_in_turn(data, early=early):
             self.end(channel, Closing(CloseCode.OVERLOADED, "the connection is too slow"))
 
     def slow(self, channel: Channel) -> None:

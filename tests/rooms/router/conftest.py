@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from typing import Any
 
-BOTH = ("test_sockets.py", "test_connections.py")
+BOTH = ("test_sockets.py", "test_connections.py", "test_intake.py")
 
 
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callable[[], Any]]:

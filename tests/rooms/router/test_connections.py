@@ -247,6 +247,27 @@ STAYING: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+async def test_who_is_refused_early_is_told_first_who_they_are(  # [OPEN2] [OPEN6]
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Attach] = []
+    with monkeypatch.context() as later:
+        later.setattr(door.host, "let_in", asked.append)
+        wire = await dial(door.room())
+        await wire.send({"type": "room.nonsense"})
+        await wire.quiet()  # its answer needs no room
+    async with wire:
+        door.host.let_in(asked[0])
+        for type in ("room.you", "room.error", "room.view"):
+            await wire.expect(type)
+
+
+@pytest.mark.parametrize("path", ["", "rooms/counter", "elsewhere/x", "rooms/counter/x/deeper"])
+async def test_where_no_room_is_there_is_no_socket(door: Door, path: str) -> None:  # [OPEN3]
+    closing = await (await dial(f"{door.url}/{path}")).refused()
+    assert (closing["code"], closing["reason"]) == (4404, "there is no socket at this path")
+
+
 @pytest.mark.parametrize("case", STAYING)
 async def test_what_is_refused_leaves_the_connection(  # [DOOR3] [DOOR4] [DOOR5] [DOOR6] [DOOR10]
     door: Door, case: str
