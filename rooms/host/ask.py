@@ -35,7 +35,7 @@ class Ask:
     """A look at the view (`event` None) or one event.
 
     `key` is the client that an Idempotency-Key makes, None without one, and its one event has the
-    number 1 and this `digest`; `known` is the cursor of If-None-Match.
+    number 1 and this `digest`; `known` is If-None-Match, the cursors that the client holds.
     """
 
     __slots__ = ("_end", "_number", "create", "digest", "event", "key", "known", "viewer")
@@ -86,7 +86,7 @@ class Ask:
     def show(self, etag: str, body: Json) -> None:
         """Answer with what was asked for, unless that is known."""
         headers = {"etag": f'"{etag}"'}
-        if self.known == etag:
+        if self.known is not None and headers["etag"] in self.known:
             self.respond(304, headers, b"")
         else:
             self.reply(200, body, headers)

@@ -392,7 +392,7 @@ class Host:
     def _ask(self, end: End, request: Request, known: Viewer) -> None:
         if not request.session:
             asked = Ask(end, request.request, known, create=False)
-            asked.known = requests.known(request)
+            asked.known = request.headers.get("if-none-match")
             self._ask_author(self._lobby.answer(asked, request.kind, request.params))
             return
         ask = requests.read(end, request, self._kinds[request.kind], known, self._store)

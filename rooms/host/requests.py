@@ -56,13 +56,8 @@ def _visit(end: End, request: Request, viewer: Viewer) -> Visit:
 
 
 def _look(ask: Ask, request: Request) -> Ask | None:
-    ask.known = known(request)
+    ask.known = request.headers.get("if-none-match")
     return ask
-
-
-def known(request: Request) -> str:
-    """What the client holds already, as it was tagged."""
-    return request.headers.get("if-none-match", "").removeprefix("W/").strip('"')
 
 
 def _event(ask: Ask, request: Request) -> Ask | None:
@@ -77,8 +72,8 @@ def _event(ask: Ask, request: Request) -> Ask | None:
     try:
         event = decode(request.body, "json")
         messages.check_event(event)
-    except Closing as refused:
-        ask.reply(400, {"reason": refused.reason})
+    except Closing:
+        ask.reply(400, {"reason": "a body is one event as JSON"})
         return None
     except BadMessage as bad:
         ask.reply(422, {"outcome": "rejected", "code": bad.code, "reason": bad.reason})

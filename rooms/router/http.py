@@ -35,7 +35,10 @@ _ANSWER_WITHIN: Final = 30.0  # s; a room that takes longer is as good as out of
 _ASK_AGAIN: Final = {"cache-control": "no-cache", "vary": "authorization"}
 MAX_IMPORT: Final = 64 * 1024 * 1024
 """The most bytes of a session that an operator brings."""
+MAX_HEAD: Final = 32 * 1024
+"""The most bytes of a request's headers, which travel on to its host."""
 READY: Final = "ready"
+_ALLOWED: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
 
@@ -59,6 +62,8 @@ class Http:
     async def room(self, request: HttpRequest) -> Response:
         """`/rooms/{kind}/{session}[/…]`: the host answers."""
         path = request.path_params
+        if request.method == "OPTIONS":  # a preflight of a named origin was answered before
+            return Response(status_code=204, headers={"allow": _ALLOWED})
         try:
             self._count(request)
             if _wants_stream(request):
@@ -103,8 +108,10 @@ class Http:
         return await self._answered(asked)
 
     def _count(self, request: HttpRequest) -> None:
-        """Raises Closing: too many come from this address."""
+        """Raises Closing: too many come from this address, or this one has too much of a head."""
         self._visits.request(_address(request), asyncio.get_running_loop().time())
+        if sum(len(name) + len(value) for name, value in request.headers.raw) > MAX_HEAD:
+            raise Closing(CloseCode.TOO_BIG, f"headers have at most {MAX_HEAD} bytes")
 
     def _admit(self, request: HttpRequest, session: str | None) -> Admission:
         """Who asks for what. Raises Closing, as a socket would be refused."""

@@ -44,6 +44,8 @@ async def test_get_of_what_is_known_is_304_over_a_sleep_too() -> None:  # [HTTP1
     etag = (await on.request("GET")).headers["etag"]
     known = {"if-none-match": etag}
     assert (await on.request("GET", headers=known)).status == 304
+    one_of_several = {"if-none-match": f'"another", W/{etag}'}
+    assert (await on.request("GET", headers=one_of_several)).status == 304
     await on.advance(30_000)
     assert not on.awake()
     assert (await on.request("GET", headers=known)).status == 304

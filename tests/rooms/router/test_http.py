@@ -75,6 +75,14 @@ async def test_other_methods_and_deeper_paths_go_there_too(
     assert answer.json() == {"method": method, "path": "/deeper/still"}
 
 
+async def test_who_asks_what_may_be_asked_is_told(door: Door, client: httpx.AsyncClient) -> None:
+    answer = await client.options("/rooms/counter/x")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert "POST" in answer.headers["allow"]
+    assert "access-control-allow-origin" not in answer.headers
+    assert door.host.heard == []
+
+
 async def test_head_is_get_without_a_body(client: httpx.AsyncClient) -> None:
     answer = await client.head("/rooms/counter/x")
     assert (answer.status_code, answer.content) == (200, b"")
@@ -93,6 +101,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int]] = {
         400,
     ),
     "too big": ("POST", "/rooms/counter/x", {"content": b"x" * 65_537, "headers": JSON}, 413),
+    "too much of a head": ("GET", "/rooms/counter/x", {"headers": {"X": "x" * 32_768}}, 413),
     "foreign origin": (
         "POST",
         "/rooms/counter/x",
@@ -106,7 +115,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_what_is_refused_gets_its_status(  # [NAME2] [OPEN4] [HTTP3] [HTTP4]
+async def test_what_is_refused_gets_its_status(  # [NAME2] [OPEN4] [DOOR14] [HTTP3] [HTTP4]
     tmp_path: Path, case: str
 ) -> None:
     method, path, more, status = REFUSED[case]
