@@ -170,7 +170,8 @@ class Remote(Operator):
         status, answer = await asyncio.to_thread(_fetch, request)
         if status == 401:
             raise UsageError(
-                f"{self.url} has another secret: set ROOMS_SECRET to what it signs with"
+                f"{self.url} has another secret: set ROOMS_SECRET to what it signs with, or name "
+                "its --store"
             )
         return status, answer
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 LogFormat = Literal["text", "json"]
 
 MAX_PROCESSES: Final = 64
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@A-Z]+")  # RFC 6454, 6.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,12 @@ def _parse(name: str, given: str, source: str) -> Any:
                 raise UsageError(f"{source} {given}: take PORT or ADDRESS:PORT")
             return given
         case "origins":
-            return tuple(given.replace(",", " ").split())
+            origins = tuple(given.replace(",", " ").split())
+            if odd := [each for each in origins if not _ORIGIN.fullmatch(each)]:
+                raise UsageError(
+                    f"{source} {odd[0]}: an origin is https://name[:port], as browsers say it"
+                )
+            return origins
         case "link_tls":
             files = tuple(given.replace(",", " ").split())
             if len(files) != 3:

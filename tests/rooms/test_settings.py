@@ -40,6 +40,17 @@ def test_what_is_written_to_an_environment_is_read_from_it() -> None:
         ({}, {"port": "²"}, "--port ²: a port is a number from 0 to 65535"),
         ({}, {"metrics": "0.0.0.0"}, "--metrics 0.0.0.0: take PORT or ADDRESS:PORT"),
         ({}, {"limits": "no"}, "--limits no: take on or off"),
+        (
+            {},
+            {"origins": "https://a.example game.example"},
+            "--origins game.example: an origin is https://name[:port], as browsers say it",
+        ),
+        (
+            {"ROOMS_ORIGINS": "https://a.example/"},
+            {},
+            "ROOMS_ORIGINS https://a.example/: an origin is https://name[:port], as browsers say "
+            "it",
+        ),
         ({}, {"log_format": "xml"}, "--log-format xml: take text or json"),
     ],
 )
