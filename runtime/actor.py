@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import EventError
 from .mailbox import NOT_STARTED, RUNNING, STOPPED, Mailbox
-from .observers import Observer, Subscription, to_observer
+from .observers import Observer, Subscription, present, to_observer
 from .snapshots import ActorSnapshot, field
 from .statechart.effects import SpawnChild, StopChild
 from .statechart.scope import EventT, SnapshotT
@@ -154,8 +154,7 @@ class Actor(Mailbox[SnapshotT, EventT]):
         """Stop a root and with it the system. Exit actions don't run; children are stopped."""
         if self.parent is not None:
             raise EventError("A non-root actor cannot be stopped directly.")
-        if self._processing_status != NOT_STARTED:
-            self.stop_soon()
+        self.stop_soon()
         return self
 
     def subscribe(
@@ -175,7 +174,9 @@ class Actor(Mailbox[SnapshotT, EventT]):
         if self._processing_status != STOPPED:
             self._attended = True
             if self._observers is None:
-                self._observers = {}
+                self._observers = []
+            elif not self._busy:
+                present(self._observers)
             return Subscription(self._observers, entry)
         status = field(self._snapshot, "status")
         if status == "done" and entry.complete is not None:
@@ -186,7 +187,7 @@ class Actor(Mailbox[SnapshotT, EventT]):
                 self.system.report(self, failure)
             else:
                 self._tell(entry.error, failure)
-        return Subscription({}, entry)
+        return Subscription([], entry)
 
     def select(
         self, selector: Callable[[Any], Any], equal: Callable[[Any, Any], bool] | None = None
@@ -200,13 +201,14 @@ class Actor(Mailbox[SnapshotT, EventT]):
         """Hear of events the actor emits: of one type, or of all with "*"."""
         if self._listeners is None:
             self._listeners = {}
-        return Subscription(self._listeners.setdefault(type, {}), Observer(handler, None, None))
+        among = present(self._listeners.setdefault(type, []))
+        return Subscription(among, Observer(handler, None, None))
 
     def listeners(self, type: str) -> list[Observer]:
         """Those who listen to emitted events of this type, then those who listen to all."""
         if self._listeners is None:
             return []
-        return [o for key in (type, "*") for o in self._listeners.get(key, {}).values()]
+        return [*self._listeners.get(type, ()), *self._listeners.get("*", ())]
 
     def to_json(self) -> dict[str, Any]:
         """How a ref appears in JSON."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .observers import Subscription, each
+from .observers import Subscription
 
 if TYPE_CHECKING:
-    from .observers import Observer, Subscribers
+    from .observers import Observer
     from .statechart.plan import Plan
     from .statechart.scope import Event
 
@@ -26,7 +26,7 @@ class Inspector:
 
     def __init__(self, root_id: str) -> None:
         self._root_id = root_id
-        self._observers: Subscribers = {}
+        self._observers: list[Observer] = []
 
     def observe(self, observer: Observer) -> Subscription:
         """Add an observer."""
@@ -74,6 +74,6 @@ class Inspector:
 
     def _tell(self, event: InspectionEvent) -> None:
         event["rootId"] = self._root_id
-        for observer in each(self._observers):
+        for observer in self._observers:
             if observer.next is not None:
                 observer.next(event)

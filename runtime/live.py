@@ -91,11 +91,12 @@ def create_actor(
         DefinitionError: the machine lacks implementations.
         RestoreError: the snapshot isn't one of this logic.
     """
-    if not hasattr(logic, "transition"):
+    missing = getattr(logic, "missing", None)
+    if missing:
+        raise missing[0]
+    if missing is None and not hasattr(logic, "transition"):
         hint = "a machine, from_promise(…) and the like, or an object of one's own"
         raise DefinitionError("", f"no actor logic: {logic!r}", hint)
-    if getattr(logic, "missing", None):
-        logic.require_complete()  # type: ignore[attr-defined]
     if snapshot is not None and not isinstance(snapshot, dict):
         snapshot = logic.get_persisted_snapshot(snapshot)
     system = LiveSystem(clock, logger, seed, snapshot)
@@ -323,7 +324,8 @@ class LiveSystem:
         listeners = actor.listeners(event["type"])
         for listener in listeners:
             try:
-                listener.next(event)  # type: ignore[misc]
+                if listener.next is not None:
+                    listener.next(event)
             except Exception as error:
                 self.report(actor, error)
 

@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from .errors import NoEventLoopError, UnboundedStepError
-from .observers import each
+from .observers import present
 from .snapshots import ActorSnapshot, field
 from .statechart.effects import Cancel, Emit, Raise, SendTo, SpawnChild, StopChild
 from .statechart.events import INIT, STOP, done_actor_event, error_actor_event, snapshot_event
@@ -23,7 +23,7 @@ from .statechart.step import with_error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .observers import Subscribers
+    from .observers import Observer
     from .statechart.scope import ActorLogic, Event
 
 NOT_STARTED, RUNNING, STOPPED = range(3)
@@ -71,10 +71,10 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
     #: Whether an update may concern observers or a parent that syncs. Most actors have neither.
     _attended: bool
     _busy: bool
-    _listeners: dict[str, Subscribers] | None
+    _listeners: dict[str, list[Observer]] | None
     _mail: deque[Event] | None
     _now: float | None
-    _observers: Subscribers | None
+    _observers: list[Observer] | None
     _orphans: list[Any] | None
     _prelude: list[Callable[[], None]] | None
     _processing_status: int
@@ -133,15 +133,18 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
             self._process(event)
 
     def stop_soon(self) -> None:
-        """Stop once the event at hand is processed; what waits in the mailbox is dropped."""
+        """Stop once the event at hand is processed; what waits in the mailbox is dropped.
+
+        A root that hasn't started may do so later, a child doesn't.
+        """
         if self._processing_status == STOPPED:
             return
         if self._mail:
             self._mail.clear()
-        if self._processing_status == NOT_STARTED:
-            self._processing_status = STOPPED
-        else:
+        if self._processing_status != NOT_STARTED:
             self.deliver(_STOP_EVENT)
+        elif self.parent is not None:
+            self._processing_status = STOPPED
 
     def fail(self, error: BaseException) -> None:
         """The logic has failed, or what runs beside it: so has the actor."""
@@ -289,8 +292,9 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
 
     def _failed(self, error: Any) -> None:
         self._ended()
-        unhandled = not self._observers and self.parent is None
-        for observer in each(self._observers or {}):
+        observers = present(self._observers or [])
+        unhandled = not observers and self.parent is None
+        for observer in observers:
             if observer.error is None:
                 unhandled = True
             else:
@@ -313,12 +317,12 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
     # Those who watch.
 
     def _notify(self, snapshot: Any) -> None:
-        for observer in each(self._observers or {}):
+        for observer in present(self._observers or []):
             if observer.next is not None:
                 self._tell(observer.next, snapshot)
 
     def _complete(self) -> None:
-        for observer in each(self._observers or {}):
+        for observer in present(self._observers or []):
             if observer.complete is not None:
                 self._tell(observer.complete)
         self._forget_observers()

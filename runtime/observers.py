@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 class Observer:
@@ -24,34 +24,32 @@ class Observer:
         self.complete = complete
 
 
+#: In the place of who has left: so nobody is passed over while others are being told, and who comes
+#: meanwhile is told too, as when a JavaScript Set is gone through.
+_GONE = Observer(None, None, None)
+
+
 class Subscription:
-    """A place among subscribers, given up by `unsubscribe`."""
+    """A place in a list of subscribers, given up by `unsubscribe`."""
 
-    __slots__ = ("_among",)
+    __slots__ = ("_among", "_entry")
 
-    def __init__(self, among: Subscribers, observer: Observer) -> None:
+    def __init__(self, among: list[Observer], entry: Observer) -> None:
         self._among = among
-        among[self] = observer
+        self._entry = entry
+        among.append(entry)
 
     def unsubscribe(self) -> None:
         """Hear no more. May be called twice."""
-        self._among.pop(self, None)
+        if self._entry in self._among:
+            self._among[self._among.index(self._entry)] = _GONE
 
 
-#: Those who hear of the same, in the order in which they came.
-Subscribers = dict[Subscription, Observer]
-
-
-def each(among: Subscribers) -> Iterator[Observer]:
-    """All of them, as a JavaScript Set is gone through: who comes meanwhile is told too, who has
-    left isn't.
-    """
-    told: set[Subscription] = set()
-    while pending := [subscription for subscription in among if subscription not in told]:
-        for subscription in pending:
-            told.add(subscription)
-            if subscription in among:
-                yield among[subscription]
+def present(among: list[Observer]) -> list[Observer]:
+    """The list, the places of those who have left closed up: not while it is gone through."""
+    if _GONE in among:
+        among[:] = [entry for entry in among if entry is not _GONE]
+    return among
 
 
 def to_observer(

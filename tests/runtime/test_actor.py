@@ -282,3 +282,18 @@ def test_refs_know_themselves() -> None:
     assert actor.ref is actor
     assert actor.self is actor
     assert repr(actor) == "<Actor me>"
+
+
+def test_the_places_of_those_who_left_are_closed_up() -> None:
+    actor = create_actor(
+        create_machine({"on": {"GO": {"actions": emit({"type": "GONE"})}}})
+    ).start()
+    told: list[str] = []
+    for _ in range(3):
+        actor.subscribe(lambda snapshot: told.append("left")).unsubscribe()
+        actor.on("GONE", lambda event: told.append("left")).unsubscribe()
+    actor.subscribe(lambda snapshot: told.append("here"))
+    actor.on("GONE", lambda event: told.append("emitted"))
+    assert (len(actor._observers or ()), len(actor.listeners("GONE"))) == (1, 1)
+    actor.send({"type": "GO"})
+    assert told == ["emitted", "here"]
