@@ -26,6 +26,13 @@ REJECT = "xstate.promise.reject"
 NEXT = "xstate.observable.next"
 ERROR = "xstate.observable.error"
 COMPLETE = "xstate.observable.complete"
+#: The last words of outside logic → the status it then has, and where its data is kept.
+LAST_WORDS = {
+    RESOLVE: ("done", "output"),
+    REJECT: ("error", "error"),
+    ERROR: ("error", "error"),
+    COMPLETE: ("done", "output"),
+}
 
 
 class LogicArgs:
@@ -125,12 +132,17 @@ class _OutsideLogic(_Logic):
     def stop(self, scope: Any) -> None:
         """End what runs."""
 
-    def _ended(self, snapshot: ActorSnapshot, status: str, **fields: Any) -> ActorSnapshot:
-        return snapshot.replace(status=status, input=None, **fields)
-
-    def _halted(self, snapshot: ActorSnapshot, scope: Any) -> ActorSnapshot:
-        scope.system.stop_outside(scope)
-        return self._ended(snapshot, "stopped")
+    def transition(self, snapshot: ActorSnapshot, event: Any, scope: Any) -> ActorSnapshot:
+        if snapshot.status != "active":
+            return snapshot
+        event_type = event["type"]
+        if event_type == STOP:
+            scope.system.stop_outside(scope)
+            return snapshot.replace(status="stopped", input=None)
+        if event_type in LAST_WORDS:
+            status, kept = LAST_WORDS[event_type]
+            return snapshot.replace(status=status, input=None, **{kept: event.get("data")})
+        return snapshot
 
 
 class PromiseLogic(_OutsideLogic):
@@ -140,18 +152,6 @@ class PromiseLogic(_OutsideLogic):
 
     __slots__ = ()
     settles = True
-
-    def transition(self, snapshot: ActorSnapshot, event: Any, scope: Any) -> ActorSnapshot:
-        if snapshot.status != "active":
-            return snapshot
-        match event["type"]:
-            case "xstate.promise.resolve":
-                return self._ended(snapshot, "done", output=event["data"])
-            case "xstate.promise.reject":
-                return self._ended(snapshot, "error", error=event["data"])
-            case "xstate.stop":
-                return self._halted(snapshot, scope)
-        return snapshot
 
     def start(self, snapshot: ActorSnapshot, scope: Any) -> None:
         if snapshot.status != "active":
@@ -217,18 +217,9 @@ class ObservableLogic(_OutsideLogic):
         self.events = events
 
     def transition(self, snapshot: ActorSnapshot, event: Any, scope: Any) -> ActorSnapshot:
-        if snapshot.status != "active":
-            return snapshot
-        match event["type"]:
-            case "xstate.observable.next" if not self.events:
-                return snapshot.replace(context=event["data"])
-            case "xstate.observable.error":
-                return self._ended(snapshot, "error", error=event["data"])
-            case "xstate.observable.complete":
-                return self._ended(snapshot, "done")
-            case "xstate.stop":
-                return self._halted(snapshot, scope)
-        return snapshot
+        if event["type"] == NEXT and not self.events and snapshot.status == "active":
+            return snapshot.replace(context=event["data"])
+        return super().transition(snapshot, event, scope)
 
     def start(self, snapshot: ActorSnapshot, scope: Any) -> None:
         if snapshot.status == "done":

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from .chance import SeededRandom
-from .logic import COMPLETE, ERROR, REJECT, RESOLVE
+from .logic import LAST_WORDS
 from .logs import LOG, log_value, warn_of_unused
 from .snapshots import ActorSnapshot
 from .statechart.args import Args
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from .statechart.effects import Effect
     from .statechart.scope import Event
     from .system import SystemSnapshot
-
-_LAST_WORDS = (RESOLVE, REJECT, ERROR, COMPLETE)
 
 
 class Performer:
@@ -155,7 +153,7 @@ class _Outside:
 
     def send_self(self, event: Event) -> None:
         self._say("self", event)
-        if event["type"] in _LAST_WORDS:
+        if event["type"] in LAST_WORDS:
             self._performer.forget(self)
 
     def attempt(self, function: Callable[..., Any], *values: Any) -> None:

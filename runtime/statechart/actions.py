@@ -9,7 +9,8 @@ Next: runtime/statechart/step.py
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from runtime.errors import DefinitionError, EventError, UnknownActorError
 
@@ -35,35 +36,31 @@ class BuiltinAction:
     """An action that knows how to make its function. `type` is XState's."""
 
     __slots__ = ()
-    type = ""
+    type: ClassVar[str]
 
     def compile(self, library: Library, path: str) -> Run:
         """The function of the step that carries it out."""
         raise NotImplementedError
 
 
+@dataclass(slots=True, eq=False)
 class Merge:
     """An assignment by function: what `make(args, params)` gives, if anything, is merged into the
     context. Plans call `make` themselves.
     """
 
-    __slots__ = ("make",)
-
-    def __init__(self, make: Callable[[StepArgs, Any], Mapping[str, Any]]) -> None:
-        self.make = make
+    make: Callable[[StepArgs, Any], Mapping[str, Any] | None]
 
     def __call__(self, args: StepArgs, params: Any) -> None:
         args.context = args.context | (self.make(args, params) or {})
 
 
+@dataclass(slots=True, eq=False)
 class Assign(BuiltinAction):
     """Replace parts of the context."""
 
-    __slots__ = ("assignment",)
-    type = "xstate.assign"
-
-    def __init__(self, assignment: Mapping[str, Expr] | Callable[..., Mapping[str, Any]]) -> None:
-        self.assignment = assignment
+    type: ClassVar[str] = "xstate.assign"
+    assignment: Mapping[str, Expr] | Callable[..., Mapping[str, Any]]
 
     def compile(self, library: Library, path: str) -> Run:
         assignment = self.assignment
@@ -92,16 +89,14 @@ class Assign(BuiltinAction):
         return assign_all
 
 
+@dataclass(slots=True, eq=False)
 class RaiseAction(BuiltinAction):
     """Put an event into the machine's internal queue, or send it to itself later."""
 
-    __slots__ = ("delay", "event", "id")
-    type = "xstate.raise"
-
-    def __init__(self, event: Expr, id: str | None, delay: Delay) -> None:
-        self.event = _event_or_function(event, "raise_")
-        self.id = id
-        self.delay = delay
+    type: ClassVar[str] = "xstate.raise"
+    event: Expr
+    id: str | None
+    delay: Delay
 
     def compile(self, library: Library, path: str) -> Run:
         event = library.expression(self.event, f"{path}.raise")
@@ -122,17 +117,15 @@ class RaiseAction(BuiltinAction):
         return raise_event
 
 
+@dataclass(slots=True, eq=False)
 class SendToAction(BuiltinAction):
     """Send an event to an actor, once the macrostep is done."""
 
-    __slots__ = ("delay", "event", "id", "target")
-    type = "xstate.sendTo"
-
-    def __init__(self, target: Expr, event: Expr, id: str | None, delay: Delay) -> None:
-        self.target = target
-        self.event = _event_or_function(event, "send_to")
-        self.id = id
-        self.delay = delay
+    type: ClassVar[str] = "xstate.sendTo"
+    target: Expr
+    event: Expr
+    id: str | None
+    delay: Delay
 
     def compile(self, library: Library, path: str) -> Run:
         event = library.expression(self.event, f"{path}.sendTo")
@@ -157,14 +150,12 @@ class SendToAction(BuiltinAction):
         return send
 
 
+@dataclass(slots=True, eq=False)
 class EmitAction(BuiltinAction):
     """Emit an event to those who listen with `actor.on`."""
 
-    __slots__ = ("event",)
-    type = "xstate.emit"
-
-    def __init__(self, event: Expr) -> None:
-        self.event = _event_or_function(event, "emit")
+    type: ClassVar[str] = "xstate.emit"
+    event: Expr
 
     def compile(self, library: Library, path: str) -> Run:
         event = library.expression(self.event, f"{path}.emit")
@@ -179,15 +170,13 @@ class EmitAction(BuiltinAction):
         return emit_event
 
 
+@dataclass(slots=True, eq=False)
 class LogAction(BuiltinAction):
     """Log a value."""
 
-    __slots__ = ("label", "value")
-    type = "xstate.log"
-
-    def __init__(self, value: Expr, label: str | None) -> None:
-        self.value = value
-        self.label = label
+    type: ClassVar[str] = "xstate.log"
+    value: Expr
+    label: str | None
 
     def compile(self, library: Library, path: str) -> Run:
         value = library.expression(self.value, f"{path}.log")
@@ -203,14 +192,12 @@ class LogAction(BuiltinAction):
         return log_value
 
 
+@dataclass(slots=True, eq=False)
 class CancelAction(BuiltinAction):
     """Cancel a delayed event by its id."""
 
-    __slots__ = ("id",)
-    type = "xstate.cancel"
-
-    def __init__(self, id: Expr) -> None:
-        self.id = id
+    type: ClassVar[str] = "xstate.cancel"
+    id: Expr
 
     def compile(self, library: Library, path: str) -> Run:
         id = library.expression(self.id, f"{path}.cancel")
@@ -225,25 +212,23 @@ class CancelAction(BuiltinAction):
         return cancel_event
 
 
+@dataclass(slots=True, eq=False)
 class SpawnChildAction(BuiltinAction):
     """Make a child and start it once the macrostep is done."""
 
-    __slots__ = ("id", "input", "src", "sync_snapshot", "system_id")
-    type = "xstate.spawnChild"
-
-    def __init__(
-        self, src: Any, id: Expr, input: Any, system_id: str | None, sync_snapshot: bool
-    ) -> None:
-        self.src = src
-        self.id = id
-        self.input = input
-        self.system_id = system_id
-        self.sync_snapshot = sync_snapshot
+    type: ClassVar[str] = "xstate.spawnChild"
+    src: Any
+    id: Expr
+    input: Any
+    system_id: str | None
+    sync_snapshot: bool
 
     def compile(self, library: Library, path: str) -> Run:
         src = library.actor(self.src, f"{path}.spawnChild")
         id = library.expression(self.id, f"{path}.spawnChild.id")
         given, system_id, sync = self.input, self.system_id, self.sync_snapshot
+        if callable(given):
+            given = library.function(given, f"{path}.spawnChild.input", arity=1)
 
         def spawn(args: StepArgs, params: Any) -> None:
             scope = args._scope
@@ -256,14 +241,12 @@ class SpawnChildAction(BuiltinAction):
         return spawn
 
 
+@dataclass(slots=True, eq=False)
 class StopChildAction(BuiltinAction):
     """Stop a child, by id or ref."""
 
-    __slots__ = ("child",)
-    type = "xstate.stopChild"
-
-    def __init__(self, child: Expr) -> None:
-        self.child = child
+    type: ClassVar[str] = "xstate.stopChild"
+    child: Expr
 
     def compile(self, library: Library, path: str) -> Run:
         which = library.expression(self.child, f"{path}.stopChild")
@@ -284,14 +267,12 @@ class StopChildAction(BuiltinAction):
         return stop
 
 
+@dataclass(slots=True, eq=False)
 class DeclaredAction(BuiltinAction):
     """An effect the host performs, named and resolved within the turn."""
 
-    __slots__ = ("params", "type")
-
-    def __init__(self, name: str, params: Expr) -> None:
-        self.type = name
-        self.params = params
+    type: str  # type: ignore[misc]
+    params: Expr
 
     def compile(self, library: Library, path: str) -> Run:
         given = library.expression(self.params, f"{path}.{self.type}")
@@ -306,29 +287,31 @@ class DeclaredAction(BuiltinAction):
         return declare_effect
 
 
-def assign(assignment: Mapping[str, Expr] | Callable[..., Mapping[str, Any]]) -> Any:
+def assign(assignment: Mapping[str, Expr] | Callable[..., Mapping[str, Any]]) -> BuiltinAction:
     """Set parts of the context: `{key: value or fn(args, params)}`, or a function that returns such
     a dict.
     """
     return Assign(assignment)
 
 
-def raise_(event: Expr, *, id: str | None = None, delay: Delay = None) -> Any:
+def raise_(event: Expr, *, id: str | None = None, delay: Delay = None) -> BuiltinAction:
     """Raise an event within the step, or `delay` ms later; `id` is for `cancel`."""
-    return RaiseAction(event, id, delay)
+    return RaiseAction(_event_or_function(event, "raise_"), id, delay)
 
 
-def send_to(target: Expr, event: Expr, *, id: str | None = None, delay: Delay = None) -> Any:
+def send_to(
+    target: Expr, event: Expr, *, id: str | None = None, delay: Delay = None
+) -> BuiltinAction:
     """Send an event to a child's id, a ref, or what a function of (args, params) returns."""
-    return SendToAction(target, event, id, delay)
+    return SendToAction(target, _event_or_function(event, "send_to"), id, delay)
 
 
-def send_parent(event: Expr, *, id: str | None = None, delay: Delay = None) -> Any:
+def send_parent(event: Expr, *, id: str | None = None, delay: Delay = None) -> BuiltinAction:
     """Send an event to the parent."""
-    return SendToAction("#_parent", event, id, delay)
+    return SendToAction("#_parent", _event_or_function(event, "send_parent"), id, delay)
 
 
-def forward_to(target: Expr, *, id: str | None = None, delay: Delay = None) -> Any:
+def forward_to(target: Expr, *, id: str | None = None, delay: Delay = None) -> BuiltinAction:
     """Send the event at hand on to another actor."""
 
     def existing(args: Any, params: Any) -> Any:
@@ -341,19 +324,19 @@ def forward_to(target: Expr, *, id: str | None = None, delay: Delay = None) -> A
     return SendToAction(existing, lambda args, _: args.event, id, delay)
 
 
-def emit(event: Expr) -> Any:
+def emit(event: Expr) -> BuiltinAction:
     """Emit an event to the actor's listeners."""
-    return EmitAction(event)
+    return EmitAction(_event_or_function(event, "emit"))
 
 
-def log(value: Expr = None, label: str | None = None) -> Any:
+def log(value: Expr = None, label: str | None = None) -> BuiltinAction:
     """Log a value or what a function makes; without one, the context and the event."""
     if value is None:
         return LogAction(lambda args, _: {"context": args.context, "event": args.event}, label)
     return LogAction(value, label)
 
 
-def cancel(id: Expr) -> Any:
+def cancel(id: Expr) -> BuiltinAction:
     """Cancel the newest delayed event sent under this id."""
     return CancelAction(id)
 
@@ -365,17 +348,17 @@ def spawn_child(
     input: Any = None,
     system_id: str | None = None,
     sync_snapshot: bool = False,
-) -> Any:
+) -> BuiltinAction:
     """Spawn a child from logic or its name; `input` may be a function of (args)."""
     return SpawnChildAction(src, id, input, system_id, sync_snapshot)
 
 
-def stop_child(child: Expr) -> Any:
+def stop_child(child: Expr) -> BuiltinAction:
     """Stop a child: its id, its ref, or a function that returns one."""
     return StopChildAction(child)
 
 
-def declare(name: str) -> Callable[..., Any]:
+def declare(name: str) -> Callable[..., BuiltinAction]:
     """An effect that a host understands by name: `reply = declare("rooms.reply")`, then
     `reply({"ok": True})`.
 
@@ -383,7 +366,7 @@ def declare(name: str) -> Callable[..., Any]:
     with it.
     """
 
-    def declared(params: Expr = None) -> Any:
+    def declared(params: Expr = None) -> BuiltinAction:
         return DeclaredAction(name, params)
 
     return declared

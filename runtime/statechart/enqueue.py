@@ -6,7 +6,8 @@ context of its place.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec
 
 from . import actions as builtin
 from .args import Args
@@ -18,9 +19,24 @@ if TYPE_CHECKING:
     from .args import StepArgs
     from .library import Library
 
+P = ParamSpec("P")
+
+
+def _enqueuing(
+    make: Callable[P, builtin.BuiltinAction],
+) -> Callable[Concatenate[Enqueue, P], None]:
+    """A method that enqueues what `make` makes of the same arguments."""
+
+    def enqueue(self: Enqueue, /, *args: P.args, **options: P.kwargs) -> None:
+        self.actions.append(make(*args, **options))
+
+    return enqueue
+
 
 class Enqueue:
-    """`args.enqueue(action)`, and a method for each of XState's own actions."""
+    """`args.enqueue(action)`, and a method for each of XState's own actions, of the same name and
+    with the same arguments.
+    """
 
     __slots__ = ("actions",)
 
@@ -31,45 +47,16 @@ class Enqueue:
         """Enqueue an action: a name, `{"type", "params"}`, a function, or one of XState's own."""
         self.actions.append(action)
 
-    def assign(self, assignment: Any) -> None:
-        """Enqueue `assign`."""
-        self.actions.append(builtin.assign(assignment))
-
-    def raise_(self, event: Any, *, id: str | None = None, delay: Any = None) -> None:
-        """Enqueue `raise_`."""
-        self.actions.append(builtin.raise_(event, id=id, delay=delay))
-
-    def send_to(self, target: Any, event: Any, *, id: str | None = None, delay: Any = None) -> None:
-        """Enqueue `send_to`."""
-        self.actions.append(builtin.send_to(target, event, id=id, delay=delay))
-
-    def send_parent(self, event: Any, *, id: str | None = None, delay: Any = None) -> None:
-        """Enqueue `send_parent`."""
-        self.actions.append(builtin.send_parent(event, id=id, delay=delay))
-
-    def forward_to(self, target: Any, *, id: str | None = None, delay: Any = None) -> None:
-        """Enqueue `forward_to`."""
-        self.actions.append(builtin.forward_to(target, id=id, delay=delay))
-
-    def emit(self, event: Any) -> None:
-        """Enqueue `emit`."""
-        self.actions.append(builtin.emit(event))
-
-    def log(self, value: Any = None, label: str | None = None) -> None:
-        """Enqueue `log`."""
-        self.actions.append(builtin.log(value, label))
-
-    def cancel(self, id: Any) -> None:
-        """Enqueue `cancel`."""
-        self.actions.append(builtin.cancel(id))
-
-    def spawn_child(self, src: Any, **options: Any) -> None:
-        """Enqueue `spawn_child`; it takes the same options."""
-        self.actions.append(builtin.spawn_child(src, **options))
-
-    def stop_child(self, child: Any) -> None:
-        """Enqueue `stop_child`."""
-        self.actions.append(builtin.stop_child(child))
+    assign = _enqueuing(builtin.assign)
+    raise_ = _enqueuing(builtin.raise_)
+    send_to = _enqueuing(builtin.send_to)
+    send_parent = _enqueuing(builtin.send_parent)
+    forward_to = _enqueuing(builtin.forward_to)
+    emit = _enqueuing(builtin.emit)
+    log = _enqueuing(builtin.log)
+    cancel = _enqueuing(builtin.cancel)
+    spawn_child = _enqueuing(builtin.spawn_child)
+    stop_child = _enqueuing(builtin.stop_child)
 
 
 class EnqueueArgs(Args[ContextT, EventT]):
@@ -81,14 +68,12 @@ class EnqueueArgs(Args[ContextT, EventT]):
     check: Callable[[Any], bool]
 
 
+@dataclass(slots=True, eq=False)
 class EnqueueActions(builtin.BuiltinAction):
     """Let a function decide which actions run."""
 
-    __slots__ = ("collect",)
-    type = "xstate.enqueueActions"
-
-    def __init__(self, collect: Callable[..., Any]) -> None:
-        self.collect = collect
+    type: ClassVar[str] = "xstate.enqueueActions"
+    collect: Callable[..., Any]
 
     def compile(self, library: Library, path: str) -> builtin.Run:
         collect = library.function(self.collect, f"{path}.enqueueActions")
@@ -110,7 +95,7 @@ class EnqueueActions(builtin.BuiltinAction):
         return run
 
 
-def enqueue_actions(collect: Callable[..., Any]) -> Any:
+def enqueue_actions(collect: Callable[..., Any]) -> builtin.BuiltinAction:
     """Run the actions that `collect(args, params)` enqueues with `args.enqueue`;
     `args.check(guard)` asks a guard.
     """

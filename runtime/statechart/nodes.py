@@ -6,6 +6,7 @@ built, except memos.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from .events import matches_descriptor
@@ -22,69 +23,41 @@ NodeType = Literal["atomic", "compound", "parallel", "final", "history"]
 MEMO_LIMIT = 256
 
 
+# Compared by identity: two transitions that look alike are two.
+@dataclass(slots=True, eq=False)
 class Action:
     """One action of the chart: `run(args, params)` does it or defers it."""
 
-    __slots__ = ("config", "params", "run", "type")
-
-    def __init__(
-        self, type: str, run: Callable[[StepArgs, Any], Any], params: Any, config: Any
-    ) -> None:
-        self.type = type
-        self.run = run
-        self.params = params
-        self.config = config
+    type: str
+    run: Callable[[StepArgs, Any], Any]
+    params: Any
+    config: Any
 
 
+@dataclass(slots=True, eq=False)
 class Guard:
     """A condition: `check(args, params)`; `name` is empty for an inline function."""
 
-    __slots__ = ("check", "config", "name", "params")
-
-    def __init__(
-        self, name: str, check: Callable[[Args, Any], Any], params: Any, config: Any
-    ) -> None:
-        self.name = name
-        self.check = check
-        self.params = params
-        self.config = config
+    name: str
+    check: Callable[[Args, Any], Any]
+    params: Any
+    config: Any
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Transition:
     """A candidate: `targets` is None when it has none; `event_type` is the descriptor, "" for
     eventless ones.
     """
 
-    __slots__ = (
-        "actions",
-        "config",
-        "delay",
-        "event_type",
-        "guard",
-        "reenter",
-        "source",
-        "targets",
-    )
-
-    def __init__(
-        self,
-        source: StateNode,
-        event_type: str,
-        targets: tuple[StateNode, ...] | None,
-        actions: tuple[Action, ...] = (),
-        guard: Guard | None = None,
-        reenter: bool = False,
-        delay: float | str | None = None,
-        config: Any = None,
-    ) -> None:
-        self.source = source
-        self.event_type = event_type
-        self.targets = targets
-        self.actions = actions
-        self.guard = guard
-        self.reenter = reenter
-        self.delay = delay
-        self.config = config
+    source: StateNode
+    event_type: str
+    targets: tuple[StateNode, ...] | None
+    actions: tuple[Action, ...] = ()
+    guard: Guard | None = None
+    reenter: bool = False
+    delay: float | str | None = None
+    config: Any = None
 
     @property
     def forbidden(self) -> bool:
@@ -101,84 +74,51 @@ class Transition:
         return f"<Transition #{self.source.id} on {self.event_type!r} → {targets or 'none'}>"
 
 
+@dataclass(slots=True, eq=False)
 class Invoke:
     """An actor that lives as long as a state is active."""
 
-    __slots__ = ("id", "input", "src", "sync_snapshot", "system_id")
-
-    def __init__(
-        self, id: str, src: str, input: Any, system_id: str | None, sync_snapshot: bool
-    ) -> None:
-        self.id = id
-        self.src = src
-        self.input = input
-        self.system_id = system_id
-        self.sync_snapshot = sync_snapshot
+    id: str
+    src: str
+    input: Any
+    system_id: str | None
+    sync_snapshot: bool
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class StateNode:
     """One state of the chart. `order` is its place in the document, `ancestors` go from its parent
     up to the root.
     """
 
-    __slots__ = (
-        "_candidates",
-        "after",
-        "always",
-        "ancestors",
-        "config",
-        "description",
-        "entry",
-        "exit",
-        "history",
-        "history_default",
-        "id",
-        "initial",
-        "invoke",
-        "key",
-        "meta",
-        "order",
-        "output",
-        "parent",
-        "path",
-        "states",
-        "tags",
-        "transitions",
-        "type",
-    )
+    key: str
+    id: str
+    type: NodeType
+    order: int
+    parent: StateNode | None
+    config: dict[str, Any]
+    path: tuple[str, ...] = field(init=False)
+    ancestors: tuple[StateNode, ...] = field(init=False)
+    states: dict[str, StateNode] = field(default_factory=dict)
+    entry: tuple[Action, ...] = ()
+    exit: tuple[Action, ...] = ()
+    invoke: tuple[Invoke, ...] = ()
+    transitions: dict[str, tuple[Transition, ...]] = field(default_factory=dict)
+    always: tuple[Transition, ...] = ()
+    after: tuple[Transition, ...] = ()
+    initial: Transition | None = None
+    history: Literal["shallow", "deep"] | None = None
+    history_default: Transition | None = None
+    tags: tuple[str, ...] = ()
+    meta: Any = None
+    description: str | None = None
+    output: Any = None
+    _candidates: dict[str, tuple[Transition, ...]] = field(default_factory=dict)
 
-    def __init__(
-        self,
-        key: str,
-        id: str,
-        type: NodeType,
-        order: int,
-        parent: StateNode | None,
-        config: dict[str, Any],
-    ) -> None:
-        self.key = key
-        self.id = id
-        self.type = type
-        self.order = order
-        self.parent = parent
-        self.config = config
-        self.path: tuple[str, ...] = (*parent.path, key) if parent else ()
-        self.ancestors: tuple[StateNode, ...] = (parent, *parent.ancestors) if parent else ()
-        self.states: dict[str, StateNode] = {}
-        self.entry: tuple[Action, ...] = ()
-        self.exit: tuple[Action, ...] = ()
-        self.invoke: tuple[Invoke, ...] = ()
-        self.transitions: dict[str, tuple[Transition, ...]] = {}
-        self.always: tuple[Transition, ...] = ()
-        self.after: tuple[Transition, ...] = ()
-        self.initial: Transition | None = None
-        self.history: Literal["shallow", "deep"] | None = None
-        self.history_default: Transition | None = None
-        self.tags: tuple[str, ...] = ()
-        self.meta: Any = None
-        self.description: str | None = None
-        self.output: Any = None
-        self._candidates: dict[str, tuple[Transition, ...]] = {}
+    def __post_init__(self) -> None:
+        parent = self.parent
+        self.path = (*parent.path, self.key) if parent else ()
+        self.ancestors = (parent, *parent.ancestors) if parent else ()
 
     def candidates(self, event_type: str) -> tuple[Transition, ...]:
         """This node's own candidates: exact ones, then wildcards, the longest first."""

@@ -8,6 +8,7 @@ Next: runtime/statechart/step.py
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.errors import GuardError
@@ -40,14 +41,12 @@ class Candidate:
 Line = tuple[Candidate, ...]
 
 
+@dataclass(slots=True, eq=False)
 class Fork:
     """Regions that each choose for themselves; where none takes the event, `fallback` may."""
 
-    __slots__ = ("fallback", "regions")
-
-    def __init__(self, regions: tuple[Line | Fork, ...], fallback: Line) -> None:
-        self.regions = regions
-        self.fallback = fallback
+    regions: tuple[Line | Fork, ...]
+    fallback: Line
 
 
 class Reaction:
@@ -99,13 +98,11 @@ class Reaction:
         return plan
 
 
+@dataclass(slots=True, eq=False)
 class Eventless:
     """The `always` candidates of each active leaf and its ancestors."""
 
-    __slots__ = ("lines",)
-
-    def __init__(self, lines: tuple[tuple[Transition, ...], ...]) -> None:
-        self.lines = lines
+    lines: tuple[tuple[Transition, ...], ...]
 
     def choose(self, args: Args) -> tuple[Transition, ...]:
         """One transition a leaf at most; what a guard raises is passed on as it is."""

@@ -112,8 +112,7 @@ class Setup(Generic[ContextT, EventT, InputT, OutputT]):
         assignment: Function[ContextT, EventT] | Mapping[str, Function[ContextT, EventT] | Plain],
     ) -> builtin.BuiltinAction:
         """`assign`, typed."""
-        made: builtin.BuiltinAction = builtin.assign(assignment)
-        return made
+        return builtin.assign(assignment)
 
     def raise_(
         self,
@@ -123,8 +122,7 @@ class Setup(Generic[ContextT, EventT, InputT, OutputT]):
         delay: str | float | Function[ContextT, EventT] | None = None,
     ) -> builtin.BuiltinAction:
         """`raise_`, typed."""
-        made: builtin.BuiltinAction = builtin.raise_(event, id=id, delay=delay)
-        return made
+        return builtin.raise_(event, id=id, delay=delay)
 
     def send_to(
         self,
@@ -135,27 +133,23 @@ class Setup(Generic[ContextT, EventT, InputT, OutputT]):
         delay: str | float | Function[ContextT, EventT] | None = None,
     ) -> builtin.BuiltinAction:
         """`send_to`, typed."""
-        made: builtin.BuiltinAction = builtin.send_to(target, event, id=id, delay=delay)
-        return made
+        return builtin.send_to(target, event, id=id, delay=delay)
 
     def emit(self, event: Mapping[str, Any] | Function[ContextT, EventT]) -> builtin.BuiltinAction:
         """`emit`, typed."""
-        made: builtin.BuiltinAction = builtin.emit(event)
-        return made
+        return builtin.emit(event)
 
     def log(
         self, value: str | Function[ContextT, EventT] | None = None, label: str | None = None
     ) -> builtin.BuiltinAction:
         """`log`, typed."""
-        made: builtin.BuiltinAction = builtin.log(value, label)
-        return made
+        return builtin.log(value, label)
 
     def enqueue_actions(
         self, collect: Callable[[EnqueueArgs[ContextT, EventT], Any], None]
     ) -> builtin.BuiltinAction:
         """`enqueue_actions`, typed."""
-        made: builtin.BuiltinAction = enqueue_actions(collect)
-        return made
+        return enqueue_actions(collect)
 
     cancel = staticmethod(builtin.cancel)
     forward_to = staticmethod(builtin.forward_to)

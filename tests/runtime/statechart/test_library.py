@@ -14,8 +14,10 @@ from runtime import (
     create_actor,
     create_machine,
     enqueue_actions,
+    from_promise,
     from_transition,
     raise_,
+    spawn_child,
     state_in,
 )
 
@@ -80,6 +82,9 @@ def test_what_is_no_action_guard_delay_or_actor_is_refused() -> None:
     assert problem({"on": {"GO": {"guard": 5}}}).startswith("at on.GO.guard: no guard: 5")
     assert "no delay: True" in problem({"entry": raise_({"type": "E"}, delay=True)})
     assert "no actor logic: 5" in problem({"invoke": {"src": 5}})
+    two = spawn_child("kid", input=lambda args, params: 1)
+    with pytest.raises(DefinitionError, match=r"at entry\.spawnChild\.input: .* take \(args\)"):
+        create_machine({"entry": two}, {"actors": {"kid": from_promise(lambda args: None)}})
     five: Any = {"delays": {"five": "5"}, "actors": {"five": 5}}
     with pytest.raises(DefinitionError, match=r"at delays\.five: no delay: '5'"):
         create_machine({"after": {"five": {}}}, five)
