@@ -57,10 +57,12 @@ logger = logging.getLogger(__name__)
 
 MAX_BUFFERED: Final = 1024
 """How many connections and requests wait for a room that is waking."""
-RESTING: Final = 64
-"""How many rooms a host that drains puts to sleep at once."""
-NONE_ENDS: Final = 0.1
-"""After so long without one that has ended, more are put to sleep (s)."""
+RESTING: Final = 32
+"""How many rooms a host that drains gives over at once."""
+EACH: Final = 1.0
+"""How long others have to wake each of them (ms) …"""
+DRAINED_WITHIN: Final = 5_000
+"""… but no longer than this for all (ms)."""
 
 
 class RoomKeeper:
@@ -150,17 +152,17 @@ class RoomKeeper:
         await self._lease.finish()
 
     async def _rest_all(self) -> None:
-        """Some at a time, so that nobody waits for all: a room is at work until its turn comes.
-        While none ends, as hooks may take their time, more have theirs.
+        """Where other hosts take them over, some at a time and no faster than those can wake them:
+        a room is at work until its turn comes, and nobody waits for all.
         """
-        free = RESTING
-        while self.live or self._tasks:
-            for room in list(islice(self.live.values(), free)):
+        pause = min(EACH, DRAINED_WITHIN / max(len(self.live), 1)) * RESTING
+        while self.live:
+            for room in list(islice(self.live.values(), RESTING)):
                 self.idle(room)
-            ended, _ = await asyncio.wait(
-                self._tasks, timeout=NONE_ENDS, return_when=asyncio.FIRST_COMPLETED
-            )
-            free = max(RESTING - len(self._resting), 0) if ended else RESTING
+            if self.live and self.info.address:
+                await asyncio.sleep(pause / 1000)  # noqa: TID251 - others have to keep up
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     # ------------------------------------------------------------------ find or wake
 

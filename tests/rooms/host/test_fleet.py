@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rooms.host.clock import Clock
 from rooms.host.host import Host
+from rooms.host.keeper import RESTING
 from rooms.link import protocol
 from rooms.link.memory import pair
 from rooms.link.protocol import Asleep, Leaving, Live
@@ -326,6 +327,31 @@ async def test_a_host_that_drains_gives_its_rooms_over_and_nobody_notices() -> N
     assert ann.outcomes() == [(2, "accepted")]
     assert statuses(ben) == []
     assert [tab.closing for tab in (ann, ben)] == [None, None]
+
+
+async def test_a_room_is_at_work_until_its_host_gives_it_over() -> None:  # [ROUTE9]
+    on = await fleet()
+    tabs = [await on.connect(f"v{n}", f"counter/{n}") for n in range(4 * RESTING)]
+    for tab in tabs:
+        await tab.send("increment")
+    first = max(on.members, key=lambda name: len(on.members[name].host.live()))
+    host = on.members[first].host
+    rooms = host.live()
+    draining = asyncio.ensure_future(host.drain())
+    await on.settle()
+    assert host.live() == rooms[RESTING:]
+    last = tabs[int(rooms[-1].session)]
+    await last.send("increment")
+    assert last.outcomes() == [(1, "accepted"), (2, "accepted")]
+    assert on.where(f"counter/{rooms[-1].session}") == first
+    await on.advance(1_000)
+    assert draining.done()
+    await draining
+    assert host.live() == []
+    for tab in tabs:
+        await tab.send("increment")
+    assert [tab.view["context"]["count"] for tab in tabs].count(3) == 1
+    assert {tab.closing for tab in tabs} == {None}
 
 
 async def test_what_came_for_a_room_that_just_slept_goes_on_too() -> None:  # [ROUTE9]

@@ -10,7 +10,6 @@ import pytest
 from rooms.errors import CloseCode
 from rooms.host.clock import Clock
 from rooms.host.host import Host
-from rooms.host.keeper import RESTING
 from rooms.link.memory import pair
 from rooms.store.port import Held, SessionId
 from tests.rooms.host import machines
@@ -186,35 +185,6 @@ async def test_what_was_said_before_a_drain_is_done_before_it_ends() -> None:
         assert not draining.done()
     await draining
     assert (await on.stored())["context"] == {"count": 300}
-
-
-async def test_a_room_is_at_work_until_its_host_gives_it_over() -> None:  # [ROUTE9]
-    on = await Stage(counter=Counter).start()
-    tabs = [await on.connect(f"v{n}", f"counter/{n}") for n in range(RESTING + 2)]
-    for tab in tabs:
-        await tab.send("increment")
-    with on.store.holding("release"):
-        draining = asyncio.ensure_future(on.host.drain())
-        await on.settle()
-        assert len(on.host.live()) == 2
-        await tabs[-1].send("increment")
-        assert tabs[-1].outcomes()[-1] == (2, "accepted")
-    await draining
-    assert (await on.stored(f"counter/{RESTING + 1}"))["context"] == {"count": 2}
-    assert {listed.owner for listed in await on.inner.scan()} == {None}
-
-
-async def test_rooms_that_take_their_time_hold_up_no_others() -> None:  # [ROUTE9]
-    on = await Stage(counter=Counter).start()
-    for n in range(RESTING + 2):
-        await (await on.connect(f"v{n}", f"counter/{n}")).send("increment")
-    with on.store.holding("release"):
-        draining = asyncio.ensure_future(on.host.drain())
-        await on.settle()
-        assert len(on.host.live()) == 2
-        await on.advance(100)
-        assert on.host.live() == []
-    await draining
 
 
 async def test_drain_doesnt_wait_for_coroutines() -> None:
