@@ -64,7 +64,7 @@ def carried() -> str | None:
     return carrier.get("traceparent")
 
 
-def handle(session: Session, item: Heard, turn: Turn, now: int) -> None:
+def handle(session: Session, item: Heard, turn: Turn) -> None:
     """Let a session handle what a connection said, as a turn of its trace."""
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -72,7 +72,7 @@ def handle(session: Session, item: Heard, turn: Turn, now: int) -> None:
     context = TraceContextTextMapPropagator().extract({"traceparent": item.trace or ""})
     type = item.message["type"]
     with tracer.start_as_current_span("rooms.turn", context) as span:
-        session.handle(item, turn, now)
+        session.handle(item, turn)
         span.set_attributes(_attributes(session, type))  # the revision that it led to
     turn.traced = [*(turn.traced or ()), Traced(context)]
 

@@ -91,13 +91,14 @@ class Commits:
         """Those that wait for the gate, in order."""
         return [*(turn for flight in self.flights for turn in flight.turns), *self.pending]
 
-    def next_turn(self) -> Turn | None:
-        """The turn that what comes now belongs to; None: too many wait for the gate."""
+    def next_turn(self, now: int) -> Turn | None:
+        """The turn that what comes `now` belongs to; None: too many wait for the gate."""
         pending = self.pending
         if pending and self._session.piecemeal and len(pending[-1].told) < MAX_EVENTS:
+            pending[-1].now = now
             return pending[-1]  # else there would be a commit for every few hooks
         ahead = len(pending) + sum(len(flight.turns) for flight in self.flights)
-        return Turn() if ahead < MAX_AHEAD else None
+        return Turn(now) if ahead < MAX_AHEAD else None
 
     def handled(self, turn: Turn) -> None:
         """A turn has come to its end: what it did waits, if it did anything."""

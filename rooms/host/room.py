@@ -149,15 +149,15 @@ class LiveRoom:
     async def start(self, hooks: HookSession) -> None:
         """Before all else, in a room without a machine. Raises Closing."""
         hooks.resume = self._schedule
-        turn = Turn()
-        await hooks.start(turn, self._keeper.clock.now())
+        turn = Turn(self._keeper.clock.now())
+        await hooks.start(turn)
         self._commits.pending.append(turn)
 
     def begin(self, effects: tuple[Effect, ...]) -> None:
         """Start what runs outside of turns."""
         if self._begun:
-            turn = Turn()
-            self.session.begun(effects, turn, self._keeper.clock.now())
+            turn = Turn(self._keeper.clock.now())
+            self.session.begun(effects, turn)
             self._commits.pending.append(turn)
         else:
             self._opening.begin(effects)
@@ -223,16 +223,15 @@ class LiveRoom:
         self._scheduled = False
         if self.closed or not self._keeper.stands():
             return
-        turn = self._commits.next_turn()
+        clock = self._keeper.clock
+        turn = self._commits.next_turn(clock.now())
         if turn is None or (self._commits.waits and self._doing and self._doing.careful):
             self._stalled = True  # until the gate opens
             return
-        clock = self._keeper.clock
-        now, begun = clock.now(), clock.elapsed()
-        session, mailbox = self.session, self._mailbox
+        begun, session, mailbox = clock.elapsed(), self.session, self._mailbox
         try:
             entering = bool(mailbox) and type(mailbox[0]) is Enter
-            session.expire(turn, now, entering=entering)
+            session.expire(turn, entering=entering)
             entered = False
             for _ in range(MAX_EVENTS if self._doing is None else self._doing.most):
                 if not mailbox or session.busy:
@@ -243,9 +242,9 @@ class LiveRoom:
                 entered = entered or enters
                 item = mailbox.popleft()
                 if tracing.tracer is None or type(item) is not Heard or item.trace is None:
-                    session.handle(item, turn, now)
+                    session.handle(item, turn)
                 else:
-                    tracing.handle(session, item, turn, now)
+                    tracing.handle(session, item, turn)
                 if clock.elapsed() - begun > MAX_WORK:
                     break
             self._idleness.touch()

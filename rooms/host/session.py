@@ -124,33 +124,33 @@ class Session:
         """What a line of the log about it has for programs."""
         return {"session": self.name, "epoch": self._epoch, "revision": self.revision}
 
-    def handle(self, item: Item | Ask, turn: Turn, now: int) -> None:
+    def handle(self, item: Item | Ask, turn: Turn) -> None:
         """What one item does."""
         match item:
             case Heard(channel, message):
-                self._hear(channel, message, turn, now)
+                self._hear(channel, message, turn)
             case Wanted(channel, cursor, settled, present):
                 turn.told.append(Newest(channel, cursor, settled, present))
             case Renewed(channel, viewer):
-                self._renew(channel, viewer, turn, now)
+                self._renew(channel, viewer, turn)
             case Delivered(address, event):
-                self._step(event, turn, now, target=address)
+                self._step(event, turn, target=address)
             case Enter(channel):
-                self._enter(channel, turn, now)
+                self._enter(channel, turn)
             case Leave(channel):
-                self._leave(channel, turn, now)
+                self._leave(channel, turn)
             case Begin() | Performed():
                 settling = Settling(self, self.outbox, step=self._step, actor=self.snapshot.actor)
-                settling.handle(item, turn, now)
+                settling.handle(item, turn)
             case Retry():
-                item.count = self.outbox.retry(item.name, now)
+                item.count = self.outbox.retry(item.name, turn.now)
                 turn.told.append(Answered(item, None))
             case Ask(viewer=Neighbour()):
-                self._once(item, turn, now)
+                self._once(item, turn)
             case Ask():
-                self._ask(item, turn, now)
+                self._ask(item, turn)
 
-    def _hear(self, channel: Channel, message: dict[str, Json], turn: Turn, now: int) -> None:
+    def _hear(self, channel: Channel, message: dict[str, Json], turn: Turn) -> None:
         client, viewer = channel.client, channel.viewer
         if client is None or viewer is None:
             return  # taken over by a newer connection
@@ -159,9 +159,9 @@ class Session:
             mark.ack(acked)
         match client.conversation.receive(message):
             case talk.Accept() as accepted:
-                self._accept(channel, client, viewer, accepted, turn, now)
+                self._accept(channel, client, viewer, accepted, turn)
             case talk.Refuse(seq, code, reason):
-                self._settle(client, seq, Outcome("rejected", code, reason), turn, now)
+                self._settle(client, seq, Outcome("rejected", code, reason), turn)
             case talk.Repeat(seq):
                 turn.told.append(Again(client, seq))
             case talk.Resend(first):
@@ -174,45 +174,31 @@ class Session:
                 pass
 
     def _accept(
-        self,
-        channel: Channel,
-        client: Client,
-        viewer: Viewer,
-        accepted: talk.Accept,
-        turn: Turn,
-        now: int,
+        self, channel: Channel, client: Client, viewer: Viewer, accepted: talk.Accept, turn: Turn
     ) -> None:
         """An event of a connection, in its order."""
         seq, event, child = accepted
-        self._judged(channel, client, seq, self._event(viewer, event, child, turn, now), turn, now)
+        self._judged(channel, client, seq, self._event(viewer, event, child, turn), turn)
 
     def _judged(
-        self,
-        channel: Channel,
-        client: Client,
-        seq: int | None,
-        outcome: Outcome,
-        turn: Turn,
-        now: int,
+        self, channel: Channel, client: Client, seq: int | None, outcome: Outcome, turn: Turn
     ) -> None:
         """What became of a connection's event: a numbered one has an outcome."""
         self._tally.events[outcome.word] += 1
         if seq is not None:
-            self._settle(client, seq, outcome, turn, now)
+            self._settle(client, seq, outcome, turn)
         if outcome.word == "rejected" and (seq is None or outcome.code == door.SCHEMA):
             error = messages.error(outcome.code or "", outcome.reason or "", seq)
             turn.told.insert(len(turn.told) - (seq is not None), Say(channel, error))
 
-    def _event(
-        self, viewer: Viewer, event: Event, child: str | None, turn: Turn, now: int
-    ) -> Outcome:
+    def _event(self, viewer: Viewer, event: Event, child: str | None, turn: Turn) -> Outcome:
         """One event of a viewer: judge it, stamp it, run it to the end."""
         before = self.snapshot
         refused = door.judge(self.room, viewer, event, child, before.root, self.validate)
         if refused is not None:
             return refused
         stamped = {**event, "sender": viewer.id}
-        step = self._checked(self._system.step(before, stamped, now=now, target=child))
+        step = self._checked(self._system.step(before, stamped, now=turn.now, target=child))
         if step.error is not None:
             logger.warning("%s: %r failed: %r", self, event["type"], step.error)
             if isinstance(step.error, TooBig):
@@ -221,34 +207,26 @@ class Session:
             return Outcome("rejected", door.FAILED, f"{event['type']!r} failed in this room")
         if not step.taken:
             return IGNORED
-        result = self._advance(step, stamped, turn, now)
+        result = self._advance(step, stamped, turn)
         return ACCEPTED if result is None else Outcome("accepted", result=result)
 
     def _settle(
-        self,
-        client: Client,
-        seq: int,
-        outcome: Outcome,
-        turn: Turn,
-        now: int,
-        digest: bytes | None = None,
+        self, client: Client, seq: int, outcome: Outcome, turn: Turn, digest: bytes | None = None
     ) -> None:
-        self.marks.settle(client.key, seq, outcome, now, digest)
-        if self.marks.many or now > self._forgot + FORGET_EVERY:
-            self.forget(now)
+        self.marks.settle(client.key, seq, outcome, turn.now, digest)
+        if self.marks.many or turn.now > self._forgot + FORGET_EVERY:
+            self.forget(turn.now)
         turn.told.append(Settled(client, seq, outcome))
 
-    def _step(
-        self, event: Event, turn: Turn, now: int, target: str | None = None
-    ) -> Exception | None:
+    def _step(self, event: Event, turn: Turn, target: str | None = None) -> Exception | None:
         """One event of the room's own: of a seat, an outside actor, an effect."""
         before = self.snapshot
-        step = self._checked(self._system.step(before, event, now=now, target=target))
+        step = self._checked(self._system.step(before, event, now=turn.now, target=target))
         if step.error is not None:
             logger.warning("%s: %r failed: %r", self, event["type"], step.error)
             logger.debug("%s: where it failed", self, exc_info=step.error)
         elif step.taken or step.effects or step.snapshot is not before:
-            self._advance(step, event, turn, now)
+            self._advance(step, event, turn)
         return step.error
 
     def _checked(self, step: Step) -> Step:
@@ -259,10 +237,10 @@ class Session:
             return step._replace(error=refused)
         return self.scale.check(step)
 
-    def _advance(self, step: Step, event: Event, turn: Turn, now: int) -> Json:
+    def _advance(self, step: Step, event: Event, turn: Turn) -> Json:
         """Something changed: that is a revision. The answer is what the machine replied."""
         self.snapshot = step.snapshot
-        self._count(event, now)
+        self._count(event, turn.now)
         if len(self.outbox.timers):
             self.outbox.timers.keep(step.snapshot.timers)
         effects, result = step.effects, None
@@ -271,7 +249,7 @@ class Session:
                 if type(effect) is Declared and effect.name == REPLY:
                     result = effect.params
             turn.deeds.append((effects, step.snapshot))
-            self.outbox.add(effects, now)
+            self.outbox.add(effects, turn.now)
         return result
 
     def dump(self, snapshot: SystemSnapshot) -> bytes:
@@ -291,10 +269,10 @@ class Session:
             kind = None if event is None else event["type"]
             self.past.append(Moment(self.revision, now, kind, self.snapshot))
 
-    def begun(self, effects: tuple[Effect, ...], turn: Turn, now: int) -> None:
+    def begun(self, effects: tuple[Effect, ...], turn: Turn) -> None:
         """Restoring the session has changed it: what was interrupted has failed."""
-        self._count(None, now)
-        self.outbox.add(effects, now)
+        self._count(None, turn.now)
+        self.outbox.add(effects, turn.now)
         turn.deeds.append((effects, self.snapshot))
 
     def forget(self, now: int) -> None:
@@ -304,7 +282,7 @@ class Session:
 
     # ------------------------------------------------------------------ who comes and goes
 
-    def _enter(self, channel: Channel, turn: Turn, now: int) -> None:
+    def _enter(self, channel: Channel, turn: Turn) -> None:
         viewer, attach = channel.viewer, channel.attach
         if channel.gone or viewer is None:
             return
@@ -327,7 +305,7 @@ class Session:
         older, client.channel, channel.client = client.channel, channel, client
         events = self._sit(channel, viewer)
         if older is not None:
-            self._take_over(older, turn, now)
+            self._take_over(older, turn)
         if self.room.several == "takeover":
             for other in self.clients.all():
                 before = other.channel
@@ -335,11 +313,11 @@ class Session:
                     continue
                 if before.viewer.id == viewer.id:
                     other.channel = None
-                    self._take_over(before, turn, now)
+                    self._take_over(before, turn)
                     self.clients.forget(other)
         turn.told.append(Entered(channel))
         for event in events:
-            self._step(event, turn, now)
+            self._step(event, turn)
 
     def _sit(self, channel: Channel, viewer: Viewer) -> list[Event]:
         """A seat for the connection's viewer; who only watches takes none."""
@@ -348,12 +326,12 @@ class Session:
         channel.seated = True
         return self.seats.connect(viewer)
 
-    def _renew(self, channel: Channel, viewer: Viewer, turn: Turn, now: int) -> None:
+    def _renew(self, channel: Channel, viewer: Viewer, turn: Turn) -> None:
         """A channel's viewer has another role or other claims, and with them perhaps a seat."""
         channel.viewer = viewer
         watches = viewer.role in self.room.read_only
         if channel.seated and watches:
-            self._unseat(channel, viewer, turn, now)
+            self._unseat(channel, viewer, turn)
         elif not channel.seated and not watches and channel.client is not None:
             try:
                 self._admit(viewer, create=False)
@@ -361,38 +339,38 @@ class Session:
                 turn.told.append(Shut(channel, refused.code, refused.reason, refused.retry_after))
                 return
             for event in self._sit(channel, viewer):
-                self._step(event, turn, now)
+                self._step(event, turn)
         self.seats.renew(viewer)
         turn.told.append(Rekeyed(channel))
 
-    def _unseat(self, channel: Channel, viewer: Viewer, turn: Turn, now: int) -> None:
+    def _unseat(self, channel: Channel, viewer: Viewer, turn: Turn) -> None:
         channel.seated = False
-        for event in self.seats.disconnect(viewer.id, now):
-            self._step(event, turn, now)
+        for event in self.seats.disconnect(viewer.id, turn.now):
+            self._step(event, turn)
 
     def _admit(self, viewer: Viewer, *, create: bool) -> None:
         root, exists = self.snapshot.root, self.revision > 0
         door.admit(self.room, viewer, self.seats, root, exists=exists, create=create)
 
-    def _take_over(self, older: Channel, turn: Turn, now: int) -> None:
+    def _take_over(self, older: Channel, turn: Turn) -> None:
         """A newer connection of the same client is here: the older one's end is no leave."""
         assert older.viewer is not None
         older.client = None
         if older.seated:
             older.seated = False
-            self.seats.disconnect(older.viewer.id, now)
+            self.seats.disconnect(older.viewer.id, turn.now)
         reason = "a newer connection of yours took over"
         turn.told.append(Shut(older, CloseCode.TAKEN_OVER, reason, None))
 
-    def _leave(self, channel: Channel, turn: Turn, now: int) -> None:
+    def _leave(self, channel: Channel, turn: Turn) -> None:
         client = channel.client
         if client is not None and client.channel is channel:
             client.channel = None
             self.clients.forget(client)
         if channel.seated and channel.viewer is not None:
-            self._unseat(channel, channel.viewer, turn, now)
+            self._unseat(channel, channel.viewer, turn)
 
-    def _ask(self, ask: Ask, turn: Turn, now: int) -> None:
+    def _ask(self, ask: Ask, turn: Turn) -> None:
         """A plain request: a look, or one event."""
         try:
             self._admit(ask.viewer, create=ask.create)
@@ -403,11 +381,11 @@ class Session:
         if ask.event is None:
             turn.told.append(Answered(ask, None))
         elif ask.key is None:
-            self._post(ask, None, ask.event, turn, now)
+            self._post(ask, None, ask.event, turn)
         else:
-            self._once(ask, turn, now)
+            self._once(ask, turn)
 
-    def _once(self, ask: Ask, turn: Turn, now: int) -> None:
+    def _once(self, ask: Ask, turn: Turn) -> None:
         """A numbered event that came without a connection: by plain HTTP, or from another room."""
         assert ask.key is not None
         key, acked = client_key(ask.viewer, ask.key), ask.seq - 1
@@ -422,7 +400,7 @@ class Session:
         numbered = {"type": "room.send", "seq": ask.seq, "acked": acked, "event": ask.event}
         match client.conversation.receive(numbered):
             case talk.Accept(_, event, _):
-                self._post(ask, client, event, turn, now)
+                self._post(ask, client, event, turn)
             case talk.Repeat():
                 turn.told.append(Again(client, ask.seq))
             case talk.TooOld():
@@ -432,18 +410,16 @@ class Session:
             case _:
                 pass  # it is being handled: one answer for both
 
-    def _post(self, ask: Ask, client: Client | None, event: Event, turn: Turn, now: int) -> None:
+    def _post(self, ask: Ask, client: Client | None, event: Event, turn: Turn) -> None:
         """A plain request's event; with a key it is a client's, and settled once."""
-        self._posted(ask, client, self._event(ask.viewer, event, None, turn, now), turn, now)
+        self._posted(ask, client, self._event(ask.viewer, event, None, turn), turn)
 
-    def _posted(
-        self, ask: Ask, client: Client | None, outcome: Outcome, turn: Turn, now: int
-    ) -> None:
+    def _posted(self, ask: Ask, client: Client | None, outcome: Outcome, turn: Turn) -> None:
         self._tally.events[outcome.word] += 1
         if client is None:
             turn.told.append(Answered(ask, outcome))
         else:
-            self._settle(client, ask.seq, outcome, turn, now, ask.digest)
+            self._settle(client, ask.seq, outcome, turn, ask.digest)
 
     # ------------------------------------------------------------------ its end
 
@@ -462,21 +438,21 @@ class Session:
 
     # ------------------------------------------------------------------ time
 
-    def expire(self, turn: Turn, now: int, *, entering: bool) -> None:
+    def expire(self, turn: Turn, *, entering: bool) -> None:
         """Timers that are due, the earliest first; then seats. `entering`: connections are about to
         be let in."""
         for _ in range(MAX_TIMERS):
-            timer = self._due_timer(now)
+            timer = self._due_timer(turn.now)
             if timer is None:
                 break
-            self._tally.lateness.add(now - timer.due)
-            step = self._checked(self._system.fire(self.snapshot, timer, now=now))
+            self._tally.lateness.add(turn.now - timer.due)
+            step = self._checked(self._system.fire(self.snapshot, timer, now=turn.now))
             if step.error is None:
-                self._advance(step, timer.event, turn, now)
+                self._advance(step, timer.event, turn)
                 continue
-            self._retry(timer, step.error, now)
-        for event in self.seats.expire(now):
-            self._step(event, turn, now)
+            self._retry(timer, step.error, turn.now)
+        for event in self.seats.expire(turn.now):
+            self._step(event, turn)
 
     def _retry(self, timer: Timer, error: Exception, now: int) -> None:
         """A timer whose event failed comes again, or is given up."""

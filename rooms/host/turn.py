@@ -202,11 +202,14 @@ Told = (
 
 
 class Turn:
-    """What one turn did: nobody sees any of it before it is durable."""
+    """What one turn did: nobody sees any of it before it is durable. `now` is the store's time when
+    it began, or was gone on with (ms).
+    """
 
-    __slots__ = ("deeds", "told", "traced")
+    __slots__ = ("deeds", "now", "told", "traced")
 
-    def __init__(self) -> None:
+    def __init__(self, now: int) -> None:
+        self.now = now
         self.deeds: list[tuple[tuple[Effect, ...], SystemSnapshot]] = []
         self.told: list[Told] = []
         self.traced: list[Traced] | None = None

@@ -118,38 +118,32 @@ class Watched(Session):
     doing: Doing
     _cause: Cause | None = None
 
-    def handle(self, item: Item | Ask, turn: Turn, now: int) -> None:
+    def handle(self, item: Item | Ask, turn: Turn) -> None:
         self._cause = cause = self.doing.begin(_name(item))
         if cause is None:
-            super().handle(item, turn, now)
+            super().handle(item, turn)
             return
         match item:
             case Enter(channel):
                 reason = f"this room {_REASONS[cause]} as you were let in"
                 turn.told.append(Shut(channel, CloseCode.UNRESTORABLE, reason, None))
             case _:
-                super().handle(item, turn, now)  # comes to `_accept` or `_post` as any event
+                super().handle(item, turn)  # comes to `_accept` or `_post` as any event
 
     def _accept(
-        self,
-        channel: Channel,
-        client: Client,
-        viewer: Viewer,
-        accepted: talk.Accept,
-        turn: Turn,
-        now: int,
+        self, channel: Channel, client: Client, viewer: Viewer, accepted: talk.Accept, turn: Turn
     ) -> None:
         if self._cause is None:
-            super()._accept(channel, client, viewer, accepted, turn, now)
+            super()._accept(channel, client, viewer, accepted, turn)
         else:
             rejected = _rejected(accepted.event, self._cause)
-            self._judged(channel, client, accepted.seq, rejected, turn, now)
+            self._judged(channel, client, accepted.seq, rejected, turn)
 
-    def _post(self, ask: Ask, client: Client | None, event: Event, turn: Turn, now: int) -> None:
+    def _post(self, ask: Ask, client: Client | None, event: Event, turn: Turn) -> None:
         if self._cause is None:
-            super()._post(ask, client, event, turn, now)
+            super()._post(ask, client, event, turn)
         else:
-            self._posted(ask, client, _rejected(event, self._cause), turn, now)
+            self._posted(ask, client, _rejected(event, self._cause), turn)
 
     def _due_timer(self, now: int) -> Timer | None:
         while (timer := super()._due_timer(now)) is not None:

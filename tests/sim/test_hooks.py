@@ -43,7 +43,7 @@ def failed_hook_counts(swap: Any) -> None:
     """What a hook that raised had written stays."""
 
     def done_anyway(self: Any, call: Any, error: Exception) -> None:
-        self._done(call, Turn())
+        self._done(call, Turn(call.now))
 
     swap(HookSession, "_failed", done_anyway)
 
@@ -71,14 +71,14 @@ def hooks_at_once(swap: Any) -> None:
         self.__dict__.setdefault("late", []).append((begun, then, task))
         task.add_done_callback(lambda _: self.resume())
 
-    def end(self: Any, turn: Any, now: int, *, entering: bool) -> None:
+    def end(self: Any, turn: Any, *, entering: bool) -> None:
         late = self.__dict__.setdefault("late", [])
         for begun, then, task in [each for each in late if each[2].done()]:
             late.remove((begun, then, task))
             if not task.cancelled():
                 error = task.exception()
-                self._end(begun, then, None if error else task.result(), error, turn, now)
-        expire(self, turn, now, entering=entering)
+                self._end(begun, then, None if error else task.result(), error, turn)
+        expire(self, turn, entering=entering)
 
     async def _result(hook: Any) -> Any:
         result = hook()

@@ -29,7 +29,7 @@ SELDOM = {
     "self._find_version(id, acquired.record.version)",  # that another host can run
     "self._store.hosts()",  # as above
     "room.start(room.session)",  # rooms without a machine
-    "hooks.start(turn, self._keeper.clock.now())",  # as above
+    "hooks.start(turn)",  # as above
     "self.gatherings.wait(id, epoch)",  # as above
     "asyncio.wait(asked)",  # as above, while their author is asked who somebody is
     "self._alarms.stop()",  # somebody looks for what is due while the server begins to drain

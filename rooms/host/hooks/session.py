@@ -56,7 +56,7 @@ LONGEST: Final = 30
 COME_BACK: Final = 5_000
 """When somebody may try again whom a failing hook has turned away (ms)."""
 
-Then = Callable[[Any, "Exception | None", "Turn", int], None]
+Then = Callable[[Any, "Exception | None", "Turn"], None]
 """What follows from a call: its result, or why it failed."""
 
 
@@ -105,7 +105,7 @@ class HookSession(Session):
 
     # ------------------------------------------------------------------ its life
 
-    async def start(self, turn: Turn, now: int) -> None:
+    async def start(self, turn: Turn) -> None:
         """Call `on_start`, before anything else.
 
         Raises:
@@ -113,7 +113,7 @@ class HookSession(Session):
         """
         if "on_start" not in self._hooks:
             return
-        call = self._call("on_start", None, now)
+        call = self._call("on_start", None, turn.now)
         try:
             result = self.room.on_start()
             if inspect.isawaitable(result):
@@ -148,19 +148,18 @@ class HookSession(Session):
         hook: Callable[[], Any],
         then: Then,
         turn: Turn,
-        now: int,
         *,
         ask: Ask | None = None,
     ) -> None:
         """Call a hook; `then` goes on when it has ended, in this turn or in a later one."""
-        call = self._call(name, connection, now)
+        call = self._call(name, connection, turn.now)
         try:
             result = hook()
         except Exception as error:
-            self._end(call, then, None, error, turn, now)
+            self._end(call, then, None, error, turn)
             return
         if not inspect.isawaitable(result):
-            self._end(call, then, result, None, turn, now)
+            self._end(call, then, result, None, turn)
             return
         loop = asyncio.get_running_loop()
         task = loop.create_task(result if inspect.iscoroutine(result) else _awaited(result))
@@ -175,7 +174,7 @@ class HookSession(Session):
         self.room._call = call
         return call
 
-    def _resumed(self, turn: Turn, now: int) -> None:
+    def _resumed(self, turn: Turn) -> None:
         """The hook that ran has ended: what it did is part of this turn."""
         running = self._running
         assert running is not None
@@ -189,16 +188,10 @@ class HookSession(Session):
             error = raised if isinstance(raised, Exception) else RuntimeError(repr(raised))
         else:
             result = running.task.result()
-        self._end(running.call, running.then, result, error, turn, now)
+        self._end(running.call, running.then, result, error, turn)
 
     def _end(
-        self,
-        call: Call,
-        then: Then,
-        result: Any,
-        error: Exception | None,
-        turn: Turn,
-        now: int,
+        self, call: Call, then: Then, result: Any, error: Exception | None, turn: Turn
     ) -> None:
         """All that a hook did counts, or nothing of it."""
         if error is None:
@@ -207,10 +200,10 @@ class HookSession(Session):
             self._done(call, turn)
         else:
             self._failed(call, error)
-        then(result, error, turn, now)
+        then(result, error, turn)
         if error is not None and call.name != "on_error" and "on_error" in self._hooks:
             hook = partial(self.room.on_error, call.connection, error)
-            self._begin("on_error", call.connection, hook, _nothing_follows, turn, now)
+            self._begin("on_error", call.connection, hook, _nothing_follows, turn)
 
     def _refused(self, call: Call, result: Any) -> Exception | None:
         """Why what a hook did can't count, if so: it is too much, or its answer can't be told."""
@@ -251,9 +244,9 @@ class HookSession(Session):
 
     # ------------------------------------------------------------------ who comes and goes
 
-    def _enter(self, channel: Channel, turn: Turn, now: int) -> None:
+    def _enter(self, channel: Channel, turn: Turn) -> None:
         known = channel.client is not None
-        super()._enter(channel, turn, now)
+        super()._enter(channel, turn)
         if known or channel.client is None or channel.viewer is None:
             return
         connection = self._connection(channel.viewer, channel)
@@ -269,7 +262,7 @@ class HookSession(Session):
             return None
 
         then = partial(self._connected, channel, connection)
-        self._begin("on_connect", connection, hook, then, turn, now)
+        self._begin("on_connect", connection, hook, then, turn)
 
     def _connected(
         self,
@@ -278,7 +271,6 @@ class HookSession(Session):
         result: Any,
         error: Exception | None,
         turn: Turn,
-        now: int,
     ) -> None:
         if error is None:
             connection.welcome = True
@@ -288,15 +280,15 @@ class HookSession(Session):
             reason = "this room failed to let you in"
             turn.told.append(Shut(channel, CloseCode.OVERLOADED, reason, COME_BACK))
 
-    def _leave(self, channel: Channel, turn: Turn, now: int) -> None:
-        super()._leave(channel, turn, now)
+    def _leave(self, channel: Channel, turn: Turn) -> None:
+        super()._leave(channel, turn)
         connection = self.connections.pop(channel.id, None)
         if connection is None and channel.kept is not None and channel.viewer is not None:
             connection = self._connection(channel.viewer, channel)  # it went while the room slept
         channel.kept = None
         if connection is not None and connection.welcome and "on_close" in self._hooks:
             hook = partial(self.room.on_close, connection)
-            self._begin("on_close", connection, hook, _nothing_follows, turn, now)
+            self._begin("on_close", connection, hook, _nothing_follows, turn)
 
     def _connection(self, viewer: Viewer, channel: Channel | None) -> Connection:
         """A connection, as it was when something is kept of it."""
@@ -309,32 +301,25 @@ class HookSession(Session):
     # ------------------------------------------------------------------ what they say
 
     def _accept(
-        self,
-        channel: Channel,
-        client: Client,
-        viewer: Viewer,
-        accepted: talk.Accept,
-        turn: Turn,
-        now: int,
+        self, channel: Channel, client: Client, viewer: Viewer, accepted: talk.Accept, turn: Turn
     ) -> None:
         connection = self.connections.get(channel.id)
         if connection is None:
             return  # it is being closed
         settle = partial(self._judged, channel, client, accepted.seq)
-        self._message(connection, accepted.event, accepted.child, settle, turn, now)
+        self._message(connection, accepted.event, accepted.child, settle, turn)
 
-    def _post(self, ask: Ask, client: Client | None, event: Event, turn: Turn, now: int) -> None:
+    def _post(self, ask: Ask, client: Client | None, event: Event, turn: Turn) -> None:
         connection = self._connection(ask.viewer, None)
-        self._message(connection, event, None, partial(self._posted, ask, client), turn, now, ask)
+        self._message(connection, event, None, partial(self._posted, ask, client), turn, ask)
 
     def _message(
         self,
         connection: Connection,
         event: Event,
         child: str | None,
-        settle: Callable[[Outcome, Turn, int], None],
+        settle: Callable[[Outcome, Turn], None],
         turn: Turn,
-        now: int,
         ask: Ask | None = None,
     ) -> None:
         """Something said to the room; `settle` takes what becomes of it."""
@@ -342,35 +327,34 @@ class HookSession(Session):
         judged = enveloped(event["data"]) if raw else event
         refused = door.judge(self.room, viewer, judged, child, self.snapshot.root, self.validate)
         if refused is not None or child is not None or "on_message" not in self._hooks:
-            settle(refused or IGNORED, turn, now)
+            settle(refused or IGNORED, turn)
             return
         message = event["data"] if raw else {**event, "sender": viewer.id}
         hook = partial(self.room.on_message, connection, message)
         then = partial(self._heard, judged["type"], settle)
-        self._begin("on_message", connection, hook, then, turn, now, ask=ask)
+        self._begin("on_message", connection, hook, then, turn, ask=ask)
 
     def _heard(
         self,
         type: str,
-        settle: Callable[[Outcome, Turn, int], None],
+        settle: Callable[[Outcome, Turn], None],
         result: Any,
         error: Exception | None,
         turn: Turn,
-        now: int,
     ) -> None:
         if error is not None:
             code, reason = door.FAILED, f"{type!r} failed in this room"
             if isinstance(error, TooBig):
                 code, reason = door.TOO_BIG, error.reason
-            settle(Outcome("rejected", code, reason), turn, now)
+            settle(Outcome("rejected", code, reason), turn)
             return
         if not self.revision:
             self.revision = 1  # something was accepted: from now on the session exists
-        settle(ACCEPTED if result is None else Outcome("accepted", result=result), turn, now)
+        settle(ACCEPTED if result is None else Outcome("accepted", result=result), turn)
 
-    def _ask(self, ask: Ask, turn: Turn, now: int) -> None:
+    def _ask(self, ask: Ask, turn: Turn) -> None:
         if not isinstance(ask, Visit):
-            super()._ask(ask, turn, now)
+            super()._ask(ask, turn)
             return
         try:
             self._admit(ask.viewer, create=ask.create)
@@ -378,27 +362,25 @@ class HookSession(Session):
             turn.told.append(Denied(ask, refused))
             return
         then = partial(_responded, ask)
-        self._begin("on_request", None, partial(ask.call, self.room), then, turn, now, ask=ask)
+        self._begin("on_request", None, partial(ask.call, self.room), then, turn, ask=ask)
 
     # ------------------------------------------------------------------ time
 
-    def expire(self, turn: Turn, now: int, *, entering: bool) -> None:
+    def expire(self, turn: Turn, *, entering: bool) -> None:
         running = self._running
         if running is not None and running.task.done():
-            self._resumed(turn, now)
-        for event in self.seats.expire(now):
-            self._step(event, turn, now)
+            self._resumed(turn)
+        for event in self.seats.expire(turn.now):
+            self._step(event, turn)
         later = self.busy or entering  # who stayed connected hears what the alarm says
-        alarm = None if later else self._due_timer(now)
+        alarm = None if later else self._due_timer(turn.now)
         if alarm is not None:
             then = partial(self._rang, alarm)
-            self._begin("on_alarm", None, self.room.on_alarm, then, turn, now)
+            self._begin("on_alarm", None, self.room.on_alarm, then, turn)
 
-    def _rang(
-        self, alarm: Timer, result: Any, error: Exception | None, turn: Turn, now: int
-    ) -> None:
+    def _rang(self, alarm: Timer, result: Any, error: Exception | None, turn: Turn) -> None:
         if error is not None:
-            self._retry(alarm, error, now)
+            self._retry(alarm, error, turn.now)
 
 
 class _Running(NamedTuple):
@@ -415,7 +397,7 @@ async def _awaited(result: Awaitable[Any]) -> Any:
     return await result
 
 
-def _nothing_follows(result: Any, error: Exception | None, turn: Turn, now: int) -> None:
+def _nothing_follows(result: Any, error: Exception | None, turn: Turn) -> None:
     """Nothing follows."""
 
 
@@ -423,7 +405,7 @@ def _nothing() -> None:
     """What an end of a hook leads to once its room is no more."""
 
 
-def _responded(ask: Ask, result: Any, error: Exception | None, turn: Turn, now: int) -> None:
+def _responded(ask: Ask, result: Any, error: Exception | None, turn: Turn) -> None:
     if error is not None:
         result = _json(500, "the room failed to answer")
     elif result is None:

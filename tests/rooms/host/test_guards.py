@@ -185,9 +185,9 @@ def older_connections_stay(swap: Any) -> None:
     """A viewer of a room that has one connection of each keeps the older ones."""
     take_over = Session._take_over
 
-    def keep(self: Any, older: Any, turn: Any, now: int) -> None:
+    def keep(self: Any, older: Any, turn: Any) -> None:
         if self.room.several != "takeover":
-            take_over(self, older, turn, now)
+            take_over(self, older, turn)
 
     swap(Session, "_take_over", keep)
 

@@ -32,16 +32,16 @@ def timer_fires_twice(swap: Any) -> None:
     """A timer that has fired stays."""
     expire = Session.expire
 
-    def twice(self: Any, turn: Any, now: int, *, entering: bool) -> None:
-        timer = self._due_timer(now)
+    def twice(self: Any, turn: Any, *, entering: bool) -> None:
+        timer = self._due_timer(turn.now)
         if timer is not None:
-            fired = self._system.fire(self.snapshot, timer, now=now)
-            self._advance(fired, timer.event, turn, now)
+            fired = self._system.fire(self.snapshot, timer, now=turn.now)
+            self._advance(fired, timer.event, turn)
             again = self.snapshot.timers
             if timer not in again:
-                step = self._system.step(self.snapshot, timer.event, now=now)
-                self._advance(step, timer.event, turn, now)
-        expire(self, turn, now, entering=entering)
+                step = self._system.step(self.snapshot, timer.event, now=turn.now)
+                self._advance(step, timer.event, turn)
+        expire(self, turn, entering=entering)
 
     swap(Session, "expire", twice)
 

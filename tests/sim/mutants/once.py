@@ -52,9 +52,9 @@ def idempotency_key_ignored(swap: Any) -> None:
     """A request that is repeated with its key is handled as if it were new."""
     asked = Session._ask
 
-    def ask_anew(self: Any, ask: Any, turn: Any, now: int) -> None:
+    def ask_anew(self: Any, ask: Any, turn: Any) -> None:
         ask.key = None
-        asked(self, ask, turn, now)
+        asked(self, ask, turn)
 
     swap(Session, "_ask", ask_anew)
 

@@ -19,9 +19,9 @@ def takeover_is_a_leave(swap: Any) -> None:
     """The end of a connection that was taken over is its viewer's end."""
     take_over = Session._take_over
 
-    def leave(self: Any, older: Any, turn: Any, now: int) -> None:
+    def leave(self: Any, older: Any, turn: Any) -> None:
         seated = older.seated
-        take_over(self, older, turn, now)
+        take_over(self, older, turn)
         older.seated = seated
 
     swap(Session, "_take_over", leave)
