@@ -268,10 +268,12 @@ def test_a_link_to_a_room_that_nobody_made(server: Server, browser: Browser) -> 
 
 def test_an_onlooker_sees_and_can_do_nothing(server: Server, browser: Browser) -> None:  # rule 12
     ann, link = create(server, browser, "Ann")
-    eve = screen(browser, "Eve")
+    eve = screen(browser, "Eve", viewport={"width": 1280, "height": 800})
     eve.page.goto(f"{link}?watch")
     expect(eve.page.locator(".player-name")).to_contain_text("Ann")
     expect(eve.page.locator("main").get_by_role("button")).to_have_count(0)
+    columns, players = (eve.page.locator(place).bounding_box() for place in (".columns", ".card"))
+    assert columns == players, "nothing is beside the players, for nothing is there"
     button(ann.page, "I'm ready").click()
     question = asked(eve.page)
     enter(ann.page, question)
