@@ -155,12 +155,12 @@ class RoomKeeper:
         """Where other hosts take them over, some at a time and no faster than those can wake them:
         a room is at work until its turn comes, and nobody waits for all.
         """
-        pause = min(EACH, DRAINED_WITHIN / max(len(self.live), 1)) * RESTING
+        between = min(EACH, DRAINED_WITHIN / max(len(self.live), 1)) * RESTING
         while self.live:
             for room in list(islice(self.live.values(), RESTING)):
                 self.idle(room)
             if self.live and self.info.address:
-                await asyncio.sleep(pause / 1000)  # noqa: TID251 - others have to keep up
+                await asyncio.sleep(between / 1000)  # noqa: TID251 - others have to keep up
         while self._tasks:
             await asyncio.wait(self._tasks)
 

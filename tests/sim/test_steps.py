@@ -31,10 +31,14 @@ SELDOM = {
     "room.start(room.session)",  # rooms without a machine
     "hooks.start(turn)",  # as above
     "self.gatherings.wait(id, epoch)",  # as above
-    "asyncio.wait(asked)",  # as above, while their author is asked who somebody is
+    "asyncio.gather(self._rest_all(), self.processes.drain())",  # rooms in processes of their own
+    "self.until_settled(id)",  # as above
+    "self._lease.standing(REACHED_WITHIN)",  # as above
+    "asyncio.wait(asked)",  # rooms without a machine, while their author is asked who somebody is
     "self._alarms.stop()",  # somebody looks for what is due while the server begins to drain
     "self._sweep.stop()",  # as above
     "asyncio.wait([self._looking])",  # as above
+    "asyncio.sleep(between / 1000)",  # more rooms than other hosts take over at once
     "self._others(ripe - self._left)",  # whose place is another host
     "self.post.send(to, letter)",  # as above
     "waiting.over.wait()",  # an operator, for a room that is waking
