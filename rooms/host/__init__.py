@@ -2,7 +2,7 @@
 
 what routers say          host  links  kinds  crowding
 a room found, or woken    keeper  claims  lease  waking  gathering
-its turn                  room  turn  session  door  seats  clients  marks  scale
+its turn                  room  turn  session  attendance  door  seats  clients  marks  scale
 its commit                commits  journal  record  gate
 what is told of it        opening  teller  audience  presence
 what it owes the world    outbox  retries  settling  courier  neighbours  post

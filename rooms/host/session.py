@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from rooms.errors import CloseCode, Closing, TooBig
-from rooms.host import door, record
+from rooms.host import attendance, door, record
 from rooms.host.ask import Ask, Retry
 from rooms.host.clients import Client, Clients, client_key
 from rooms.host.journal import Moment
@@ -26,12 +26,10 @@ from rooms.host.turn import (
     Delivered,
     Denied,
     Enter,
-    Entered,
     Heard,
     Leave,
     Newest,
     Performed,
-    Rekeyed,
     Renewed,
     Say,
     Settled,
@@ -132,15 +130,15 @@ class Session:
             case Wanted(channel, cursor, settled, present):
                 turn.told.append(Newest(channel, cursor, settled, present))
             case Renewed(channel, viewer):
-                self._renew(channel, viewer, turn)
+                attendance.renew(self, channel, viewer, turn)
             case Delivered(address, event):
-                self._step(event, turn, target=address)
+                self.step(event, turn, target=address)
             case Enter(channel):
                 self._enter(channel, turn)
             case Leave(channel):
                 self._leave(channel, turn)
             case Begin() | Performed():
-                settling = Settling(self, self.outbox, step=self._step, actor=self.snapshot.actor)
+                settling = Settling(self, self.outbox, step=self.step, actor=self.snapshot.actor)
                 settling.handle(item, turn)
             case Retry():
                 item.count = self.outbox.retry(item.name, turn.now)
@@ -218,7 +216,7 @@ class Session:
             self.forget(turn.now)
         turn.told.append(Settled(client, seq, outcome))
 
-    def _step(self, event: Event, turn: Turn, target: str | None = None) -> Exception | None:
+    def step(self, event: Event, turn: Turn, target: str | None = None) -> Exception | None:
         """One event of the room's own: of a seat, an outside actor, an effect."""
         before = self.snapshot
         step = self._checked(self._system.step(before, event, now=turn.now, target=target))
@@ -283,97 +281,15 @@ class Session:
     # ------------------------------------------------------------------ who comes and goes
 
     def _enter(self, channel: Channel, turn: Turn) -> None:
-        viewer, attach = channel.viewer, channel.attach
-        if channel.gone or viewer is None:
-            return
-        if channel.client is not None:  # attached twice: what it lacks is all it needs
-            turn.told.append(Newest(channel, attach.cursor, attach.settled, present=True))
-            return
-        try:
-            if attach.operator:
-                self._admit(door.OPERATOR, create=False)
-                turn.told.append(Entered(channel))  # watches: no seat, and what it says isn't heard
-                return
-            if not attach.greeted or not self.revision:
-                self._admit(viewer, create=attach.create)
-        except Closing as refused:
-            turn.told.append(Shut(channel, refused.code, refused.reason, refused.retry_after))
-            return
-        key = client_key(viewer, attach.client or f"channel {channel.id}")
-        client = self.clients.get(key, attach.since)
-        client.conversation.resume(attach.settled)
-        older, client.channel, channel.client = client.channel, channel, client
-        events = self._sit(channel, viewer)
-        if older is not None:
-            self._take_over(older, turn)
-        if self.room.several == "takeover":
-            for other in self.clients.all():
-                before = other.channel
-                if before is None or before is channel or before.viewer is None:
-                    continue
-                if before.viewer.id == viewer.id:
-                    other.channel = None
-                    self._take_over(before, turn)
-                    self.clients.forget(other)
-        turn.told.append(Entered(channel))
-        for event in events:
-            self._step(event, turn)
-
-    def _sit(self, channel: Channel, viewer: Viewer) -> list[Event]:
-        """A seat for the connection's viewer; who only watches takes none."""
-        if viewer.role in self.room.read_only:
-            return []
-        channel.seated = True
-        return self.seats.connect(viewer)
-
-    def _renew(self, channel: Channel, viewer: Viewer, turn: Turn) -> None:
-        """A channel's viewer has another role or other claims, and with them perhaps a seat."""
-        channel.viewer = viewer
-        watches = viewer.role in self.room.read_only
-        if channel.seated and watches:
-            self._unseat(channel, viewer, turn)
-        elif not channel.seated and not watches and channel.client is not None:
-            try:
-                self._admit(viewer, create=False)
-            except Closing as refused:
-                turn.told.append(Shut(channel, refused.code, refused.reason, refused.retry_after))
-                return
-            for event in self._sit(channel, viewer):
-                self._step(event, turn)
-        self.seats.renew(viewer)
-        turn.told.append(Rekeyed(channel))
-
-    def _unseat(self, channel: Channel, viewer: Viewer, turn: Turn) -> None:
-        channel.seated = False
-        for event in self.seats.disconnect(viewer.id, turn.now):
-            self._step(event, turn)
-
-    def _admit(self, viewer: Viewer, *, create: bool) -> None:
-        root, exists = self.snapshot.root, self.revision > 0
-        door.admit(self.room, viewer, self.seats, root, exists=exists, create=create)
-
-    def _take_over(self, older: Channel, turn: Turn) -> None:
-        """A newer connection of the same client is here: the older one's end is no leave."""
-        assert older.viewer is not None
-        older.client = None
-        if older.seated:
-            older.seated = False
-            self.seats.disconnect(older.viewer.id, turn.now)
-        reason = "a newer connection of yours took over"
-        turn.told.append(Shut(older, CloseCode.TAKEN_OVER, reason, None))
+        attendance.enter(self, channel, turn)
 
     def _leave(self, channel: Channel, turn: Turn) -> None:
-        client = channel.client
-        if client is not None and client.channel is channel:
-            client.channel = None
-            self.clients.forget(client)
-        if channel.seated and channel.viewer is not None:
-            self._unseat(channel, channel.viewer, turn)
+        attendance.leave(self, channel, turn)
 
     def _ask(self, ask: Ask, turn: Turn) -> None:
         """A plain request: a look, or one event."""
         try:
-            self._admit(ask.viewer, create=ask.create)
+            attendance.admit(self, ask.viewer, create=ask.create)
             ask.check(self.room, self.snapshot.root)
         except Closing as refused:
             turn.told.append(Denied(ask, refused))
@@ -452,7 +368,7 @@ class Session:
                 continue
             self._retry(timer, step.error, turn.now)
         for event in self.seats.expire(turn.now):
-            self._step(event, turn)
+            self.step(event, turn)
 
     def _retry(self, timer: Timer, error: Exception, now: int) -> None:
         """A timer whose event failed comes again, or is given up."""

@@ -22,7 +22,7 @@ import orjson
 from rooms.errors import CloseCode, Closing, TooBig, UsageError
 from rooms.hooks.connection import Connection, checked_tags, enveloped
 from rooms.hooks.storage import Kept, Storage
-from rooms.host import door, requests
+from rooms.host import attendance, door, requests
 from rooms.host.ask import Ask, Visit
 from rooms.host.hooks.call import Call
 from rooms.host.hooks.shown import SYSTEM, first, following
@@ -357,7 +357,7 @@ class HookSession(Session):
             super()._ask(ask, turn)
             return
         try:
-            self._admit(ask.viewer, create=ask.create)
+            attendance.admit(self, ask.viewer, create=ask.create)
         except Closing as refused:
             turn.told.append(Denied(ask, refused))
             return
@@ -371,7 +371,7 @@ class HookSession(Session):
         if running is not None and running.task.done():
             self._resumed(turn)
         for event in self.seats.expire(turn.now):
-            self._step(event, turn)
+            self.step(event, turn)
         later = self.busy or entering  # who stayed connected hears what the alarm says
         alarm = None if later else self._due_timer(turn.now)
         if alarm is not None:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rooms.definition import Room
-from rooms.host import door, presence
+from rooms.host import attendance, door, presence
 from rooms.host.endings import Endings
 from rooms.host.host import Host
 from rooms.host.keeper import RoomKeeper
 from rooms.host.presence import Presence
 from rooms.host.room import LiveRoom
-from rooms.host.session import Session
 from rooms.host.turn import Heard
 from rooms.store.memory import MemoryStore
 from tests.rooms.host import test_expiry as expiry
@@ -177,19 +176,19 @@ def watchers_sit(swap: Any) -> None:
         channel.seated = True
         return self.seats.connect(viewer)
 
-    swap(Session, "_sit", sit)
+    swap(attendance, "sit", sit)
 
 
 @seen_by(seating.test_where_a_viewer_has_one_connection_a_newer_one_takes_over)
 def older_connections_stay(swap: Any) -> None:
     """A viewer of a room that has one connection of each keeps the older ones."""
-    take_over = Session._take_over
+    take_over = attendance.take_over
 
     def keep(self: Any, older: Any, turn: Any) -> None:
         if self.room.several != "takeover":
             take_over(self, older, turn)
 
-    swap(Session, "_take_over", keep)
+    swap(attendance, "take_over", keep)
 
 
 @pytest.mark.parametrize("make", MUTANTS, ids=lambda make: str(make.__name__))

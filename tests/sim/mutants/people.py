@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rooms.host import marks
+from rooms.host import attendance, marks
 from rooms.host.clients import Clients
 from rooms.host.links import Links
 from rooms.host.seats import Seats
-from rooms.host.session import Session
 from rooms.router.routing import Routing
 from tests.sim.mutants.registry import mutant
 
@@ -17,14 +16,14 @@ from tests.sim.mutants.registry import mutant
 @mutant
 def takeover_is_a_leave(swap: Any) -> None:
     """The end of a connection that was taken over is its viewer's end."""
-    take_over = Session._take_over
+    take_over = attendance.take_over
 
     def leave(self: Any, older: Any, turn: Any) -> None:
         seated = older.seated
         take_over(self, older, turn)
         older.seated = seated
 
-    swap(Session, "_take_over", leave)
+    swap(attendance, "take_over", leave)
 
 
 @mutant
