@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from client import connect
 from rooms.store.port import SessionId
 from tests.rooms.store.servers import running as running_redis
 from tests.rooms.store.servers import watched
@@ -149,3 +150,21 @@ async def test_a_primary_lost_under_load_loses_nothing(tmp_path: Path) -> None: 
                 server.url, "table", 6, 30, lose, 1, random.Random(7), rooms=2, keeps_sockets=True
             )
             assert violations == []
+
+
+async def test_in_development_a_shared_store_is_a_store_like_any(  # [STORE3]
+    redis: Redis, tmp_path: Path
+) -> None:
+    options = ("--store", redis.url())
+    with running(BRIEF, tmp_path, *options, command="dev") as server:
+        room = connect(f"{server.url}/rooms/counter/x")
+        assert (await room.send({"type": "increment"})).outcome == "accepted"
+        server.kill()
+        await asyncio.to_thread(server.start)
+        assert (await room.send({"type": "increment"})).outcome == "accepted"
+        await room.wait_for(lambda room: room.context["count"] == 2, timeout=30_000)
+        status, shown, _ = await command("show", "counter/x", "--url", server.url, *options)
+        assert (status, '"count": 2' in shown) == (0, True), shown
+        room.close()
+        await room.wait_closed()
+        assert await asyncio.to_thread(server.stop) == 0
