@@ -12,7 +12,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidURI
@@ -128,8 +128,7 @@ class WebSocket(asyncio.Protocol):
             self._gone.set_result(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by its face alone
         self._protocol.send_request(self._protocol.connect())
         self._flush()
 

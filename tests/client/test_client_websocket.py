@@ -59,6 +59,23 @@ async def echo(connection: ServerConnection) -> None:
         await connection.send(message)
 
 
+def test_it_runs_on_uvloop_too() -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def talk() -> None:
+        async with server(echo) as url:
+            ear = Ear()
+            socket = WebSocket(url, JSON, ear)
+            await within(ear.is_open.wait(), "the socket")
+            assert socket.send(b"hello")
+            assert await within(ear.messages.get(), "an echo") == b"hello"
+            socket.close()
+            await within(socket.wait_closed(), "the end")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(talk())
+
+
 @pytest.mark.parametrize(("subprotocol", "kind"), [(JSON, str), (MSGPACK, bytes), (None, str)])
 async def test_messages_come_and_go_whole_and_in_order(subprotocol: Any, kind: type) -> None:
     seen: list[Any] = []

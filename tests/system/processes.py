@@ -97,6 +97,27 @@ class Server:
         ready.put(False)
 
 
+def processes(server: Server, role: str) -> list[int]:
+    """The process IDs of the server's hosts or routers, the oldest first."""
+    assert server._process is not None
+    parent = server._process.pid
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    found = []
+    for pid in children:
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has just been reaped
+        if len(command) > 2 and command[-2].startswith(role.encode()):  # else it is dead
+            found.append(int(pid))
+    return found
+
+
+def said(server: Server, what: str) -> int:
+    """How many lines with this it has written."""
+    return sum(what in line for line in server.lines)
+
+
 @contextmanager
 def running(app: str, folder: Path, *options: str, command: str = "serve") -> Iterator[Server]:
     """A started server, killed at the end whatever happens."""

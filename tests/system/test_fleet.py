@@ -19,7 +19,14 @@ import pytest
 from client import Room, connect
 from tests.rooms.store.servers import within as settled
 from tests.system.endurance import APP, Strike, game, log, within
-from tests.system.processes import Server, connections, listening, running
+from tests.system.processes import (
+    Server,
+    connections,
+    listening,
+    processes,
+    running,
+    said,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,26 +60,6 @@ def fleet(started: Server) -> Server:
         started.start()
     settled(60, "both routers take connections", lambda: listening(started.port) == 2)
     return started
-
-
-def processes(server: Server, role: str) -> list[int]:
-    """The process IDs of the server's hosts or routers, the oldest first."""
-    assert server._process is not None
-    parent = server._process.pid
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    found = []
-    for pid in children:
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue  # it has just been reaped
-        if len(command) > 2 and command[-2].startswith(role.encode()):  # else it is dead
-            found.append(int(pid))
-    return found
-
-
-def _said(server: Server, what: str) -> int:
-    return sum(what in line for line in server.lines)
 
 
 class Crowd:
@@ -151,13 +138,13 @@ async def test_hosts_killed_under_load_cost_no_socket_and_no_event(
 ) -> None:
     crowd = Crowd(fleet, clients=8, rooms=4)
     await crowd.open()
-    killed, ready = (_said(fleet, what) for what in ("ended with status 137", "is ready"))
+    killed, ready = (said(fleet, what) for what in ("ended with status 137", "is ready"))
     playing = asyncio.ensure_future(crowd.play(60))
     for kill in range(1, 4):
         await strike(playing, crowd, lambda: os.kill(processes(fleet, "host")[0], 9), kill * 120)
         ended = killed + kill
-        await within(60, "its end", lambda: _said(fleet, "ended with status 137") == ended)  # noqa: B023
-        await within(60, "another host", lambda: _said(fleet, "is ready") == ready + kill)  # noqa: B023
+        await within(60, "its end", lambda: said(fleet, "ended with status 137") == ended)  # noqa: B023
+        await within(60, "another host", lambda: said(fleet, "is ready") == ready + kill)  # noqa: B023
     await playing
     await crowd.agree()
     crowd.report()
@@ -170,9 +157,9 @@ def losing_hosts(server: Server) -> Strike:
     """Killing the oldest host; another takes its place."""
 
     async def strike() -> None:
-        ready = _said(server, "is ready")
+        ready = said(server, "is ready")
         os.kill(processes(server, "host")[0], signal.SIGKILL)
-        await within(60, "another host", lambda: _said(server, "is ready") > ready)
+        await within(60, "another host", lambda: said(server, "is ready") > ready)
 
     return strike
 
@@ -198,7 +185,7 @@ async def test_a_rolling_restart_loses_nothing_of_anybody(  # [ROUTE9] [FLEET4]
 ) -> None:
     crowd = Crowd(fleet, clients=4, rooms=4)
     await crowd.open()
-    before, taken = processes(fleet, "host"), _said(fleet, "taken over")
+    before, taken = processes(fleet, "host"), said(fleet, "taken over")
     casts = asyncio.Event()
 
     async def cast() -> int:
@@ -212,7 +199,7 @@ async def test_a_rolling_restart_loses_nothing_of_anybody(  # [ROUTE9] [FLEET4]
     casting = asyncio.ensure_future(cast())
     playing = asyncio.ensure_future(crowd.play(150))
     await strike(playing, crowd, lambda: fleet.signal(signal.SIGHUP), 40)
-    await within(60, "both hosts replaced", lambda: _said(fleet, "taken over") == taken + 2)
+    await within(60, "both hosts replaced", lambda: said(fleet, "taken over") == taken + 2)
     casts.set()
     crowd.counts[0] += await casting
     await playing
@@ -329,5 +316,5 @@ def test_changed_code_that_cant_be_loaded_leaves_the_hosts_as_they_are(  # [FLEE
         before = processes(server, "host")
         app.write_text("import nothing_like_this\n")
         server.signal(signal.SIGHUP)
-        asyncio.run(within(60, "it says so", lambda: _said(server, "the others stay") == 1))
+        asyncio.run(within(60, "it says so", lambda: said(server, "the others stay") == 1))
         assert processes(server, "host") == before

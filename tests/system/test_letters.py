@@ -15,8 +15,7 @@ import pytest
 
 from client import Room, connect
 from tests.system.endurance import within
-from tests.system.processes import running
-from tests.system.test_fleet import processes
+from tests.system.processes import processes, running
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,9 +18,9 @@ from rooms.store.port import SessionId
 from tests.rooms.store.servers import running as running_redis
 from tests.rooms.store.servers import watched
 from tests.system.endurance import APP, log, within
-from tests.system.processes import Server, running
+from tests.system.processes import Server, processes, running, said
 from tests.system.shared import eventually, shared
-from tests.system.test_fleet import Crowd, _said, processes, strike
+from tests.system.test_fleet import Crowd, strike
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +64,8 @@ async def test_hosts_killed_under_load_cost_no_event(  # [SEND2] [STORE2] [STORE
     playing = asyncio.ensure_future(crowd.play(40))
     for kill in range(1, 3):
         await strike(playing, crowd, lambda: os.kill(processes(fleet, "host")[0], 9), kill * 100)
-        await within(60, "its end", lambda: _said(fleet, "ended with status 137") == kill)  # noqa: B023
-        await within(60, "another host", lambda: _said(fleet, "is ready") == kill)  # noqa: B023
+        await within(60, "its end", lambda: said(fleet, "ended with status 137") == kill)  # noqa: B023
+        await within(60, "another host", lambda: said(fleet, "is ready") == kill)  # noqa: B023
     await playing
     await crowd.agree()
     crowd.report()
@@ -74,8 +74,8 @@ async def test_hosts_killed_under_load_cost_no_event(  # [SEND2] [STORE2] [STORE
     await crowd.close()
     status, listed, _ = await command("list", "--url", fleet.url, *fleet.options[:2])
     assert (status, listed.count("counter/crowd-")) == (0, 4)
-    status, _, said = await command("list", *fleet.options[:2])
-    assert (status, "name a server of it with --url" in said) == (2, True)
+    status, _, complained = await command("list", *fleet.options[:2])
+    assert (status, "name a server of it with --url" in complained) == (2, True)
 
 
 async def test_a_host_that_stands_still_past_its_lease_is_fenced(  # [STORE4] [ROUTE6] [LINK7]

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING
 
 from tests.rooms.store.servers import running as running_redis
 from tests.system.endurance import APP, Guest, judged, within
-from tests.system.processes import running
-from tests.system.test_fleet import processes
+from tests.system.processes import processes, running
 
 if TYPE_CHECKING:
     from tests.system.processes import Server
