@@ -15,8 +15,7 @@ import pytest
 from client import connect
 from tests.rooms.store.servers import running as running_redis
 from tests.system.endurance import within
-from tests.system.processes import running
-from tests.system.test_fleet import processes
+from tests.system.processes import processes, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
