@@ -19,9 +19,10 @@ from rooms.process import failing
 from rooms.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from rooms.access import Operator
+    from rooms.definition import Room
 
 T = TypeVar("T")
 
@@ -212,19 +213,27 @@ def _import(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.file} can't be read: {error.strerror}") from error
     with lines:
         arguments = (lines, options.replace, _say, _complain)
-        failed = _operate(options, lambda operator: import_sessions(operator, *arguments))
+        do = lambda operator: import_sessions(operator, *arguments)  # noqa: E731
+        failed = _operate(options, do, create=True)
     return 1 if failed else 0
 
 
-def _operate(options: argparse.Namespace, do: Callable[[Operator], Awaitable[T]]) -> T:
-    """Do this as the operator of the server that has the store, or of the store alone."""
+def _operate(
+    options: argparse.Namespace, do: Callable[[Operator], Awaitable[T]], *, create: bool = False
+) -> T:
+    """Do this as the operator of the server that has the store, or of the store alone, which with
+    `create` is made where there is none.
+    """
     from rooms import access, loading
 
-    app = getattr(options, "app", None)
-    kinds = loading.load(loading.find(app)).kinds if app else None
+    app = getattr(options, "app", "")
+    kinds: Mapping[str, type[Room]] | None = {} if app == "" else None
+    if app:
+        kinds = loading.load(loading.find(app)).kinds
 
     async def work() -> T:
-        async with access.operator(_settings(options), options.url, kinds) as operator:
+        settings = _settings(options)
+        async with access.operator(settings, options.url, kinds, create=create) as operator:
             return await do(operator)
 
     return _await(work())

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 LOCK_WAIT: Final = 300  # ms: a server doesn't let go of its file in 5 s either
 ANSWER_WITHIN: Final = 30.0  # s
+_NO_KINDS: Final[Mapping[str, type[Room]]] = {}
 
 
 class Operator(ABC):
@@ -64,10 +65,14 @@ class Operator(ABC):
 
 @asynccontextmanager
 async def operator(
-    settings: Settings, url: str | None = None, kinds: Mapping[str, type[Room]] | None = None
+    settings: Settings,
+    url: str | None = None,
+    kinds: Mapping[str, type[Room]] | None = _NO_KINDS,
+    *,
+    create: bool = False,
 ) -> AsyncIterator[Operator]:
     """Who asks the server at `url`, or the one that has the store open; else the store itself, with
-    rooms of these kinds.
+    rooms of these kinds (None: that wouldn't do); with `create` it is made where there is none.
 
     Raises:
         UsageError: there is no such store, or no secret to sign with.
@@ -76,9 +81,11 @@ async def operator(
     if url is not None:
         yield Remote(url, _secret(settings))
         return
-    path = _existing(settings.store)
+    path = _file(settings.store) if create else _existing(settings.store)
     try:
         async with _alone(path, kinds or {}) as local:
+            if kinds is None:
+                raise UsageError(f"no server has {path} open: name its App with --app")
             yield local
             return
     except StoreLocked:
@@ -104,6 +111,13 @@ def remote(settings: Settings, url: str | None) -> Remote:
 
 
 def _existing(store: str) -> Path:
+    path = _file(store)
+    if not path.is_file():
+        raise UsageError(f"there is no store {path} yet; name another with --store")
+    return path
+
+
+def _file(store: str) -> Path:
     path = file_of(store)
     if is_redis(store):
         raise UsageError("several processes may have that store: name a server of it with --url")
@@ -112,8 +126,6 @@ def _existing(store: str) -> Path:
             "memory: keeps nothing once its server has ended; name a file with --store, or a "
             "running server with --url"
         )
-    if not path.is_file():
-        raise UsageError(f"there is no store {path} yet; name another with --store")
     return path
 
 

@@ -149,6 +149,9 @@ def test_sessions_are_operated_the_same_with_a_server_and_without(  # [ADMIN7]
 ) -> None:
     def operate(**how: str) -> None:
         app = ("--app", "counter.py") if how else ()
+        if app:
+            [asked] = said(folder, "send", "counter/a", "increment", status=2)
+            assert asked.endswith("rooms.db open: name its App with --app")
         [outcome] = said(folder, "send", "counter/a", "increment", *app)
         assert json.loads(outcome)["outcome"] == "accepted"
         [outcome] = said(folder, "send", "counter/a", '{"type": "nosuch"}', *app)
@@ -167,6 +170,11 @@ def test_sessions_are_operated_the_same_with_a_server_and_without(  # [ADMIN7]
             "rooms: there is no session counter/a"
         ]
         assert said(folder, "import", "a.jsonl") == ["imported counter/a at revision 2"]
+        new = f"sqlite:///new{len(how)}.db"  # as on a new machine
+        assert said(folder, "import", "a.jsonl", "--store", new) == [
+            "imported counter/a at revision 2"
+        ]
+        assert "counter/a" in "".join(said(folder, "list", "--store", new))
         shown = json.loads("\n".join(said(folder, "show", "counter/a")))
         assert shown["snapshot"]["context"] == {"count": 7}
 
