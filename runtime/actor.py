@@ -64,7 +64,7 @@ class Actor(Mailbox[SnapshotT, EventT]):
         self.input = input
         self.system_id = system_id
         self.sync_snapshot = sync_snapshot
-        self.address = "" if parent is None else system.address(parent, self.id)
+        self.address = "" if parent is None else address_under(parent.address, self.id)
         self.number = 0
         self.running: Any = None
         self.queue = []

@@ -14,17 +14,18 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from .actor import Actor
-from .chance import SeededRandom
 from .clock import LoopClock
-from .errors import DefinitionError, NoEventLoopError, SystemIdError, ThreadError
+from .errors import DefinitionError, NoEventLoopError, ThreadError
 from .inspection import Inspector
 from .logs import LOG, log_value, warn_of_unused
 from .observers import to_observer
-from .timers import Timer, address_under, ids_of
+from .surroundings import Surroundings
+from .timers import Timer, ids_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .chance import SeededRandom
     from .clock import Clock
     from .observers import Subscription
     from .statechart.args import Args
@@ -130,21 +131,15 @@ class _Pending:
         )
 
 
-class LiveSystem:
-    """One system of live actors. `args.system` is this; `get`, `get_all` and `inspect` are for
-    everybody.
+class LiveSystem(Surroundings):
+    """One system of live actors. `inspect`, too, is for everybody. A `seed` of None is drawn when
+    it is needed.
     """
 
     clock: Clock = LoopClock()
     logger: Callable[..., None] = staticmethod(log_value)
-    # Most systems never need most of these: as defaults of the class they cost nothing.
-    strict = False
-    registers = False
+    seed: int | None = None
     _loop: asyncio.AbstractEventLoop | None = None
-    _count = 1  # the root is number 0
-    _random: SeededRandom | None = None
-    _seed: int | None = None
-    _by_system_id: dict[str, Actor] | None = None
     _pending: list[_Pending] | None = None
     #: (session id, timer id) → the timer that `cancel` takes.
     _latest: dict[tuple[str, str], _Pending] | None = None
@@ -166,23 +161,15 @@ class LiveSystem:
         if logger is not None:
             self.logger = logger
         if seed is not None:
-            self._seed = seed
+            self.seed = seed
         if persisted is not None:
-            self._count = persisted.get("counter", 1)
+            self.count = persisted.get("counter", 1)
             if seed is None:
-                self._seed = persisted.get("seed")
+                self.seed = persisted.get("seed")
             if persisted.get("timers"):
                 self._restored = [Timer.from_json(timer) for timer in persisted["timers"]]
 
     # For everybody.
-
-    def get(self, system_id: str) -> Actor | None:
-        """The actor with this system id."""
-        return (self._by_system_id or {}).get(system_id)
-
-    def get_all(self) -> dict[str, Actor]:
-        """System id → actor."""
-        return dict(self._by_system_id or {})
 
     def inspect(self, observer: Any) -> Subscription:
         """Watch everything that happens in this system."""
@@ -190,44 +177,9 @@ class LiveSystem:
             self.inspector = self.witness = Inspector("x:0")
         return self.inspector.observe(to_observer(observer))
 
-    # Who there is.
-
-    def book_id(self) -> str:
-        """The next session id."""
-        self._count += 1
-        return f"x:{self._count - 1}"
-
-    def address(self, parent: Actor, id: str) -> str:
-        """The address of a child."""
-        return address_under(parent.address, id)
-
     def replaced(self, parent: Actor, child: Actor) -> None:
         """Another child gets this one's id."""
         parent.orphan(child)
-
-    def set(self, system_id: str, actor: Actor) -> None:
-        """Give an actor its system id. Raises SystemIdError when another one has it."""
-        if self._by_system_id is None:
-            self._by_system_id = {}
-        if self._by_system_id.setdefault(system_id, actor) is not actor:
-            raise SystemIdError(system_id)
-
-    def register(self, actor: Actor) -> None:
-        """The actor starts."""
-        if actor.system_id is not None:
-            self.set(actor.system_id, actor)
-
-    def unregister(self, actor: Actor) -> None:
-        """The actor has ended, or is about to: its system id is free."""
-        if actor.system_id is not None and self.get(actor.system_id) is actor:
-            del self._by_system_id[actor.system_id]  # type: ignore[union-attr]
-
-    def spared(self, child: Actor) -> None:
-        """A rollback gave the child back, which was about to be stopped."""
-
-    def resolve(self, ref: Any) -> Any:
-        """The actor behind a ref."""
-        return ref
 
     # Time, chance and life.
 
@@ -237,11 +189,9 @@ class LiveSystem:
 
     def random(self) -> SeededRandom:
         """The generator behind `args.random`."""
-        if self._random is None:
-            if self._seed is None:
-                self._seed = int.from_bytes(os.urandom(8))
-            self._random = SeededRandom(self._seed)
-        return self._random
+        if self.seed is None:
+            self.seed = int.from_bytes(os.urandom(8))
+        return super().random()
 
     def started(self) -> None:
         """The root starts: this thread and its event loop, if any, own the system from now on."""
@@ -381,11 +331,11 @@ class LiveSystem:
             ]
             if timers:
                 snapshot["timers"] = [timer.to_json() for timer in timers]
-        snapshot["counter"] = self._count
+        snapshot["counter"] = self.count
         if self._random is not None:
             snapshot["seed"] = self._random.state
-        elif self._seed is not None:
-            snapshot["seed"] = self._seed
+        elif self.seed is not None:
+            snapshot["seed"] = self.seed
         return snapshot
 
     def _set_timer(

@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .actor import Actor
-from .chance import SeededRandom
 from .mailbox import RUNNING
 from .statechart.effects import Act, Declared, Log, Raise, StopChild
 from .statechart.selection import candidates_of
-from .timers import address_under
+from .surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,26 +100,16 @@ class _InertActor(Actor):
         self.deferred.append(StopChild(child))  # the child may be part of other snapshots too
 
 
-class _InertSystem:
+class _InertSystem(Surroundings):
     """Surroundings in which everything becomes an effect of the one actor."""
-
-    strict = False
 
     def __init__(self, now: float, seed: int, snapshot: Any) -> None:
         self.actor: Any = None
         self.inspector = _Raised()
         self.witness: _Trace | None = None
+        self.seed = seed
         self._now = now
-        self._seed = seed
-        self._random: SeededRandom | None = None
         self._known = set(getattr(snapshot, "children", ()))
-
-    def get(self, system_id: str) -> None:
-        """Nobody is there."""
-
-    def get_all(self) -> dict[str, Any]:
-        """Nobody is there."""
-        return {}
 
     def book_id(self) -> str:
         number = 0
@@ -129,28 +118,11 @@ class _InertSystem:
         self._known.add(f"x:{number}")
         return f"x:{number}"
 
-    def address(self, parent: Actor, id: str) -> str:
-        return address_under(parent.address, id)
-
     def replaced(self, parent: Actor, child: Actor) -> None:
         """Nobody lives."""
 
-    def set(self, system_id: str, actor: Actor) -> None:
-        """Ids are given out by systems that live."""
-
-    def unregister(self, actor: Actor) -> None:
-        """Ids are given out by systems that live."""
-
-    def resolve(self, ref: Any) -> Any:
-        return ref
-
     def now(self) -> float:
         return self._now
-
-    def random(self) -> SeededRandom:
-        if self._random is None:
-            self._random = SeededRandom(self._seed)
-        return self._random
 
     def act(
         self,

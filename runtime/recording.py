@@ -13,12 +13,12 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .actor import Actor
-from .chance import SeededRandom
-from .errors import EventError, SystemIdError, UnboundedStepError
+from .errors import EventError, UnboundedStepError
 from .mailbox import MESSAGE_LIMIT
 from .statechart.effects import Act, Declared, Emit, Log, Mail, Start, Stop
 from .statechart.snapshot import Snapshot
-from .timers import Timer, address_under
+from .surroundings import Surroundings
+from .timers import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,11 +88,11 @@ def shared_snapshot(logic: ActorLogic, snapshot: Any) -> Mapping[str, Any]:
     return shared
 
 
-class Recording:
+class Recording(Surroundings):
     """One system, at rest or within a turn. `args.system` in a room.
 
-    `count` numbers session ids, `starts` the starts of outside actors; both are part of the
-    system's state.
+    `starts` numbers the starts of outside actors; it is part of the system's state, too. Errors are
+    part of the snapshot: who hosts the system reports them.
     """
 
     registers = True
@@ -116,10 +116,8 @@ class Recording:
         self.thread: int | None = None
         self._now: float = 0
         self._messages = 0
-        self._random: SeededRandom | None = None
         self._by_session: dict[str, Actor] = {}
         self._by_address: dict[str, Actor] = {}
-        self._by_system_id: dict[str, Actor] = {}
 
     # A turn.
 
@@ -140,8 +138,9 @@ class Recording:
         self.interrupted.clear()
         for actors in (self.touched, self.frozen):
             actors.clear()
-        for names in (self._by_session, self._by_address, self._by_system_id):
+        for names in (self._by_session, self._by_address):
             names.clear()
+        self._by_system_id = None
 
     def end(self) -> None:
         """The turn is over: nobody may send until the next one."""
@@ -214,47 +213,23 @@ class Recording:
 
     # Who there is.
 
-    def get(self, system_id: str) -> Actor | None:
-        """The actor with this system id."""
-        return self._by_system_id.get(system_id)
-
-    def get_all(self) -> dict[str, Actor]:
-        """System id → actor."""
-        return dict(self._by_system_id)
-
-    def book_id(self) -> str:
-        """The next session id."""
-        self.count += 1
-        return f"x:{self.count - 1}"
-
-    def address(self, parent: Actor, id: str) -> str:
-        """The address of a child."""
-        return address_under(parent.address, id)
-
     def replaced(self, parent: Actor, child: Actor) -> None:
         """Another child gets this one's id: stop it, it could be neither addressed nor stored."""
         parent.release(child)
-
-    def set(self, system_id: str, actor: Actor) -> None:
-        """Give an actor its system id. Raises SystemIdError when another one has it."""
-        if self._by_system_id.setdefault(system_id, actor) is not actor:
-            raise SystemIdError(system_id)
 
     def register(self, actor: Actor) -> None:
         """The actor starts."""
         self._by_session[actor.session_id] = actor
         self._by_address[actor.address] = actor
         self._touch(actor)
-        if actor.system_id is not None:
-            self.set(actor.system_id, actor)
+        super().register(actor)
 
     def unregister(self, actor: Actor) -> None:
         """The actor has ended, or is about to."""
+        super().unregister(actor)
         self._by_session.pop(actor.session_id, None)
         if self._by_address.get(actor.address) is actor:
             del self._by_address[actor.address]
-        if actor.system_id is not None and self._by_system_id.get(actor.system_id) is actor:
-            del self._by_system_id[actor.system_id]
         self.frozen.pop(actor, None)
 
     def spared(self, child: Actor) -> None:
@@ -274,15 +249,6 @@ class Recording:
     def now(self) -> float:
         """The time of the turn, ms."""
         return self._now
-
-    def random(self) -> SeededRandom:
-        """The generator behind `args.random`."""
-        if self._random is None:
-            self._random = SeededRandom(self.seed)
-        return self._random
-
-    def started(self) -> None:
-        """The root starts."""
 
     def start(self, actor: Actor) -> None:
         """Machines start their children; what waits for the world is started by the host."""
@@ -397,16 +363,6 @@ class Recording:
         if any(timer.sent_by(actor) for timer in self.timers):
             self.timers = tuple(timer for timer in self.timers if not timer.sent_by(actor))
         self.unregister(actor)
-
-    def undeliverable(self, actor: Actor, event: Event) -> None:
-        """An event came too late: nothing is taken."""
-
-    def report(self, actor: Actor, error: Any) -> None:
-        """An error is part of the snapshot; who hosts the system reports it."""
-
-    def persisted(self, root: Actor, snapshot: dict[str, Any]) -> dict[str, Any]:
-        """Systems are persisted from their values, by `System.persist`."""
-        return snapshot
 
     def _touch(self, actor: Actor | None) -> None:
         while actor is not None and actor not in self.touched:
