@@ -20,7 +20,18 @@ from mmap import mmap
 from typing import TYPE_CHECKING, Any, Final
 
 from rooms.host.host import Host
-from rooms.host.isolated import LINES, Called, Drain, Met, Orders, Passed, Resting, Returned, Wake
+from rooms.host.isolated import (
+    LINES,
+    Called,
+    Counted,
+    Drain,
+    Met,
+    Orders,
+    Passed,
+    Resting,
+    Returned,
+    Wake,
+)
 from rooms.host.watched import SIZE, WAKING, Doing, Exhaustion
 from rooms.link.stream import join
 from rooms.store.port import Held, SessionId
@@ -144,6 +155,7 @@ class Alone:
         self.early: list[Line] | None = []
         """What came before the host was there."""
         self._taken = 0
+        self._counted = self._host.tally.numbers()
         self._drained = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -188,9 +200,18 @@ class Alone:
 
     def _look(self) -> None:
         """Say when nothing goes on any more: the process is then ended."""
+        self._count()
         if self._drained or self._host.quiet:
             self._link.send(Resting(self._taken))
         asyncio.get_running_loop().call_later(LOOK_EVERY, self._look)
+
+    def _count(self) -> None:
+        """Say what was done since it was last said, if anything was."""
+        numbers, before = self._host.tally.numbers(), self._counted
+        if numbers != before:
+            grown = [now - then for now, then in zip(numbers, before, strict=True)]
+            self._link.send(Counted(grown, *self._host.owed()))
+            self._counted = numbers
 
 
 class _RouterEnd:

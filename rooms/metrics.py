@@ -95,15 +95,12 @@ def _page(registry: CollectorRegistry) -> bytes:
 
 
 def _host(host: Host) -> Iterator[Metric]:
-    tally, rooms = host.tally, list(host.rooms.items())
+    tally = host.tally
     live = GaugeMetricFamily("rooms_live", "Rooms in memory.", labels=["kind"])
     kinds = dict.fromkeys(host.kinds, 0)
-    waiting = dead = 0
-    for id, room in rooms:
+    waiting, dead = host.owed()
+    for id in host.live():
         kinds[id.kind] += 1
-        for entry in room.session.outbox.entries.values():
-            waiting += entry.dead is None
-            dead += entry.dead is not None
     for kind, number in kinds.items():
         live.add_metric([kind], number)
     yield live
@@ -123,6 +120,14 @@ def _host(host: Host) -> Iterator[Metric]:
     yield GaugeMetricFamily("rooms_outbox_waiting", said, value=waiting)
     said = "Durable effects of live rooms that failed for good."
     yield GaugeMetricFamily("rooms_outbox_dead", said, value=dead)
+    if host.processes is not None:
+        said = "Rooms that have processes of their own."
+        yield GaugeMetricFamily("rooms_isolated", said, value=len(host.processes))
+        said = "Processes of rooms that ended before their rooms slept."
+        died = CounterMetricFamily("rooms_isolated_died", said, labels=["cause"])
+        for cause, number in host.processes.deaths.counts.items():
+            died.add_metric([cause], number)
+        yield died
     said = "1 while the host's lease stands."
     yield GaugeMetricFamily("rooms_lease", said, value=int(host.leased))
 

@@ -26,8 +26,8 @@ from mmap import mmap
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from rooms.errors import LinkError
+from rooms.host.deaths import Died
 from rooms.host.isolated import LINES
-from rooms.host.processes import Died
 from rooms.host.watched import OUT_OF_MEMORY, SIZE, read
 from rooms.link.stream import join
 from rooms.process import spawn
@@ -54,11 +54,14 @@ SILENT_FOR: Final = 30
 
 
 class Nursery:
-    """Starts processes for the rooms of one host. `target` is the App, as on the command line."""
+    """Starts processes for the rooms of one host. `target` is the App, as on the command line;
+    `name` is what they are called by who lists processes, and in the log.
+    """
 
-    def __init__(self, target: str, settings: Settings) -> None:
+    def __init__(self, target: str, settings: Settings, name: str) -> None:
         self._target = target
         self._settings = settings
+        self._name = name
         self._starting: asyncio.Task[_Nurse] | None = None
         self._closed = False
 
@@ -88,7 +91,7 @@ class Nursery:
         if starting is None or (starting.done() and _gone(starting)):
             if self._closed:
                 raise LinkError("the host ends")
-            born = _Nurse.born(self._target, self._settings)
+            born = _Nurse.born(self._target, self._settings, self._name)
             starting = self._starting = asyncio.get_running_loop().create_task(born)
         return starting
 
@@ -111,9 +114,9 @@ class _Nurse:
         self._hearing = asyncio.get_running_loop().create_task(self._hear(reader))
 
     @classmethod
-    async def born(cls, target: str, settings: Settings) -> _Nurse:
+    async def born(cls, target: str, settings: Settings, name: str) -> _Nurse:
         """Start it; it is ready. Raises LinkError: it ended before."""
-        process, pair = spawn("nursery", stdin=subprocess.DEVNULL)
+        process, pair = spawn(name, stdin=subprocess.DEVNULL)
         orders = json.dumps([target, settings.to_environ(), "nursery"]).encode() + b"\n"
         ours = pair.dup()
         pair.setblocking(False)

@@ -86,7 +86,7 @@ def host(
     app = loading.load(place)
     from rooms import apart, server
 
-    nursery = _nursery(app, place, settings)
+    nursery = _nursery(app, place, settings, name)
     server.run(apart.serve_host(app, settings, ready=ready, watched=watched, nursery=nursery))
 
 
@@ -111,9 +111,9 @@ def router(
     server.run(apart.serve_router(settings, ready=ready, linked=linked, watched=watched))
 
 
-def nurse(place: Place, settings: Settings, parent: Parent) -> None:
+def nurse(place: Place, settings: Settings, parent: Parent, name: str) -> None:
     """Load, and fork processes for rooms until the host is gone. Raises RoomsError."""
-    _configure(settings)
+    _configure(settings, name)
     app = loading.load(place)
     from rooms import nursery
 
@@ -121,13 +121,13 @@ def nurse(place: Place, settings: Settings, parent: Parent) -> None:
     nursery.serve(app, parent.socket)
 
 
-def _nursery(app: App, place: Place, settings: Settings) -> Nursery | None:
+def _nursery(app: App, place: Place, settings: Settings, name: str = "") -> Nursery | None:
     """Where the processes of rooms come from, if this App has such rooms."""
     if all(kind.isolation == "shared" for kind in app.kinds.values()):
         return None
     from rooms.nursery import Nursery
 
-    return Nursery(place.target, settings)
+    return Nursery(place.target, settings, f"rooms-of-{name}" if name else "rooms")
 
 
 def _configure(settings: Settings, name: str = "") -> None:
@@ -238,7 +238,7 @@ def main() -> None:
                     name=sys.argv[-1],
                 )
             case "nursery":
-                nurse(loading.find(target), settings, parent)
+                nurse(loading.find(target), settings, parent, name=sys.argv[-1])
             case "development":
                 place = loading.find(target)
                 serve(

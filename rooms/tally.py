@@ -7,7 +7,10 @@ In: an addition where the work is done, and nothing else on an event's path. Out
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MS: Final = (1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -49,6 +52,26 @@ class HostTally:
         self.lateness = Histogram(_MS)
         self.fanouts = 0
         self.fanout_bytes = 0
+
+    def numbers(self) -> list[float]:
+        """All of it."""
+        histograms = (self.commits, self.groups, self.wakes, self.lateness)
+        spread = [number for each in histograms for number in (*each.counts, each.total)]
+        counts = (self.failed_commits, self.drops, self.fanouts, self.fanout_bytes)
+        return [*self.events.values(), *counts, *spread]
+
+    def add(self, numbers: Iterable[float]) -> None:
+        """Count this too: what another tally's `numbers` have grown by."""
+        more = iter(numbers)
+        for outcome in self.events:
+            self.events[outcome] += int(next(more))
+        self.failed_commits += int(next(more))
+        self.drops += int(next(more))
+        self.fanouts += int(next(more))
+        self.fanout_bytes += int(next(more))
+        for each in (self.commits, self.groups, self.wakes, self.lateness):
+            each.counts = [count + int(next(more)) for count in each.counts]
+            each.total += next(more)
 
 
 class RouterTally:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from rooms.definition import Room
     from rooms.host.links import Channel
-    from rooms.host.processes import Nursery
+    from rooms.host.processes import Nursery, Processes
     from rooms.host.room import LiveRoom
     from rooms.host.watched import Doing
     from rooms.link.memory import End
@@ -131,6 +131,20 @@ class Host:
         """The rooms that are live here, by session."""
         return self._rooms.live
 
+    def owed(self) -> tuple[int, int]:
+        """How many durable effects live rooms owe: that wait, and that failed for good."""
+        waiting, dead = (0, 0) if self._processes is None else self._processes.owed()
+        for room in self._rooms.live.values():
+            for entry in room.session.outbox.entries.values():
+                waiting += entry.dead is None
+                dead += entry.dead is not None
+        return waiting, dead
+
+    @property
+    def processes(self) -> Processes | None:
+        """Its rooms that have processes of their own, where it has a nursery."""
+        return self._processes
+
     @property
     def kinds(self) -> list[str]:
         """The names of what it has rooms of."""
@@ -159,7 +173,8 @@ class Host:
 
     def live(self) -> list[SessionId]:
         """The sessions that have a room here."""
-        return list(self._rooms.live)
+        apart = [] if self._processes is None else self._processes.live()
+        return [*self._rooms.live, *apart]
 
     async def start(self) -> None:
         """Take up the lease; sessions that are due are woken. Raises StoreError."""

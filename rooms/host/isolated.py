@@ -80,6 +80,16 @@ class Resting(NamedTuple):
     taken: int
 
 
+class Counted(NamedTuple):
+    """What its tally has grown by, and how many durable effects its room owes now: those that wait,
+    and those that failed for good.
+    """
+
+    grown: Sequence[float]
+    waiting: int
+    dead: int
+
+
 # ------------------------------------------------------------------ both ways
 
 
@@ -90,9 +100,9 @@ class Passed(NamedTuple):
     message: Message
 
 
-Line = Orders | Met | Wake | Drain | Returned | Called | Resting | Passed
+Line = Orders | Met | Wake | Drain | Returned | Called | Resting | Counted | Passed
 
-_LINES: Final = (Orders, Met, Wake, Drain, Returned, Called, Resting, Passed)
+_LINES: Final = (Orders, Met, Wake, Drain, Returned, Called, Resting, Counted, Passed)
 _CODES: Final = {line: code for code, line in enumerate(_LINES)}
 
 

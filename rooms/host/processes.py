@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rooms.errors import CloseCode, Closing, LinkError, StoreError
 from rooms.host.administration import ENDED
 from rooms.host.ask import Ask
-from rooms.host.isolated import Called, Drain, Met, Orders, Passed, Resting, Returned, Wake
+from rooms.host.deaths import Deaths
+from rooms.host.isolated import Called, Counted, Drain, Met, Orders, Passed, Resting, Returned, Wake
 from rooms.host.kinds import viewer
-from rooms.host.watched import comes_again
 from rooms.link.protocol import (
     Answer,
     Attach,
@@ -42,12 +42,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from rooms.host.clock import Clock
+    from rooms.host.deaths import Died
     from rooms.host.isolated import Line
     from rooms.host.kinds import Kind
-    from rooms.host.watched import Cause
     from rooms.link.memory import End
     from rooms.link.protocol import Message
     from rooms.store.port import Store
+    from rooms.tally import HostTally
 
 logger = logging.getLogger(__name__)
 
@@ -55,10 +56,6 @@ MOST: Final = 512
 """How many processes one host has at most."""
 MAX_HELD: Final = 1024
 """How much one connection may say while its room's process is yet to come."""
-STABLE: Final = 60_000
-"""A process that lived so long before it died is followed by another at once (ms)."""
-FIRST_PAUSE: Final = 250
-LONGEST_PAUSE: Final = 60_000
 PATIENCE: Final = 2_000
 """Who would have to wait for longer than this is told when to come back (ms)."""
 BEHIND: Final = 1024 * 1024
@@ -69,13 +66,6 @@ _NUMBERS: Final = 32
 """Bits of the numbers that one process gives."""
 _NUMBERED: Final = ("room.send", "room.send_to")
 _LOST: Final = b'{"code":1013,"reason":"the room\'s process ended; it may have done this"}'
-
-
-class Died(NamedTuple):
-    """How a process ended, and what it was at."""
-
-    cause: Cause
-    doing: str
 
 
 class Process(Protocol):
@@ -125,6 +115,8 @@ class Keeper(Protocol):
     def draining(self) -> bool: ...
     @property
     def clock(self) -> Clock: ...
+    @property
+    def tally(self) -> HostTally: ...
     def stands(self) -> bool: ...
     async def standing(self) -> None: ...
     async def until_settled(self, id: SessionId) -> None: ...
@@ -154,6 +146,7 @@ class _Tenant:
     calls: set[asyncio.Task[Any]] = field(default_factory=set)
     epoch: int | None = None
     begun: float = 0
+    owed: tuple[int, int] = (0, 0)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     rested: bool = False
     evicted: bool = False
@@ -174,6 +167,7 @@ class Processes:
     def __init__(
         self, keeper: Keeper, kinds: Mapping[str, Kind], nursery: Nursery, store: Store
     ) -> None:
+        self.deaths = Deaths()
         self._keeper = keeper
         self._kinds = kinds
         self._nursery = nursery
@@ -183,12 +177,20 @@ class Processes:
         self._routers: dict[int, End] = {}
         self._guests: dict[tuple[int, int], _Guest] = {}
         self._tenants: dict[SessionId, _Tenant] = {}
-        self._deaths: dict[SessionId, _Deaths] = {}
         self._unreleased: dict[SessionId, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._tenants)
+
+    def live(self) -> list[SessionId]:
+        """The sessions whose rooms have processes."""
+        return list(self._tenants)
+
+    def owed(self) -> tuple[int, int]:
+        """How many durable effects these owe: those that wait, and those that failed for good."""
+        tenants = self._tenants.values()
+        return sum(one.owed[0] for one in tenants), sum(one.owed[1] for one in tenants)
 
     def warm(self) -> None:
         """Rooms may begin from now on."""
@@ -331,7 +333,7 @@ class Processes:
             return tenant
         if self._keeper.draining:
             return None
-        pause = self._pause(id)
+        pause = self.deaths.pause(id, self._keeper.clock.elapsed())
         if pause > PATIENCE:
             reason = "this room's process ended again and again"
             raise Closing(CloseCode.OVERLOADED, reason, int(pause))
@@ -362,14 +364,13 @@ class Processes:
                 Ask(end, number, viewer(request.viewer), create=False).refuse(refused)
             return
         process.listen(lambda line: self._hear(tenant, line), tenant.over.set)
-        deaths = self._deaths.get(id)
         process.send(
             Orders(
                 *id,
                 self._keeper.incarnation,
                 tenant.number << _NUMBERS,
-                {} if deaths is None else deaths.condemned,
-                deaths is not None,
+                self.deaths.condemned(id),
+                id in self.deaths,
             )
         )
         tenant.process, tenant.begun = process, self._keeper.clock.elapsed()
@@ -396,10 +397,13 @@ class Processes:
                 call = asyncio.get_running_loop().create_task(self._answer(tenant, line))
                 tenant.calls.add(call)
                 call.add_done_callback(tenant.calls.discard)
+            case Counted(grown, waiting, dead):
+                self._keeper.tally.add(grown)
+                tenant.owed = waiting, dead
             case Resting(taken) if taken == tenant.passed:
                 tenant.rested = True
                 del self._tenants[tenant.id]
-                self._deaths.pop(tenant.id, None)
+                self.deaths.forget(tenant.id)
                 assert tenant.process is not None
                 tenant.process.close()
                 tenant.over.set()
@@ -469,7 +473,8 @@ class Processes:
         again = True
         if not tenant.evicted:
             logger.error("%s: its process ended (%s) at %r", id, died.cause, died.doing)
-            again = self._blame(tenant, died) == 1
+            now = self._keeper.clock.elapsed()
+            again = self.deaths.note(id, died, began=tenant.begun, now=now) == 1
         for router, guest in self._with(id):
             self._send_on(router, guest)
         for (router, number), request in tenant.asked.items():
@@ -481,34 +486,10 @@ class Processes:
                 self._routers[router].send(Answer(number, 503, headers, _LOST))
         if self._keeper.draining:
             self._do(self._give_back(id))
-        elif (pause := self._pause(id)) > PATIENCE:
+        elif (pause := self.deaths.pause(id, self._keeper.clock.elapsed())) > PATIENCE:
             asyncio.get_running_loop().call_later(pause / 1000, self.wake, id)
         else:
             self.wake(id)
-
-    def _blame(self, tenant: _Tenant, died: Died) -> int:
-        """What two processes were at when they died is condemned; how many died in a row."""
-        now = self._keeper.clock.elapsed()
-        deaths = self._deaths.get(tenant.id)
-        if deaths is None or now - tenant.begun > STABLE:
-            deaths = self._deaths[tenant.id] = _Deaths()
-        deaths.at = now
-        deaths.times += 1
-        times = deaths.times
-        if comes_again(died.doing):
-            if died.doing in deaths.suspects:
-                deaths.condemned[died.doing] = died.cause
-                deaths.times = 0  # what did it won't happen again
-            deaths.suspects.add(died.doing)
-        return times
-
-    def _pause(self, id: SessionId) -> float:
-        """How long this session's next process has to wait (ms)."""
-        deaths = self._deaths.get(id)
-        if deaths is None or deaths.times < 2:
-            return 0
-        pause = min(FIRST_PAUSE << min(2 * (deaths.times - 2), 20), LONGEST_PAUSE)
-        return max(deaths.at + pause - self._keeper.clock.elapsed(), 0)
 
     def _turn_away(self, id: SessionId, refused: Closing) -> None:
         """Close all connections of a session."""
@@ -571,18 +552,6 @@ class Processes:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-@dataclass(slots=True, eq=False)
-class _Deaths:
-    """How often in a row a session's processes died for no reason that is known, when the last one
-    did, at what one of them died, and what no other shall do.
-    """
-
-    times: int = 0
-    at: float = 0
-    suspects: set[str] = field(default_factory=set)
-    condemned: dict[str, Cause] = field(default_factory=dict)
 
 
 async def _passed(ms: float) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 APP = "tests/system/isolated.py"
-SETUPS = ("dev", "sqlite", "redis")
+SETUPS = ("dev", "redis")
 
 
 @pytest.fixture(scope="module", params=SETUPS)
@@ -34,18 +34,14 @@ def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp(request.param)
-    several = ("--hosts", "2", "--routers", "2")
     match request.param:
         case "dev":
             with running(APP, folder, command="dev") as server:
                 yield server
-        case "sqlite":
-            with running(APP, folder, *several) as server:
-                yield server
         case _:
             with (
                 running_redis("redis") as redis,
-                running(APP, folder, "--store", redis.url(), *several) as server,
+                running(APP, folder, "--store", redis.url(), "--hosts", "2") as server,
             ):
                 yield server
 

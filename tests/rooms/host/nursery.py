@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rooms.alone import Alone
 from rooms.errors import CloseCode, Closing, LinkError
+from rooms.host.deaths import Died
 from rooms.host.isolated import LINES, Orders
-from rooms.host.processes import Died
 from rooms.host.watched import SIZE, WAKING, Doing, read
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from rooms.errors import CloseCode, UsageError
 from rooms.host import processes, watched
 from rooms.host.clock import Clock
 from rooms.host.host import Host
+from rooms.metrics import of_process
 from rooms.store.port import SessionId
 from rooms.sync.views import everything
 from runtime import assign, setup
@@ -138,7 +139,10 @@ async def test_each_room_has_its_own_and_others_none() -> None:  # [ISOLATE1]
     for tab in (ann, bob, eve):
         assert tab.outcome(await tab.send("increment"))["outcome"] == "accepted"
     assert len(on.bodies.born) == len(on.bodies.living) == 2
-    assert on.host.live() == [SessionId("shared", "x")]
+    assert set(on.host.live()) == {
+        SessionId(*room.split("/")) for room in ("counter/x", "counter/y", "shared/x")
+    }
+    assert list(on.host.rooms) == [SessionId("shared", "x")]
 
 
 async def test_without_a_nursery_they_live_among_others() -> None:  # [ISOLATE7]
@@ -157,6 +161,25 @@ async def test_its_process_ends_with_a_rooms_sleep_and_another_wakes_it() -> Non
     assert ann.outcome(await ann.send("increment"))["outcome"] == "accepted"
     assert ann.view["context"] == {"count": 2}
     assert len(on.bodies.born) == 2
+
+
+async def test_what_they_count_is_their_hosts(deadly: Isolated) -> None:  # [METRIC1] [ISOLATE1]
+    on = deadly
+    ann = await on.connect("ann", "deadly/x")
+    await ann.send("add")
+    await on.advance(1_000)
+    for type in ("leak", "unknown"):
+        await ann.send(type)
+    await on.advance(3_000)
+    assert on.host.tally.events == {"accepted": 1, "ignored": 1, "rejected": 1}
+    page = of_process(on.host)().decode()
+    for line in (
+        'rooms_live{kind="deadly"} 1.0',
+        "rooms_isolated 1.0",
+        'rooms_isolated_died_total{cause="memory"} 2.0',
+        'rooms_events_total{outcome="accepted"} 1.0',
+    ):
+        assert f"\n{line}\n" in page
 
 
 async def test_who_watches_sees_the_next_one_at_once() -> None:  # [ISOLATE2]
