@@ -15,20 +15,21 @@ from rooms.errors import CloseCode, UsageError
 from rooms.host import processes, watched
 from rooms.host.clock import Clock
 from rooms.host.host import Host
+from rooms.host.isolated import Resting
 from rooms.metrics import of_process
 from rooms.store.port import SessionId
 from rooms.sync.views import everything
 from runtime import assign, setup
 from tests.faults import FaultyStore
 from tests.rooms.host.machines import Counter, Lobby
-from tests.rooms.host.nursery import Bodies
+from tests.rooms.host.nursery import Bodies, Body
 from tests.rooms.host.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from rooms.host.isolated import Line
     from rooms.host.processes import Processes
-    from tests.rooms.host.nursery import Body
 
 
 class Alone(Counter):
@@ -359,18 +360,27 @@ async def test_an_end_while_the_room_sleeps_is_told_to_its_seat() -> None:  # [S
     assert '"bob": "left"' in json.dumps(ann.view)
 
 
-async def test_what_is_said_at_the_moment_of_its_sleep_is_handled() -> None:  # [SLEEP2] [ISOLATE6]
+async def test_what_is_said_as_it_is_about_to_end_is_handled(  # [SLEEP2] [ISOLATE6]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     on = await stage()
+    to_host = Body.to_host
+    said: list[Line] = []
+
+    def saying(self: Body, line: Line) -> None:
+        if type(line) is Resting and on.loop.ms > 10_000 and not said:
+            said.append(line)
+            ann.put({"type": "increment"})
+        to_host(self, line)
+
+    monkeypatch.setattr(Body, "to_host", saying)
     ann = await on.connect()
     await ann.send("increment")
-    await on.advance(9_000)
-    while on.bodies.living:
-        await ann.say("increment") if on.awake() else None
-        on.loop.ms += 1
-        await on.advance(5)
-        if on.loop.ms > 100_000:
-            break
-    assert (await on.request("GET")).status == 200
+    await on.advance(13_000)
+    assert len(said) == 1
+    assert ann.view["context"] == {"count": 2}
+    await on.advance(13_000)
+    assert on.bodies.living == []
 
 
 async def test_a_lost_lease_ends_all_of_them_and_nothing_late_is_told() -> None:  # [ISOLATE6]
