@@ -86,7 +86,6 @@ async def _live(pair: socket.socket, memory: mmap, kinds: Mapping[str, type[Room
     doing.begin(WAKING)
     _limit_memory(room.max_memory)
     _limit_turns(loop, room.max_cpu)
-    loop.call_later(CAREFUL_FOR, setattr, doing, "careful", False)
     alone = Alone(link, orders, room, doing)
     alone.early = came[1:]
     link.listen(alone.hear, over.set)
@@ -141,6 +140,7 @@ class Alone:
         chance: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._link = link
+        self._doing = doing
         self._id = SessionId(orders.kind, orders.session)
         self._store = _HostsStore(link, self._id, orders.incarnation)
         self._host = Host(
@@ -162,6 +162,7 @@ class Alone:
     async def start(self) -> None:
         """Be there for the room; what came until now is heard."""
         await self._host.start()
+        asyncio.get_running_loop().call_later(CAREFUL_FOR, setattr, self._doing, "careful", False)
         early, self.early = self.early, None
         for line in early or ():
             self.hear(line)

@@ -4,6 +4,7 @@ of those who were with a process that died.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rooms.definition import Room
+from rooms.effects import send_to_room
 from rooms.errors import CloseCode, UsageError
 from rooms.host import processes, watched
 from rooms.host.clock import Clock
 from rooms.host.host import Host
 from rooms.host.isolated import Resting
+from rooms.link.protocol import Said, Unheard
 from rooms.metrics import of_process
 from rooms.store.port import SessionId
 from rooms.sync.views import everything
@@ -383,6 +386,31 @@ async def test_what_is_said_as_it_is_about_to_end_is_handled(  # [SLEEP2] [ISOLA
     assert on.bodies.living == []
 
 
+async def test_what_was_under_way_when_it_ended_is_handled_by_the_next_one() -> None:  # [SLEEP2]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    await on.advance(13_000)
+    assert on.bodies.living == []
+    on.link.send(Said(ann.channel.number, {"type": "increment"}))  # before it knew of the sleep
+    await on.settle()
+    assert ann.view["context"] == {"count": 2}
+
+
+async def test_what_comes_too_late_for_a_host_that_leaves_goes_back() -> None:  # [ROUTE9] [ROUTE4]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    number = ann.channel.number
+    draining = asyncio.ensure_future(on.host.drain())
+    while on.bodies.living:
+        await on.advance(10)
+    on.link.send(Said(number, {"type": "increment"}))
+    await on.settle()
+    assert [m.channel for m in on.told if isinstance(m, Unheard)] == [number]
+    await draining
+
+
 async def test_a_lost_lease_ends_all_of_them_and_nothing_late_is_told() -> None:  # [ISOLATE6]
     # [STORE4]
     on = await stage()
@@ -401,7 +429,9 @@ async def test_a_drain_waits_for_what_they_store() -> None:  # [ROUTE9] [ISOLATE
     on = await stage()
     ann = await on.connect()
     await ann.send("increment")
+    begun = on.loop.ms
     await on.restart()
+    assert on.loop.ms - begun < 3_000
     record = await on.record()
     assert record is not None
     assert (record.revision, record.activation is not None) == (1, True)
@@ -432,6 +462,67 @@ async def test_a_room_that_fills_a_link_is_heard_no_further(  # [FAIR4] [ISOLATE
     await on.advance(50)
     assert not on.body().paused
     assert ann.outcomes() == [(1, "accepted")]
+
+
+async def test_after_a_death_each_thing_is_stored_by_itself_for_a_while() -> None:  # [ISOLATE4]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("increment")
+    await on.die()
+    await on.advance(60)
+    groups = []
+    for _ in range(2):
+        before = len(on.store.commits)
+        for _ in range(8):
+            seq = next(ann._seqs)
+            ann.put({"type": "room.send", "seq": seq, "event": {"type": "increment"}})
+        await on.settle()
+        groups.append([commit.new - commit.prev for commit in on.store.commits[before:]])
+        await on.advance(9_000)
+        await ann.send("increment")  # it doesn't sleep
+        await on.advance(3_000)
+    assert groups[0] == [1] * 8
+    assert max(groups[1]) > 1
+    assert ann.view["context"] == {"count": 19}
+
+
+async def test_the_next_one_waits_for_what_the_store_was_asked_by_the_last() -> None:  # [ISOLATE2]
+    on = await stage()
+    with on.store.holding("acquire"):
+        await on.connect()
+        await on.die()
+        await on.advance(1_000)
+        assert len(on.bodies.born) == 1
+    await on.advance(10)
+    assert len(on.bodies.born) == 2
+
+
+async def test_one_that_lives_never_expires() -> None:  # [TTL3]
+    on = await stage(counter=Expiring)
+    ann = await on.connect()
+    await ann.send("increment")
+    for _ in range(14):
+        await on.request("GET")
+        await on.advance(9_000)
+    assert len(on.bodies.born) == 1
+    assert not await on.host._rooms.endings.expire(SessionId("counter", "x"))
+    assert await on.record() is not None
+    assert not on.store.calls["delete"]
+
+
+async def test_a_letter_of_another_room_comes_to_its_process() -> None:  # [ROOM1] [ISOLATE1]
+    teller = setup(
+        actions={"tell": send_to_room("counter", "x", {"type": "increment"})}
+    ).create_machine({"on": {"tell": {"actions": "tell"}}})
+    shared = type("Teller", (Room,), {"machine": teller})
+    alone = type("Lonely", (shared,), {"isolation": "process"})
+    on = await stage(counter=Alone, shared=shared, alone=alone)
+    for kind in ("shared", "alone"):
+        assert (await on.request("POST", f"{kind}/x", {"type": "tell"})).status == 200
+    await on.advance(100)
+    assert SessionId("counter", "x") not in on.host.rooms
+    seen = await on.request("GET")
+    assert json.loads(seen.body)["view"]["context"] == {"count": 2}
 
 
 @pytest.mark.parametrize("asleep", [False, True])
