@@ -88,7 +88,8 @@ class Proxy:
     ) -> None:
         while data := await under_way.get():
             await self._pass(way)
-            target.write(data)
+            if not target.transport.is_closing():
+                target.write(data)
         await self._pass(way)
         target.transport.abort()
         self._writers.discard(target)

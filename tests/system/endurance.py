@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from tests.system.processes import Server
 
 APP = "tests/system/endured.py"
+BRIEF = "tests/system/brief.py"
+"""The same, where leases are brief."""
 LATE = 15_000
 """How late a timer may be (ms): a server that was killed has to be started again, on a machine
 that has other things to do."""

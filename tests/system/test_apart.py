@@ -20,7 +20,7 @@ from rooms.store.memory import MemoryStore
 from rooms.store.port import SessionId
 from tests.ports import free_port
 from tests.rooms.link.test_links import certificate
-from tests.system.endurance import log
+from tests.system.endurance import BRIEF, log
 from tests.system.processes import ROOT, command
 from tests.system.shared import shared
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
-
-BRIEF = "tests/system/brief.py"
 
 
 @pytest.fixture

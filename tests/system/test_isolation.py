@@ -76,7 +76,7 @@ async def people(server: Server) -> AsyncIterator[People]:
 
 async def sent(room: Room, type: str, **more: Any) -> tuple[str, str | None]:
     """What became of an event."""
-    outcome = await asyncio.wait_for(room.send({"type": type, **more}), 30)
+    outcome = await asyncio.wait_for(room.send({"type": type, **more}), 60)
     return outcome.outcome, outcome.reason
 
 
@@ -120,7 +120,7 @@ async def test_what_a_room_dies_of_harms_nobody_and_isnt_repeated_for_ever(  # [
         ]
         assert heavy.context["count"] == before + 2
         assert heavy.context["process"] != last
-        await within(5, "the last one's end", lambda: not runs(last))  # noqa: B023
+        await within(60, "the last one's end", lambda: not runs(last))  # noqa: B023
     assert people.closed == 0
     assert (other.context["process"], light.context["process"]) == (alone, beside)
 
@@ -131,7 +131,7 @@ async def test_a_killed_process_is_replaced_at_once(people: People) -> None:  # 
     os.kill(one.context["process"], signal.SIGKILL)
     before = one.context["process"]
     assert await sent(two, "count") == ("accepted", None)
-    await within(5, "both see it", lambda: one.context["count"] == 2)
+    await within(60, "both see it", lambda: one.context["count"] == 2)
     assert (one.context, people.closed) == (two.context, 0)
     assert one.context["process"] != before
 
@@ -144,9 +144,9 @@ async def test_a_process_ends_when_its_room_sleeps_and_its_timer_wakes_another( 
     await sent(room, "count")
     await sent(room, "wait")
     asleep = room.context["process"]
-    await within(8, "its end", lambda: not runs(asleep))
+    await within(60, "its end", lambda: not runs(asleep))
     assert room.context["count"] == 1
-    await within(8, "the timer", lambda: room.context["count"] == 2)
+    await within(60, "the timer", lambda: room.context["count"] == 2)
     assert room.context["process"] != asleep
     assert people.closed == 0
 
@@ -157,7 +157,7 @@ async def test_a_timer_that_ends_processes_is_given_up(people: People) -> None: 
     await sent(room, "count")
     assert room.matches("armed")
     at = room.context["process"]
-    await within(10, "it is over with two processes", lambda: not runs(at))
+    await within(60, "it is over with two processes", lambda: not runs(at))
     await sent(room, "count")
     await sent(room, "count")
     assert room.context["count"] == 3
@@ -175,7 +175,7 @@ async def test_events_go_from_room_to_room_whatever_processes_they_have(  # [ISO
     assert await sent(light, "tell", to="receiver") == ("accepted", None)
     for name in ("light/receiver", "heavy/receiver"):
         there = await people.enter(name)
-        await within(10, f"{name} is told", lambda: there.context["count"] == 1)  # noqa: B023
+        await within(60, f"{name} is told", lambda: there.context["count"] == 1)  # noqa: B023
 
 
 async def test_a_room_of_hooks_lives_in_its_process_like_any(  # [ISOLATE1] [HOOK2] [PRESENT1]
@@ -189,11 +189,11 @@ async def test_a_room_of_hooks_lives_in_its_process_like_any(  # [ISOLATE1] [HOO
     one.presence({"typing": True})
     two.presence({"typing": False})
     first = await one.send({"type": "say", "text": "hello"})
-    await within(5, "it is heard", lambda: heard == [1])
-    await within(5, "who is there", lambda: present[-1:] == [2])
+    await within(60, "it is heard", lambda: heard == [1])
+    await within(60, "who is there", lambda: present[-1:] == [2])
     assert await sent(one, "spin") == ("rejected", "this room computed for too long over 'spin'")
     second = await one.send({"type": "say", "text": "again"})
-    await within(5, "it is heard", lambda: heard == [1, 2])
+    await within(60, "it is heard", lambda: heard == [1, 2])
     assert first.result["process"] != second.result["process"]
     assert people.closed == 0
 
@@ -222,7 +222,7 @@ async def counted(rooms: list[Room], times: int) -> None:
     for _ in range(times):
         await asyncio.gather(*(sent(room, "count") for room in rooms))
     for room in rooms:
-        await within(10, f"{room} is up to date", lambda: room.context["count"] >= times)  # noqa: B023
+        await within(60, f"{room} is up to date", lambda: room.context["count"] >= times)  # noqa: B023
 
 
 async def test_a_killed_nursery_is_replaced_and_harms_no_room(  # [ISOLATE2]
@@ -236,7 +236,7 @@ async def test_a_killed_nursery_is_replaced_and_harms_no_room(  # [ISOLATE2]
     assert await sent(room, "count") == ("accepted", None)
     assert room.context["process"] == alone
     names = iter(f"heavy/another-{n}" for n in range(100))
-    await within(5, "its end", lambda: not runs(nursery))
+    await within(60, "its end", lambda: not runs(nursery))
     others = [await fleet.enter(next(names)) for _ in range(4)]  # on either host
     await counted(others, 1)
     os.kill(alone, signal.SIGKILL)
@@ -258,11 +258,11 @@ async def test_when_a_host_is_killed_so_are_its_rooms_and_others_have_them_at_on
         room.send({"type": "spin"})
     for host in hosts:
         os.kill(host, signal.SIGKILL)
-    await within(5, "their end", lambda: not any(map(runs, before)))
+    await within(60, "their end", lambda: not any(map(runs, before)))
     await asyncio.gather(*(sent(room, "count") for room in rooms))
     assert [room.context["count"] for room in rooms] == [4] * 4
     assert fleet.closed == 0
-    await within(30, "other hosts", lambda: len(processes(started, "host")) == 2)
+    await within(60, "other hosts", lambda: len(processes(started, "host")) == 2)
 
 
 async def test_a_rolling_restart_takes_them_along(  # [ISOLATE6] [FLEET4] [ROUTE9]
@@ -276,7 +276,7 @@ async def test_a_rolling_restart_takes_them_along(  # [ISOLATE6] [FLEET4] [ROUTE
     started.signal(signal.SIGHUP)
     await within(60, "others", lambda: len(hosts ^ set(processes(started, "host"))) == 4)
     await playing
-    await within(10, "their end", lambda: not any(map(runs, before)))
+    await within(60, "their end", lambda: not any(map(runs, before)))
     assert [room.context["count"] for room in rooms] == [101] * 4
     assert fleet.closed == 0
 
@@ -295,7 +295,7 @@ async def test_a_host_that_stood_still_past_its_lease_keeps_none_of_its_processe
         await counted(rooms, 2)
     finally:
         os.kill(still, signal.SIGCONT)
-    await within(10, "their end", lambda: not any(map(runs, its)))
+    await within(60, "their end", lambda: not any(map(runs, its)))
     await counted(rooms, 3)
     assert [room.context["count"] for room in rooms] == [6] * 4
     assert fleet.closed == 0
@@ -311,6 +311,6 @@ async def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> 
         nursery = parent_of(alone)
         assert server._process is not None
         server._process.kill()
-        await within(10, "their end", lambda: not runs(alone) and not runs(nursery))
+        await within(60, "their end", lambda: not runs(alone) and not runs(nursery))
         room.close()
         await room.wait_closed()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from client import connect
-from tests.system.endurance import APP, count, game, log, restarting, within
+from tests.system.endurance import APP, BRIEF, count, game, log, restarting, within
 from tests.system.processes import running
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ async def test_trivia_goes_on_after_kills(tmp_path: Path) -> None:  # [TIME1] [S
 
 async def test_a_server_that_stood_still_past_its_lease_goes_on(tmp_path: Path) -> None:
     # [STORE4] [SEND3]: the only process on its store, so that nobody could take anything from it
-    with running("examples/counter", tmp_path) as server:
+    with running(BRIEF, tmp_path) as server:
         async with connect(f"{server.url}/rooms/counter/still") as room:
             await room.send({"type": "increment"})
             server.signal(signal.SIGSTOP)
             sent = [room.send({"type": "increment"}) for _ in range(3)]
-            await asyncio.wait(sent, timeout=10.5)
+            await asyncio.wait(sent, timeout=2.5)
             assert not any(one.done() for one in sent)
             server.signal(signal.SIGCONT)
             outcomes = await asyncio.wait_for(asyncio.gather(*sent), 30)

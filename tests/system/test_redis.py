@@ -17,7 +17,7 @@ from client import connect
 from rooms.store.port import SessionId
 from tests.rooms.store.servers import running as running_redis
 from tests.rooms.store.servers import watched
-from tests.system.endurance import APP, log, within
+from tests.system.endurance import APP, BRIEF, log, within
 from tests.system.processes import Server, processes, running, said
 from tests.system.shared import eventually, shared
 from tests.system.test_fleet import Crowd, strike
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from tests.rooms.store.servers import Server as Redis
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
-
-BRIEF = "tests/system/brief.py"
 
 
 @pytest.fixture
