@@ -4,7 +4,7 @@ At each full collection it walks everything that this process has: with 1,000 ro
 second in which nobody is answered, again and again. So what a full collection has left alive is set
 aside, where the next ones don't look. A room that ends leaves no cycles and needs none of this;
 what else became garbage there (an author's, say) is found when all is looked through again, once
-this process has twice the objects it then had.
+this process has twice the memory it then had, and not little.
 
 `rooms/process.py` turns it on.
 """
@@ -16,14 +16,16 @@ import sys
 from typing import Any, Final
 
 GROWN: Final = 2
-"""All is looked through again when there are so many times the objects that were left by then."""
+"""All is looked through again when there are so many times the blocks that were left by then …"""
+LEAST: Final = 4_000_000
+"""… and so many at least, some 400 MB: what could be won of less isn't worth the pause."""
 
 
 class Collector:
     """Sets aside what full collections leave alive, from `start` to `stop`."""
 
     def __init__(self) -> None:
-        self._most = 0.0
+        self._most = 0
         self._all = True
 
     def start(self) -> None:
@@ -46,4 +48,4 @@ class Collector:
         else:
             gc.freeze()
             if self._all:
-                self._most = GROWN * sys.getallocatedblocks()
+                self._most = max(GROWN * sys.getallocatedblocks(), LEAST)

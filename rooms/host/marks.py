@@ -87,6 +87,8 @@ class Mark:
 
     def apart(self) -> dict[int, bytes | None]:
         """What changed of the outcomes that are stored apart since the last call, by number."""
+        if not self._apart and not self._gone:
+            return {}
         changed: dict[int, bytes | None] = dict.fromkeys(self._gone)
         changed |= {seq: packed for seq, packed in self._apart.items() if packed is not None}
         self._gone = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rooms.collector import GROWN, Collector
+from rooms.collector import GROWN, LEAST, Collector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +22,9 @@ class Thing:
 
 
 @pytest.fixture
-def blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def blocks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[list[int]]:
     """How many blocks of memory there are, as far as a started `Collector` can tell."""
-    known = [1_000]
+    known = [getattr(request, "param", LEAST)]
     monkeypatch.setattr("sys.getallocatedblocks", lambda: known[0])
     collector = Collector()
     collector.start()
@@ -52,7 +52,7 @@ def test_garbage_that_was_set_aside_is_found_when_memory_has_grown(blocks: list[
     gone = weakref.ref(thing)
     gc.collect()
     del thing
-    blocks[0] = 1_000 * GROWN
+    blocks[0] = LEAST * GROWN
     gc.collect()
     assert gone() is not None
     blocks[0] += 1
@@ -63,13 +63,24 @@ def test_garbage_that_was_set_aside_is_found_when_memory_has_grown(blocks: list[
 def test_all_is_looked_through_again_only_when_it_has_grown_as_much_again(
     blocks: list[int],
 ) -> None:
-    blocks[0] = 1_000 * GROWN + 1
+    blocks[0] = LEAST * GROWN + 1
     gc.collect()
     thing = Thing()
     gone = weakref.ref(thing)
     gc.collect()
     del thing
-    blocks[0] = (1_000 * GROWN + 1) * GROWN
+    blocks[0] = (LEAST * GROWN + 1) * GROWN
+    gc.collect()
+    assert gone() is not None
+
+
+@pytest.mark.parametrize("blocks", [10], indirect=True)
+def test_where_there_is_little_not_all_is_looked_through_again(blocks: list[int]) -> None:
+    thing = Thing()
+    gone = weakref.ref(thing)
+    gc.collect()
+    del thing
+    blocks[0] = LEAST
     gc.collect()
     assert gone() is not None
 
