@@ -8,7 +8,7 @@ decides when. Next inward: `runtime/system.py`.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rooms.errors import CloseCode, Closing, TooBig
 from rooms.host import attendance, door, record
@@ -69,12 +69,25 @@ _ANOTHER_EVENT: Final = Outcome(
 _NOTHING: Final[dict[str, bytes | None]] = {}
 
 
+class Belongings(NamedTuple):
+    """What a session wakes with beside its state, with a machine or without. `revision` is 0 while
+    nothing was ever accepted.
+    """
+
+    revision: int
+    seats: Seats
+    marks: Marks
+    outbox: Outbox
+    epoch: int
+    tally: HostTally
+    now: int
+
+
 class Session:
     """One session's newest state, durable or not.
 
-    `revision` is 0 while nothing was ever accepted. `validate` gives what is wrong with an event's
-    shape; `scale` weighs what its steps lead to. `past` are the revisions since the last commit,
-    None unless `keeps_past`.
+    `validate` gives what is wrong with an event's shape; `scale` weighs what its steps lead to.
+    `past` are the revisions since the last commit, None unless `keeps_past`.
     """
 
     piecemeal = False
@@ -87,33 +100,27 @@ class Session:
         room: Room,
         system: System,
         snapshot: SystemSnapshot,
+        own: Belongings,
         *,
-        revision: int,
-        seats: Seats,
-        marks: Marks,
-        outbox: Outbox,
         validate: Callable[[Mapping[str, Json]], str | None],
         scale: Scale,
-        tally: HostTally,
-        epoch: int,
         keeps_past: bool,
-        now: int,
     ) -> None:
         self.room = room
         self.name = f"{room.kind}/{room.id}"
         self.snapshot = snapshot
-        self.revision = revision
-        self._epoch = epoch
-        self.seats = seats
-        self.marks = marks
-        self.outbox = outbox
-        self.clients = Clients(marks)
+        self.revision = own.revision
+        self._epoch = own.epoch
+        self.seats = own.seats
+        self.marks = own.marks
+        self.outbox = own.outbox
+        self.clients = Clients(own.marks)
         self.past: list[Moment] | None = [] if keeps_past else None
         self._system = system
         self.validate = validate
         self.scale = scale
-        self._tally = tally
-        self._forgot = now
+        self._tally = own.tally
+        self._forgot = own.now
 
     def __str__(self) -> str:
         return self.name

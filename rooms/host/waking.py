@@ -26,7 +26,7 @@ from rooms.host.outbox import Outbox
 from rooms.host.room import LiveRoom
 from rooms.host.scale import Scale
 from rooms.host.seats import Seats
-from rooms.host.session import Session
+from rooms.host.session import Belongings, Session
 from rooms.host.watched import Watched, WatchedHooks, WatchedSession
 from rooms.logs import named
 from rooms.sync.fanout import letters
@@ -85,6 +85,8 @@ def awaken(
             activation = msgpack.unpackb(record.activation)
         seats.restore(record.seats, now, slept=activation is not None)
         marks = Marks(record.marks)
+    revision = 0 if record is None else record.revision
+    own = Belongings(revision, seats, marks, outbox, claim.epoch, keeper.tally, now)
 
     def watching(snapshot: Any) -> Audience:
         return Audience(
@@ -108,14 +110,8 @@ def awaken(
             room,
             kind,
             Kept({} if record is None else record.storage),
-            revision=0 if record is None else record.revision,
-            seats=seats,
-            marks=marks,
-            outbox=outbox,
-            tally=keeper.tally,
-            epoch=claim.epoch,
-            chance=chance,
-            now=now,
+            own,
+            chance,
         )
         if isinstance(hooks, Watched) and keeper.doing is not None:
             hooks.doing = keeper.doing
@@ -130,14 +126,14 @@ def awaken(
         if room.restore_timers == "remaining":
             asleep_since = record.changed if activation is None else activation["asleep"]
         restored = stored.restore(room, system, record, now, asleep_since=asleep_since)
-        step, revision, begun = restored.step, record.revision, restored.begun
+        step, begun = restored.step, restored.begun
         journal = Journal(
             system, keeps, restored.persisted, record, limit, rewrite=restored.rewrite
         )
         if asleep_since is not None:
             outbox.timers.shift(now - asleep_since)
     else:
-        step, revision, begun = _first(system, room, now, chance), 0, False
+        step, begun = _first(system, room, now, chance), False
         if (refused := outbox.refuse(step.effects)) is not None:
             raise _cannot_start(room, refused)
         outbox.add(step.effects, now)
@@ -148,16 +144,10 @@ def awaken(
         room,
         system,
         step.snapshot,
-        revision=revision,
-        seats=seats,
-        marks=marks,
-        outbox=outbox,
+        own,
         validate=kind.validate,
         scale=scale,
-        tally=keeper.tally,
-        epoch=claim.epoch,
         keeps_past=bool(keeps),
-        now=now,
     )
     if isinstance(session, Watched) and keeper.doing is not None:
         session.doing = keeper.doing

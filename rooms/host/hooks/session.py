@@ -40,13 +40,10 @@ if TYPE_CHECKING:
     from rooms.host.clients import Client
     from rooms.host.kinds import Kind
     from rooms.host.links import Channel
-    from rooms.host.marks import Marks
-    from rooms.host.outbox import Outbox
-    from rooms.host.seats import Seats
+    from rooms.host.session import Belongings
     from rooms.host.turn import Turn
     from rooms.sync import conversation as talk
     from rooms.sync.views import Viewer
-    from rooms.tally import HostTally
     from runtime import Event, Timer
 
 logger = logging.getLogger(__name__)
@@ -70,31 +67,18 @@ class HookSession(Session):
         room: Room,
         kind: Kind,
         kept: Kept,
-        *,
-        revision: int,
-        seats: Seats,
-        marks: Marks,
-        outbox: Outbox,
-        tally: HostTally,
-        epoch: int,
+        own: Belongings,
         chance: Callable[[int], bytes],
-        now: int,
     ) -> None:
         self._shows = type(room).view is not public
         super().__init__(
             room,
             SYSTEM,
             first(kept, self._shows),  # type: ignore[arg-type]
-            revision=revision,
-            seats=seats,
-            marks=marks,
-            outbox=outbox,
+            own,
             validate=kind.validate,
             scale=Scale(room, SYSTEM, lambda snapshot: 0, size=0, careful=False),
-            tally=tally,
-            epoch=epoch,
             keeps_past=False,
-            now=now,
         )
         self.kept = kept
         self.connections: dict[int, Connection] = {}
