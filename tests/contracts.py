@@ -803,6 +803,53 @@ class StoreContract:
         assert await store.delete(TABLE)
         assert (await own(store, TABLE, "one")).deleted is None
 
+    async def test_a_session_takes_anothers_place_in_one_commit(  # [NAME5] [NAME6] [ADMIN6]
+        self, store: Store, clock: Clock
+    ) -> None:
+        await announce(store, "one")
+        before = first(TABLE, "one", await own(store, TABLE, "one"))
+        before = replace(
+            before,
+            due=50,
+            expires=60,
+            seats=b"seats",
+            marks={"ann": b"mark"},
+            storage={"k": b"v"},
+            listing=b"listed",
+            log=[Logged(1, 1, b"one")],
+        )
+        await write(store, before)
+        anew = replace(
+            before,
+            prev=1,
+            new=7,
+            due=None,
+            expires=None,
+            snapshot=b"seven",
+            seats=None,
+            marks={"bob": b"mark"},
+            storage={},
+            listing=None,
+            log=[Logged(7, 7, b"seven")],
+            anew="another",
+        )
+        for odd in (replace(anew, prev=0), replace(anew, epoch=99), replace(anew, generation="x")):
+            await refused(store, odd)
+        assert (await stored(store, TABLE)).snapshot == b"one"
+        await write(store, anew)
+        record = await stored(store, TABLE)
+        assert (record.generation, record.revision, record.snapshot) == ("another", 7, b"seven")
+        assert (record.seats, record.listing, record.due, record.expires) == (None,) * 4
+        assert (dict(record.marks), dict(record.storage)) == ({"bob": b"mark"}, {})
+        assert await store.history(TABLE) == [Logged(7, 7, b"seven")]
+        assert list(await store.find(TABLE.kind)) == []
+        assert [line.id for line in await store.scan()] == [TABLE]
+        await refused(store, following(before))
+        await write(store, following(replace(anew, generation="another", log=[], anew=None)))
+        assert await store.release(TABLE, "one", before.epoch, None)
+        assert await store.delete(TABLE)
+        assert (await own(store, TABLE, "one")).deleted == clock.ms
+
     async def test_an_owner_deletes_only_what_is_still_theirs(self, store: Store) -> None:  # [TTL3]
         await announce(store, "one", "two")
         await put_to_sleep(store, TABLE, "one", None)

@@ -14,7 +14,7 @@ from rooms.host.neighbours import NotHere
 from rooms.store.port import Commit, Held, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rooms.errors import Closing
     from rooms.host.keeper import RoomKeeper
@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 class Endings:
     """The ends of the sessions of one host."""
 
-    def __init__(self, rooms: RoomKeeper, store: Store, links: Links) -> None:
+    def __init__(
+        self, rooms: RoomKeeper, store: Store, links: Links, chance: Callable[[int], bytes]
+    ) -> None:
         self._rooms = rooms
         self._store = store
         self._links = links
+        self._chance = chance
 
     # ------------------------------------------------------------------ what expires
 
@@ -81,7 +84,7 @@ class Endings:
         told: Closing,
         log: Sequence[Logged] = (),
     ) -> bool:
-        """Delete a session and put `record` with its `log` in its place, if there is one: a session
+        """Delete a session, or put `record` with its `log` in its place, in one commit: a session
         of another generation. Its connections are closed as `told` says. False: there was none.
 
         Raises:
@@ -92,12 +95,15 @@ class Endings:
             if room is not None:
                 room.stop(told)
             try:
-                existed = await self._delete(id)
-                if record is not None:
-                    await self._plant(id, record, log)
+                if record is None:
+                    existed = await self._delete(id)
+                else:
+                    existed = await self._plant(id, record, log)
             except BaseException as error:
                 if room is not None:
                     self._rooms.dropped(room, StoreError(f"it wasn't deleted: {error!r}"))
+                elif isinstance(error, StoreError):
+                    self._rooms.bring_back(id)  # it may be ours, and nobody's else
                 raise
             self._rooms.forget(id)
             for channel in self._links.of(id):
@@ -114,12 +120,13 @@ class Endings:
             raise StoreError("another host has taken it over")
         return acquired.record is not None
 
-    async def _plant(self, id: SessionId, record: Record, log: Sequence[Logged]) -> None:
-        """Store a session that isn't there, asleep. Raises StoreError."""
+    async def _plant(self, id: SessionId, record: Record, log: Sequence[Logged]) -> bool:
+        """Store a session, asleep. Raises StoreError, and what was there is there."""
         incarnation = self._rooms.incarnation
         acquired = await self._store.acquire(id, incarnation)
-        if isinstance(acquired, Held) or acquired.record is not None:
-            raise StoreError(f"{id} was made meanwhile")
+        if isinstance(acquired, Held):
+            raise NotHere(acquired.address)
+        before = acquired.record
         expires = record.expires
         if expires is not None:  # it has as long as it had when it fell asleep
             expires = self._rooms.clock.now() + max(expires - record.changed, 0)
@@ -128,7 +135,7 @@ class Endings:
             incarnation=incarnation,
             epoch=acquired.epoch,
             generation=acquired.generation,
-            prev=0,
+            prev=0 if before is None else before.revision,
             new=record.revision,
             version=record.version,
             due=record.due,
@@ -141,8 +148,10 @@ class Endings:
             log=log,
             listing=record.listing,
             expires=expires,
+            anew=None if before is None else self._chance(8).hex(),
         )
         [error] = await self._store.commit_many([commit])
         if error is not None:
             raise error
         await self._store.release(id, incarnation, acquired.epoch, None)
+        return before is not None

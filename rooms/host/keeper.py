@@ -99,7 +99,7 @@ class RoomKeeper:
         self._drops = Drops()
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
-        self.endings = Endings(self, store, links)
+        self.endings = Endings(self, store, links, chance)
         self._sweep = Sweep(store, clock, self.endings.expire)
         self._alarms = Alarms(store, clock, address, self.wake)
         self._lease = Lease(

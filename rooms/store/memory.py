@@ -206,6 +206,10 @@ class MemoryStore:
         row = self._rows.get(id)
         if row is None or (owner is not None and owner != (row.owner, row.epoch)):
             return False
+        self._delete(id, row)
+        return True
+
+    def _delete(self, id: SessionId, row: _Row) -> None:
         del self._rows[id]
         now = self._now()
         if row.snapshot is not None:
@@ -215,7 +219,6 @@ class MemoryStore:
             if at <= now - REMEMBERED:
                 del self._deleted[name]
                 self._forgotten = at
-        return True
 
     async def close(self) -> None:
         self._closed = True
@@ -256,6 +259,9 @@ class MemoryStore:
         return refusal(commit, row.owner, row.epoch, row.generation, row.revision)
 
     def _write(self, row: _Row, commit: Commit) -> None:
+        if commit.anew is not None:
+            self._delete(commit.id, row)
+            row = self._rows[commit.id] = _Row(commit.anew, row.owner, row.epoch)
         row.revision, row.version = commit.new, commit.version
         row.due, row.expires, row.changed = commit.due, commit.expires, self._now()
         if commit.snapshot is not None:

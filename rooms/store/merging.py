@@ -16,6 +16,8 @@ def merged(first: Commit, second: Commit) -> Commit | None:
 
     The level is the stricter one's.
     """
+    if second.anew is not None or first.anew is not None:
+        return None
     if (first.incarnation, first.epoch, first.generation, first.new) != (
         second.incarnation,
         second.epoch,

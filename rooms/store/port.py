@@ -122,6 +122,9 @@ class Commit:
     `log` has an entry for each revision, for sessions whose past can be shown; it isn't part of the
     record. `trim` is carried out after `log` is added. `listing` is what `Store.find` shows of the
     session (empty: nothing any more); `expires` is when it may be deleted, should it sleep then.
+
+    With `anew`, a generation, the session that this follows on is deleted, and this is all of the
+    one that takes its place.
     """
 
     id: SessionId
@@ -142,6 +145,7 @@ class Commit:
     trim: Trim | None = None
     listing: bytes | None = None
     expires: int | None = None
+    anew: str | None = None
     durable: bool = True  # False: may be lost by a crash of the machine (levels memory, primary)
     replicas: int = 0  # how many machines beside the store's own have it before it is answered
 

@@ -6,6 +6,7 @@ transactions, `sqlite.py` asks.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +19,7 @@ from rooms.store.port import (
     Held,
     Listed,
     Logged,
+    Owner,
     Record,
     SessionId,
 )
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rooms.errors import StoreError
-    from rooms.store.port import Commit, HostInfo, Owner
+    from rooms.store.port import Commit, HostInfo
 
 T = TypeVar("T")
 
@@ -51,6 +53,10 @@ def write(db: sqlite3.Connection, commits: Sequence[tuple[Commit, int]]) -> bool
     gone: list[tuple[Any, ...]] = []
     rare: list[Commit] = []
     for commit, now in commits:
+        if commit.anew is not None:
+            if why_refused(db, commit) is not None:
+                return False
+            commit = _made_anew(db, commit, commit.anew, now)
         snapshot, generation = commit.snapshot, commit.generation
         if snapshot is not None and not 0 < len(snapshot) <= INLINE:
             kept.append((generation, "snapshot", "", snapshot))
@@ -95,6 +101,16 @@ def write(db: sqlite3.Connection, commits: Sequence[tuple[Commit, int]]) -> bool
     if rare:
         _write_logs_and_listings(db, rare)
     return True
+
+
+def _made_anew(db: sqlite3.Connection, commit: Commit, generation: str, now: int) -> Commit:
+    """Put an empty record in the place of the one that this commit follows on: the commit that
+    fills it.
+    """
+    owner = Owner(commit.incarnation, commit.epoch)
+    delete(db, commit.id, owner, now)
+    _claim(db, commit.id, generation, owner)
+    return replace(commit, generation=generation, prev=0, anew=None)
 
 
 def _write_logs_and_listings(db: sqlite3.Connection, commits: Sequence[Commit]) -> None:
@@ -214,10 +230,7 @@ def acquire(
     ).fetchone()
     if found is None:
         epoch = _next_epoch(db)
-        db.execute(
-            "INSERT INTO sessions (kind, session, generation, owner, epoch) VALUES (?, ?, ?, ?, ?)",
-            (*id, generation, incarnation, epoch),
-        )
+        _claim(db, id, generation, Owner(incarnation, epoch))
         return Acquired(epoch, generation, None, _when_deleted(db, id))
     owner, epoch, generation = found
     if owner is not None and owner != incarnation:
@@ -231,6 +244,14 @@ def acquire(
             (incarnation, epoch, *id),
         )
     return Acquired(epoch, generation, record, None if record else _when_deleted(db, id))
+
+
+def _claim(db: sqlite3.Connection, id: SessionId, generation: str, owner: Owner) -> None:
+    """Make an empty record."""
+    db.execute(
+        "INSERT INTO sessions (kind, session, generation, owner, epoch) VALUES (?, ?, ?, ?, ?)",
+        (*id, generation, *owner),
+    )
 
 
 def release(

@@ -51,7 +51,7 @@ def change_of(commit: Commit, name: str, time: str) -> list[str | bytes | int]:
     log = [part for one in commit.log for part in one]
     return [
         *(commit.incarnation, commit.epoch, commit.generation, commit.prev),
-        *(time, name, listing, *trim, len(fields), len(gone), len(log)),
+        *(time, name, listing, *trim, commit.anew or "", len(fields), len(gone), len(log)),
         *fields,
         *gone,
         *log,

@@ -214,9 +214,9 @@ class RedisStore:
         name = name_of(commit.id)
         partition = partition_of(name)
         keys = self._keys
-        listed = keys.index(partition, "listed")
+        indexes = (keys.index(partition, index) for index in ("listed", "deleted"))
         return partition, scripts.COMMIT.command(
-            (keys.record(partition, name), keys.log(partition, name), listed),
+            (keys.record(partition, name), keys.log(partition, name), *indexes),
             *change_of(commit, name, self._time()),
         )
 

@@ -546,6 +546,25 @@ async def test_a_commit_of_the_former_session_is_refused_after_an_import() -> No
     assert (await on.stored())["context"] == {"count": 1}
 
 
+@pytest.mark.parametrize("asleep", [False, True])
+async def test_an_import_that_isnt_stored_leaves_what_was_there(asleep: bool) -> None:  # [ADMIN6]
+    on = await stage()
+    await on.request("POST", body={"type": "increment"})
+    _, export = await on.operated("GET", path="/export")
+    await on.request("POST", body={"type": "increment"})
+    if asleep:
+        await slept(on)
+    before = await on.record()
+    on.store.fail_next(written=False)
+    assert (await on.operated("PUT", body=export, params={"replace": "1"}))[0] == 503
+    after = await on.record()
+    assert before is not None
+    assert after is not None
+    assert (after.generation, after.snapshot) == (before.generation, before.snapshot)
+    answer = await on.request("POST", body={"type": "increment"})
+    assert json.loads(answer.body)["view"]["context"] == {"count": 3}
+
+
 async def test_a_timer_comes_with_an_import() -> None:  # [ADMIN6]
     on = await stage()
     await on.request("POST", body={"type": "increment"})
