@@ -207,7 +207,7 @@ class RedisFleet(Fleet):
             case scripts.COMMIT.sha if answer is None:
                 owner, epoch, generation, prev, _, name = given
                 history.committed(
-                    name.replace(",", "/"), owner, int(epoch), generation, int(prev), int(args[13])
+                    name.replace(",", "/"), owner, int(epoch), generation, int(prev), int(args[14])
                 )
             case scripts.RELEASE.sha if answer == 1:
                 history.released(given[0].replace(",", "/"), given[1])
