@@ -206,7 +206,7 @@ class _Look:
         if not node.inner or (kind is not dict and kind is not list):
             if grant == "shown":
                 return part
-            return len(part) if grant == "count" and kind in (dict, list) else _NOTHING
+            return _NOTHING if grant != "count" or part is None else _count(part, kind)
         before = old.get(slot, _UNSEEN)
         if self._holds(before, node, part, grant, trail):
             new[slot] = before
@@ -388,3 +388,8 @@ def _is(one: Any, other: Any) -> bool:
         return True
     kind = type(one)
     return kind is type(other) and kind is not dict and kind is not list and bool(one == other)
+
+
+def _count(part: Json, kind: type) -> int:
+    """How many items there are; a text or a number is one, whatever it says."""
+    return len(part) if kind is dict or kind is list else 1

@@ -139,7 +139,7 @@ hidden: Final = Rule((Alternative("hidden"),))
 """Nobody sees it: for what stands below something shown, or before an alternative for others."""
 
 count: Final = Rule((Alternative("count"),))
-"""How many items there are, and nothing of them."""
+"""How many items there are, and nothing of them: of a text or number, that there is one."""
 
 own: Final = Belonging((Alternative("shown", (Belongs("own"),)),))
 """Whom it belongs to: the key at the row's last `*` is theirs; `own("owner")`: that field is."""
