@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     EventTests = Mapping[str, Callable[[PathStep], Any]]
 
 
+_INSTEAD = "leave it out of the model, or take the paths of runtime.paths"
+
+
 class TestPath:
     """A path that can be walked. `str(path)` says where it leads and how."""
 
@@ -195,15 +198,17 @@ def create_test_model(machine: StateMachine, **options: Any) -> TestModel:
 
 def _validate(node: StateNode) -> None:
     if node.invoke:
-        raise DefinitionError(node.id, "Invocations on test machines are not supported")
+        raise DefinitionError(node.id, "Invocations on test machines are not supported", _INSTEAD)
     if node.after:
-        raise DefinitionError(node.id, "After events on test machines are not supported")
+        raise DefinitionError(node.id, "After events on test machines are not supported", _INSTEAD)
     actions = [*node.entry, *node.exit]
     actions += [a for several in node.transitions.values() for t in several for a in t.actions]
     delayed = (RaiseAction, SendToAction)
     for action in actions:
         if isinstance(action.config, delayed) and action.config.delay is not None:
-            raise DefinitionError(node.id, "Delayed actions on test machines are not supported")
+            raise DefinitionError(
+                node.id, "Delayed actions on test machines are not supported", _INSTEAD
+            )
     for child in node.states.values():
         _validate(child)
 
