@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from copy import copy
 from pathlib import Path
 
 from rooms.definition import Room
 from rooms.errors import UsageError
 from rooms.hooks import HOOKS, hooks_of
 from rooms.sync.messages import KIND_PATTERN
+from runtime import StateMachine
 
 
 class App:
@@ -48,3 +50,17 @@ class App:
             self.pages = (Path(caller).parent / pages).resolve()
             if not self.pages.is_dir():
                 raise UsageError(f"the pages' folder {self.pages} doesn't exist")
+
+    def checked(self) -> App:
+        """The same App for development and tests: a machine's function that changes its context in
+        place fails with a MutationError that names it. Without, such a change is lost.
+        """
+        checked = copy(self)
+        checked.kinds = {name: _checked(kind) for name, kind in self.kinds.items()}
+        return checked
+
+
+def _checked(kind: type[Room]) -> type[Room]:
+    if not isinstance(kind.machine, StateMachine):
+        return kind
+    return type(kind.__name__, (kind,), {"machine": kind.machine.checked()})

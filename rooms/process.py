@@ -58,6 +58,8 @@ def serve(
     """
     _configure(settings)
     app = loading.load(place)
+    if development:
+        app = app.checked()
     loaded()
     from rooms import server
 

@@ -58,15 +58,15 @@ _PAUSES: Final = (20, 500, 3_000, 12_000, 40_000)
 async def served(app: App, *, store: str = "memory:") -> AsyncIterator[str]:
     """The address of a server of this App, which runs in this event loop until the block ends.
 
-    It is the real one, without limits, on a free port of this machine; with another `store` than
-    one in memory, the next server goes on where it ended.
+    It is the real one, without limits, on a free port of this machine, of the App as `checked`;
+    with another `store` than one in memory, the next server goes on where it ended.
 
     Raises:
         RoomsError: it can't be started.
     """
     address = asyncio.get_running_loop().create_future()
     settings = Settings(port=0, store=store, limits=False)
-    server = asyncio.create_task(serve(app, settings, ready=address.set_result))
+    server = asyncio.create_task(serve(app.checked(), settings, ready=address.set_result))
     try:
         await asyncio.wait([server, address], return_when=asyncio.FIRST_COMPLETED)
         if server.done():

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from rooms import App, Room, UsageError
-from runtime import create_machine
+from client import connect
+from rooms import App, Room, UsageError, everything
+from rooms.testing import served
+from runtime import assign, create_machine
 
 
 class Counter(Room):
@@ -27,6 +29,10 @@ class Exported(Room):
 class Remembering(Room):
     history = 5
 
+    def on_message(self, connection: Any, message: Any) -> None: ...
+
+
+class Remembered(Room):
     def on_message(self, connection: Any, message: Any) -> None: ...
 
 
@@ -50,3 +56,28 @@ def test_what_cant_be_an_app_is_refused(kinds: dict[str, Any], line: str) -> Non
     with pytest.raises(UsageError) as caught:
         App(**kinds)
     assert str(caught.value).startswith(line)
+
+
+def careless(args: Any, params: Any) -> dict[str, Any]:
+    args.context["lines"].append(args.event["line"])
+    return {}
+
+
+async def test_what_changes_its_context_in_place_is_named_in_development(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Chat(Room):
+        view = everything
+        machine = create_machine(
+            {"context": {"lines": []}, "on": {"SAY": {"actions": assign(careless)}}}
+        )
+
+        def on_request(self, request: Any) -> None: ...
+
+    app = App(chat=Chat, log=Remembered)
+    async with served(app) as url, connect(f"{url}/rooms/chat/x") as room:
+        assert (await room.send({"type": "SAY", "line": "hi"})).outcome == "rejected"
+        assert room.context == {"lines": []}
+    assert "careless (at on.SAY.actions.assign) changed the context it was given" in caplog.text
+    assert app.kinds["chat"] is Chat, "the App itself is as it was"
+    assert app.checked().kinds["log"] is Remembered

@@ -298,9 +298,15 @@ def test_dev_starts_again_when_a_source_changes_and_keeps_the_state(
         source.write_text(COUNTER.replace("STEP = 1", "STEP = "))
         command.until("rooms: counter.py:5: SyntaxError")
         command.until("waiting for a change")
-        source.write_text(COUNTER)
+        careless = (
+            '"on": {',
+            '"on": {"spoil": {"actions": lambda a, p: a.context.update(count=0)}, ',
+        )
+        source.write_text(COUNTER.replace(*careless))
         command.until("ready")
         assert ask(room, {"type": "increment"})["view"]["context"] == {"count": 12}
+        ask(room, {"type": "spoil"})
+        command.until("changed the context it was given")
         assert command.lines.count(f"ready {url}") == 3
         command.process.send_signal(signal.SIGTERM)
         assert command.ended() == 0
