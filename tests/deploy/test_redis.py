@@ -53,7 +53,7 @@ async def test_a_primary_that_no_replica_hears_takes_nothing(product: str) -> No
             await RedisStore.open(primary.url(), replicas=1)
         of = ("--replicaof", f"127.0.0.1 {port}")
         with running(product, *of, configuration=file) as replica:
-            within(15, "the replica is up to date", lambda: follows(replica))
+            within(50, "the replica is up to date", lambda: follows(replica))
             with primary.client() as client:
                 within(
                     15,

@@ -139,7 +139,7 @@ def watched(product: str, replicas: int) -> Iterator[tuple[list[Server], str]]:
             of = ("--replicaof", f"127.0.0.1 {port}")
             servers.append(stack.enter_context(running(product, *of, port=free_port())))
         for replica in servers[1:]:
-            within(10, "the replica is up to date", lambda: follows(replica))  # noqa: B023
+            within(50, "the replica is up to date", lambda: follows(replica))  # noqa: B023
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rooms-")))
         (folder / "sentinel.conf").write_text(
             f"port {sentinel_port}\nbind 127.0.0.1\ndir {folder}\nlogfile sentinel.log\n"
@@ -151,7 +151,7 @@ def watched(product: str, replicas: int) -> Iterator[tuple[list[Server], str]]:
         stack.callback(process.wait, 10)
         stack.callback(process.kill)
         client = stack.enter_context(redis.Redis(port=sentinel_port))
-        within(10, "the sentinel knows all", lambda: _knows(client, replicas))
+        within(50, "the sentinel knows all", lambda: _knows(client, replicas))
         yield servers, f"redis+sentinel://127.0.0.1:{sentinel_port}/rooms"
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from rooms.errors import StoreError
 from rooms.store.port import Record, SessionId
+from rooms.store.redis import line
 from rooms.store.redis.keys import TAGS, name_of, partition_of, slot
 from rooms.store.redis.servers import open_servers
 from rooms.store.redis.store import RedisStore
@@ -37,7 +38,7 @@ def clustered(product: str, *options: str) -> Iterator[list[Server]]:
                 run(client, "CLUSTER", "SET-CONFIG-EPOCH", n + 1)
                 meet(client, servers[0])
         for server in servers:
-            within(20, "the cluster knows itself", lambda: knows(server, 3))  # noqa: B023
+            within(50, "the cluster knows itself", lambda: knows(server, 3))  # noqa: B023
         yield servers
 
 
@@ -142,7 +143,10 @@ def other_in(partition: int, nth: int = 0) -> str:
     return [next(found) for _ in range(nth + 1)][-1]
 
 
-async def test_a_replica_takes_the_place_of_its_primary() -> None:  # [STORE8]
+async def test_a_replica_takes_the_place_of_its_primary(  # [STORE8]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line, "WAIT_WITHIN", 4_000)  # a busy machine's replica
     product = "valkey"
     soon = ("--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
     with clustered(product, *soon) as servers, member(product, *soon) as replica:
@@ -152,9 +156,9 @@ async def test_a_replica_takes_the_place_of_its_primary() -> None:  # [STORE8]
         other = next(server for server in servers if server is not primary)
         with primary.client() as client, replica.client() as second:
             meet(second, primary)
-            within(20, "the cluster knows it", lambda: knows(replica, 4) and knows(other, 4))
+            within(50, "the cluster knows it", lambda: knows(replica, 4) and knows(other, 4))
             run(second, "CLUSTER", "REPLICATE", run(client, "CLUSTER", "MYID").decode())
-            within(20, "it is up to date", lambda: follows(replica))
+            within(50, "it is up to date", lambda: follows(replica))
         store = await RedisStore.open(url([other, primary]))
         await announce(store, "one")
         one = replace(first(id, "one", await own(store, id, "one")), replicas=1)
@@ -162,8 +166,8 @@ async def test_a_replica_takes_the_place_of_its_primary() -> None:  # [STORE8]
         primary.kill()
         [error] = await store.commit_many([following(one, b"two")])
         assert error is not None
-        within(20, "it was promoted", lambda: serves(replica, moving) and knows(other, 4))
-        async with timeout(10):
+        within(50, "it was promoted", lambda: serves(replica, moving) and knows(other, 4))
+        async with timeout(50):
             while not isinstance(await answer(store.load(id)), Record):
                 pass
         await write(store, replace(following(one, b"two"), replicas=0))
