@@ -69,7 +69,6 @@ def live(fds: Sequence[int], kinds: Mapping[str, type[Room]]) -> None:
 async def _live(pair: socket.socket, memory: mmap, kinds: Mapping[str, type[Room]]) -> None:
     loop = asyncio.get_running_loop()
     logging.getLogger().handlers.insert(0, Exhaustion())
-    over = asyncio.Event()
     link: StreamEnd[Line] = await join(pair, LINES, dials=True)
     came: list[Any] = []
     ordered = asyncio.Event()
@@ -78,7 +77,7 @@ async def _live(pair: socket.socket, memory: mmap, kinds: Mapping[str, type[Room
         came.append(line)
         ordered.set()
 
-    link.listen(early, over.set)
+    link.listen(early, _leave)
     await ordered.wait()
     orders: Orders = came[0]
     room = kinds[orders.kind]
@@ -88,10 +87,14 @@ async def _live(pair: socket.socket, memory: mmap, kinds: Mapping[str, type[Room
     _limit_turns(loop, room.max_cpu)
     alone = Alone(link, orders, room, doing)
     alone.early = came[1:]
-    link.listen(alone.hear, over.set)
+    link.listen(alone.hear, _leave)
     await alone.start()
-    await over.wait()
-    os._exit(0)  # what its room started needs no goodbye
+    await loop.create_future()
+
+
+def _leave() -> None:
+    """The host has closed the link: what the room started needs no goodbye."""
+    os._exit(0)
 
 
 # -------------------------------------------------------------------------------- limits

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rooms.app import App
-    from rooms.host.processes import Nursery
+    from rooms.host.tenant import Nursery
     from rooms.link.protocol import Message
     from rooms.link.stream import StreamEnd
     from rooms.settings import Settings

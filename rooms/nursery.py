@@ -104,11 +104,16 @@ class _Nurse:
     """One nursery process, for as long as it lives."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], pair: socket.socket, reader: asyncio.StreamReader
+        self,
+        process: subprocess.Popen[bytes],
+        pair: socket.socket,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         self.gone = False
         self._process = process
         self._pair = pair
+        self._writer = writer
         self._born: list[asyncio.Future[tuple[int, asyncio.Future[int]]]] = []
         self._died: dict[int, asyncio.Future[int]] = {}
         self._hearing = asyncio.get_running_loop().create_task(self._hear(reader))
@@ -127,14 +132,10 @@ class _Nurse:
             writer.close()
             ours.close()
             raise LinkError("the nursery couldn't be started")
-        nurse = cls(process, ours, reader)
-        nurse._writer = writer
-        return nurse
-
-    _writer: asyncio.StreamWriter
+        return cls(process, ours, reader, writer)
 
     async def start(self, missed: int) -> RoomProcess:
-        """Have it fork. Raises LinkError, OSError or TimeoutError."""
+        """Have it fork; one that doesn't is ended. Raises LinkError, OSError or TimeoutError."""
         ours, theirs = socket.socketpair()
         loop = asyncio.get_running_loop()
         with theirs, tempfile.TemporaryFile() as file:
@@ -143,11 +144,13 @@ class _Nurse:
             born: asyncio.Future[tuple[int, asyncio.Future[int]]] = loop.create_future()
             try:
                 socket.send_fds(self._pair, [b"+"], [theirs.fileno(), file.fileno()])
-            except OSError:
+                self._born.append(born)
+                pid, status = await asyncio.wait_for(born, BORN_WITHIN)
+            except BaseException as error:
                 ours.close()
+                if isinstance(error, TimeoutError):
+                    self._process.kill()
                 raise
-            self._born.append(born)
-        pid, status = await asyncio.wait_for(born, BORN_WITHIN)
         link: StreamEnd[Line] = await join(ours, LINES, dials=False, missed=missed)
         return RoomProcess(pid, link, memory, status)
 
@@ -215,10 +218,11 @@ class RoomProcess:
         self._link.listen(on_line, over)
 
     def kill(self) -> None:
-        """End it, while its number can be nobody else's: nobody has reaped it, or it still speaks
-        though its nursery is gone.
+        """End it, while its number can be nobody else's: its nursery hasn't reaped it, or is gone,
+        and it is still at the other end.
         """
-        if not self._status.done() or not self._over:
+        status = self._status
+        if not status.done() or (status.cancelled() and not self._over):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
     from rooms.app import App
-    from rooms.host.processes import Nursery
+    from rooms.host.tenant import Nursery
     from rooms.link.stream import Traffic
     from rooms.settings import Settings
     from rooms.store.port import Store

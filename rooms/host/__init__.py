@@ -10,5 +10,5 @@ asked without a socket    ask  requests  recall  history  listing  administratio
 its sleep and its end     idle  alarms  expiry  endings  drops
 time                      clock
 rooms without a machine   hooks/
-a process for a room      processes  isolated  watched  deaths
+a process for a room      processes  tenant  guests  isolated  watched  deaths
 """

@@ -47,8 +47,9 @@ if TYPE_CHECKING:
 
     from rooms.definition import Room
     from rooms.host.links import Channel
-    from rooms.host.processes import Nursery, Processes
+    from rooms.host.processes import Processes
     from rooms.host.room import LiveRoom
+    from rooms.host.tenant import Nursery
     from rooms.host.watched import Doing
     from rooms.link.memory import End
     from rooms.link.protocol import Message
@@ -104,6 +105,7 @@ class Host:
             nursery=nursery,
         )
         self._processes = self._rooms.processes
+        self._guests = None if self._processes is None else self._processes.guests
         self._lobby = Lobby(store)
         self._administration = Administration(self._rooms, store, self.clock)
         kinds_told = {name: kind.authenticates for name, kind in self._kinds.items()}
@@ -184,8 +186,8 @@ class Host:
         """Answer a router at this end of a link."""
         self._links.add(end)
         end.send(self._hosted)
-        if self._processes is not None:
-            self._processes.came(end)
+        if self._guests is not None:
+            self._guests.came(end)
         self._rooms.gatherings.came(end)
         end.listen(lambda message: self._receive(end, message), lambda: self._link_lost(end))
 
@@ -203,31 +205,31 @@ class Host:
                 channel = self._links.find(end, number)
                 if channel is not None:
                     self._said(channel, said, trace)
-                elif self._processes is not None:
-                    self._processes.said(end, message)
+                elif self._guests is not None:
+                    self._guests.said(end, message)
             case Want(number, cursor, settled, present):
                 channel = self._links.find(end, number)
                 if channel is not None:
                     self._hear(channel, Wanted(channel, cursor, settled, present))
-                elif self._processes is not None:
-                    self._processes.said(end, message)
+                elif self._guests is not None:
+                    self._guests.said(end, message)
             case Attach():
                 self._attach(end, message)
             case Detach(number, moved):
                 channel = self._links.find(end, number)
                 if channel is not None:
                     self._detach(channel, moved=moved)
-                elif self._processes is not None:
-                    self._processes.said(end, message)
+                elif self._guests is not None:
+                    self._guests.said(end, message)
             case Request():
                 self._request(end, message)
             case Answer():
                 self._rooms.post.answered(message)
-                if self._processes is not None:
-                    self._processes.answered(end, message)
+                if self._guests is not None:
+                    self._guests.answered(end, message)
             case Gathered(name, session, epoch):
-                if self._processes is not None and self._rooms.apart(name):
-                    self._processes.gathered(end, message)
+                if self._guests is not None and self._rooms.apart(name):
+                    self._guests.gathered(end, message)
                 else:
                     self._gathered(end, SessionId(name, session), epoch)
             case _:
@@ -239,8 +241,8 @@ class Host:
             reason = f"there is no kind {attach.kind!r}"
             end.send(Close(attach.channel, CloseCode.NOT_FOUND, reason, None))
             return
-        if self._processes is not None and self._rooms.apart(attach.kind):
-            self._processes.attach(end, attach)
+        if self._guests is not None and self._rooms.apart(attach.kind):
+            self._guests.attach(end, attach)
             return
         if attach.codec == "party" and kind.hooks:
             attach.codec = "raw"
@@ -375,8 +377,8 @@ class Host:
             self._rooms.wake(channel.at)  # somebody's seat is away now
 
     def _request(self, end: End, request: Request) -> None:
-        if self._processes is not None and request.session and self._rooms.apart(request.kind):
-            self._processes.request(end, request)
+        if self._guests is not None and request.session and self._rooms.apart(request.kind):
+            self._guests.request(end, request)
             return
         if request.operator:
             self._ask_author(self._administration.answer(end, request))
@@ -418,8 +420,8 @@ class Host:
         """A router is gone, and with it all its connections."""
         self._rooms.gatherings.lost(end)
         self._rooms.post.lost(end)
-        if self._processes is not None:
-            self._processes.lost(end)
+        if self._guests is not None:
+            self._guests.lost(end)
         for channel in self._links.remove(end):
             self._detach(channel)
 

@@ -3,7 +3,7 @@
 In the process lives a host of its own, of this one room. What it and the routers say to each other
 goes through the host that has the links; so do its calls of the store. Link messages themselves are
 those of `rooms/link/protocol.py`. Next inward: `rooms/alone.py`; next outward:
-`rooms/host/processes.py`.
+`rooms/host/tenant.py`.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from rooms.host.links import Channel, Links
     from rooms.host.marks import Outcome
     from rooms.host.neighbours import Letter
-    from rooms.host.processes import Nursery
     from rooms.host.room import LiveRoom
+    from rooms.host.tenant import Nursery
     from rooms.host.turn import Item
     from rooms.host.watched import Doing
     from rooms.link.protocol import Message
@@ -327,7 +327,7 @@ class RoomKeeper:
         return (
             id not in self.live
             and id not in self._between
-            and (self.processes is None or self.processes.asleep(id))
+            and (self.processes is None or self.processes.find(id) is None)
         )
 
     async def until_settled(self, id: SessionId) -> None:
