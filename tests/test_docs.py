@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from rooms import Room
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     path
@@ -40,6 +42,12 @@ async def test_the_examples_of_a_page_run(page: Path) -> None:
     for name, test in vars(module).items():
         if name.startswith("test_") and not inspect.signature(test).parameters:
             await asyncio.to_thread(test)  # as pytest would: where no loop runs
+
+
+def test_every_attribute_of_a_room_is_listed() -> None:
+    listed = TEXTS[ROOT / "rooms/README.md"].partition("## Every attribute")[2]
+    named = re.findall(r"`(\w+)`", "".join(re.findall(r"^\|([^|]*)\|", listed, re.M)))
+    assert sorted(named) == sorted(set(Room.__annotations__) - {"kind", "id"})
 
 
 def test_spec_rules_are_numbered_once_and_in_order() -> None:
