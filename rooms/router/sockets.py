@@ -38,6 +38,11 @@ DRAINED_BELOW: Final = 64 * 1024
 MAX_PIECES: Final = 1024
 """Frames of one message: empty ones would cost nothing of its bytes."""
 
+_TOO_MUCH: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 66\r\n"
+    b"Content-Type: text/plain\r\n\r\n"
+    b"a WebSocket's request has at most 128 lines, of at most 8 KiB each"
+)
 _SLICE: Final = 512  # bytes parsed until it is asked how long that took: at most 85 frames
 
 _STALLED_AFTER: Final = 30.0  # s without a byte of progress
@@ -165,7 +170,8 @@ class Socket(WebSocketsSansIOProtocol):
         if not self.handshake_initiated:
             super().data_received(data)
             if self.conn.handshake_exc is not None and not self.handshake_initiated:
-                self.transport.close()  # a request that only websockets finds fault with
+                self.transport.write(_TOO_MUCH)  # the one fault that uvicorn itself didn't find
+                self.transport.close()
             return
         if (
             self._unread
