@@ -317,7 +317,7 @@ class Socket(WebSocketsSansIOProtocol):
         paused = self._paused_at is not None
         if (
             self._watch is not None
-            or self._unread
+            or (self._unread and not paused)
             or (paused and self.loop.time() - cast("float", self._paused_at) < _PAUSED_AT_MOST)
         ):
             self.stop_keepalive()

@@ -302,7 +302,8 @@ async def test_not_reading_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "_PAUSED_AT_MOST", 0.1)
     monkeypatch.setattr(channels, "MAX_UNANSWERED", 1)
     async with open_door() as door, raw(door) as connection:
-        connection.writer.write(frame(TEXT, b'{"type":"room.send","seq":1,"event":{"type":"a"}}'))
+        numbered = frame(TEXT, b'{"type":"room.send","seq":1,"event":{"type":"a"}}')
+        connection.writer.write(numbered + frame(TEXT, b'{"type":"more"}') * 100)
         await door.host.gone()
 
 
