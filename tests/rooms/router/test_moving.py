@@ -255,6 +255,20 @@ def test_a_lost_host_closes_no_socket_and_its_sessions_go_on_at_once(  # [ROUTE1
     assert written[1:] == [text(b"newest")]
 
 
+def test_sessions_in_which_somebody_waits_for_an_answer_go_on_first(
+    fleet: Fleet,
+) -> None:  # [ROUTE1]
+    here, there = fleet.at_home()
+    others = [name for name in map(str, range(50)) if fleet.at_home(name)[0] is here][:3]
+    for name in others:
+        channel, _ = fleet.open(name)
+        here.says(Live("quiz", name, 5), Joined(channel.number, 1, 5))
+    busy, _ = fleet.joined(here)
+    fleet.number(busy, 1)
+    fleet.routing.lost(here.host)
+    assert [attach.session for attach in there.attaches()] == ["s", *others]
+
+
 def test_with_no_other_host_everything_waits_for_one(fleet: Fleet) -> None:  # [ROUTE3] [ROUTE4]
     here, there = fleet.at_home()
     channel, peer = fleet.joined(here)
