@@ -102,7 +102,6 @@ class Link:
     __slots__ = (
         "_announced",
         "_attempt",
-        "_codec",
         "_deadline",
         "_dial",
         "_expecting",
@@ -119,6 +118,7 @@ class Link:
         "_wakes",
         "_what",
         "closing",
+        "codec",
         "dialed",
         "state",
     )
@@ -137,7 +137,7 @@ class Link:
         self._owner = owner
         self._dial = dial
         self._subprotocol = subprotocol
-        self._codec: Codec = "msgpack" if subprotocol == "rooms.v1.msgpack" else "json"
+        self.codec: Codec = "msgpack" if subprotocol == "rooms.v1.msgpack" else "json"
         self._timers = timers
         self._roll = roll
         self._socket: Socket | None = None
@@ -209,7 +209,7 @@ class Link:
         self._expecting = False
         self._arm(IDLE, self._probe)
         try:
-            message = decode(data, self._codec, max_claim=len(data))
+            message = decode(data, self.codec, max_claim=len(data))
         except Unreadable:
             message = None
         if type(message) is not dict or type(message.get("type")) is not str:
@@ -251,7 +251,7 @@ class Link:
         self._expecting = True
         if self._socket is not None:
             ping = {"type": "room.ping", "t": self._timers.now()}
-            self._socket.send(encode(ping, self._codec))
+            self._socket.send(encode(ping, self.codec))
         self._arm(ANSWER, lambda: self._lost(1006, "the server is silent"))
 
     # -------------------------------------------------------------- ends

@@ -124,9 +124,6 @@ class Room(Shown):
         self._emitted: dict[str, Listeners] = {}
         self._ready: asyncio.Future[Room] = asyncio.get_running_loop().create_future()
         self._ready.add_done_callback(_retrieved)  # nobody has to await it
-        self._codec: Literal["json", "msgpack"] = (
-            "msgpack" if protocol == "rooms.v1.msgpack" else "json"
-        )
         self._link = Link(self, dial, protocol, timers, roll)
         self._link.open()
 
@@ -211,7 +208,7 @@ class Room(Shown):
 
     def presence(self, data: Any) -> None:
         """Tell the others something volatile, where the room has presence; the latest counts."""
-        self._presence = encode({"type": "room.presence", "data": data}, self._codec)
+        self._presence = encode({"type": "room.presence", "data": data}, self._link.codec)
         self._link.send(self._presence)
 
     # -------------------------------------------------------------- what one is told
@@ -314,7 +311,7 @@ class Room(Shown):
             raise TypeError('an event is a dict with a type: {"type": "increment"}')
         if kind.startswith("room."):
             raise TypeError(f"{kind}: names with room. are the room's own")
-        return encode(event, self._codec)
+        return encode(event, self._link.codec)
 
     def _flush(self) -> None:
         """Nothing numbered leaves before the server has said, in its `room.you`, who we are."""
@@ -327,11 +324,11 @@ class Room(Shown):
             message = {**posted.head, "seq": seq}
             if acked:
                 message["acked"] = acked
-            self._link.send(embed(message, "event", posted.event, self._codec))
+            self._link.send(embed(message, "event", posted.event, self._link.codec))
 
     def _ask(self) -> None:
         if not self._asked:
-            self._link.send(encode({"type": "room.get"}, self._codec))
+            self._link.send(encode({"type": "room.get"}, self._link.codec))
         self._asked = True
 
     # -------------------------------------------------------------- in: what the link asks of us
