@@ -44,10 +44,17 @@ async def test_the_examples_of_a_page_run(page: Path) -> None:
             await asyncio.to_thread(test)  # as pytest would: where no loop runs
 
 
-def test_every_attribute_of_a_room_is_listed() -> None:
-    listed = TEXTS[ROOT / "rooms/README.md"].partition("## Every attribute")[2]
-    named = re.findall(r"`(\w+)`", "".join(re.findall(r"^\|([^|]*)\|", listed, re.M)))
-    assert sorted(named) == sorted(set(Room.__annotations__) - {"kind", "id"})
+def test_every_attribute_and_method_of_a_room_is_listed() -> None:
+    listed = TEXTS[ROOT / "rooms/README.md"].partition("## Every attribute and method")[2]
+    first = "".join(re.findall(r"^\|([^|]*)\|", listed, re.M))
+    assert set(re.findall(r"`(\w+)`", first)) == set(Room.__annotations__) - {"kind", "id"}
+    methods = {
+        name for name, it in vars(Room).items() if name[0] != "_" and hasattr(it, "__func__")
+    }
+    methods |= {
+        name for name, it in vars(Room).items() if name[0] != "_" and inspect.isfunction(it)
+    }
+    assert set(re.findall(r"`(\w+)\(", first)) == methods | {"on_request"}
 
 
 def test_spec_rules_are_numbered_once_and_in_order() -> None:
