@@ -11,14 +11,13 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rooms.errors import CloseCode, Closing, TooBig
-from rooms.host import attendance, door, record
+from rooms.host import attendance, door, record, settling
 from rooms.host.ask import Ask, Retry
 from rooms.host.clients import Client, Clients, client_key
 from rooms.host.journal import Moment
 from rooms.host.marks import ACCEPTED, IGNORED, Outcome
 from rooms.host.neighbours import Neighbour
 from rooms.host.scale import REPLY
-from rooms.host.settling import Settling
 from rooms.host.turn import (
     Again,
     Answered,
@@ -145,8 +144,7 @@ class Session:
             case Leave(channel):
                 self._leave(channel, turn)
             case Begin() | Performed():
-                settling = Settling(self, self.outbox, step=self.step, actor=self.snapshot.actor)
-                settling.handle(item, turn)
+                settling.handle(self, item, turn)
             case Retry():
                 item.count = self.outbox.retry(item.name, turn.now)
                 turn.told.append(Answered(item, None))
