@@ -142,7 +142,7 @@ class Processes:
         """A process, from its start to its end."""
         id, keeper = tenant.id, self._keeper
         if pause:
-            await _passed(pause)
+            await asyncio.sleep(pause / 1000)  # noqa: TID251 - before another attempt
         try:
             await keeper.standing()
             process = await self._nursery.start(self._kinds[id.kind].room.max_cpu)
@@ -261,10 +261,3 @@ class Processes:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def _passed(ms: float) -> None:
-    loop = asyncio.get_running_loop()
-    passed = loop.create_future()
-    loop.call_later(ms / 1000, passed.set_result, None)
-    await passed
