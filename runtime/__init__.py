@@ -64,11 +64,12 @@ from .statechart.actions import (
     stop_child,
 )
 from .statechart.args import Args, ContextArgs
+from .statechart.configuration import get_state_nodes
 from .statechart.effects import Act, Declared, Effect, Emit, Log, Mail, Start, StepEffect, Stop
 from .statechart.enqueue import enqueue_actions
 from .statechart.events import assert_event
 from .statechart.guards import and_, not_, or_, state_in
-from .statechart.inquiry import get_state_nodes, map_state
+from .statechart.inquiry import map_state
 from .statechart.machine import StateMachine, create_machine
 from .statechart.nodes import StateNode, Transition
 from .statechart.scope import ActorLogic, ActorRef, Event

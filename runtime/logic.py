@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from .errors import DefinitionError, NoEventLoopError
 from .snapshots import ActorSnapshot
 from .statechart.events import STOP
-from .statechart.snapshot import plain, revive, revive_error
+from .statechart.persistence import revive, revive_error
+from .statechart.snapshot import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import RestoreError
+
 from .entering import initial_nodes, initial_nodes_with_ancestors
 from .nodes import MEMO_LIMIT, Transition
 from .plan import make_plan
@@ -181,3 +183,41 @@ def state_value(node: StateNode, children: Mapping[StateNode, list[StateNode]]) 
     if node.type == "compound" and active[0].atomic:
         return active[0].key
     return {child.key: state_value(child, children) for child in active}
+
+
+def configuration_of(chart: Chart, value: StateValue) -> Configuration:
+    """The configuration with this value, which may be partial. Raises RestoreError naming an
+    unknown state.
+    """
+    key = value if value.__class__ is str else repr(value)  # the order of keys counts
+    found = chart.by_value.get(key)
+    if found is None:
+        nodes = complete_nodes(get_state_nodes(chart.root, value))
+        found = chart.configuration(nodes)
+        chart.by_value[key] = found
+    return found
+
+
+def get_state_nodes(node: StateNode, value: StateValue) -> list[StateNode]:
+    """The nodes that a state value below `node` names, in XState's order: a level at a time, then
+    what lies deeper. Raises RestoreError for an unknown state.
+    """
+    if isinstance(value, str):
+        return [node, _child(node, value)]
+    if not isinstance(value, dict):
+        raise RestoreError("value", f"a state value is text or a dict, not {value!r}")
+    if len(value) > 1 and node.type != "parallel":
+        raise RestoreError("value", f"'#{node.id}' can't be in {' and '.join(value)} at once")
+    children = [(_child(node, key), inner) for key, inner in value.items()]
+    root = node.ancestors[-1] if node.ancestors else node
+    found = [root, node, *(child for child, _ in children)]
+    for child, inner in children:
+        found += get_state_nodes(child, inner)
+    return found
+
+
+def _child(node: StateNode, key: str) -> StateNode:
+    child = node.states.get(key)
+    if child is None:
+        raise RestoreError("value", f"state '{key}' does not exist on '#{node.id}'")
+    return child

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .snapshot import value_nodes
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .nodes import StateNode
     from .snapshot import Snapshot
-    from .values import StateValue
 
 
 class Mapped(NamedTuple):
@@ -19,11 +16,6 @@ class Mapped(NamedTuple):
 
     state_node: StateNode
     result: Any
-
-
-def get_state_nodes(node: StateNode, value: StateValue) -> list[StateNode]:
-    """The nodes that a state value below `node` names. Raises RestoreError for an unknown state."""
-    return value_nodes(node, value)
 
 
 def map_state(snapshot: Snapshot, mapper: Mapping[str, Any]) -> list[Mapped]:

@@ -12,12 +12,14 @@ from runtime.errors import DefinitionError, RestoreError, RuntimeFault
 from runtime.snapshots import field
 
 from .actions import BuiltinAction
+from .configuration import configuration_of
 from .guards import BuiltinGuard
 from .library import Library
 from .parse import by_id, parse
+from .persistence import persist, restore
 from .plan import in_final_state
 from .scope import ContextT, EventT, Generic, InputT, OutputT
-from .snapshot import Snapshot, configuration_of, persist, restore
+from .snapshot import Snapshot
 from .step import initial_macrostep, macrostep
 
 if TYPE_CHECKING:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from runtime import create_actor, create_machine
+import pytest
+
+from runtime import RestoreError, create_actor, create_machine, get_state_nodes
 from runtime.statechart import configuration, nodes
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def regions(count: int) -> dict[str, Any]:
@@ -131,3 +130,29 @@ def test_a_partial_value_is_completed_with_default_descendants() -> None:
     }
     assert create_machine(config).resolve_state({}).value == {"a": {"x": "y"}, "b": {}}
     assert create_machine({}).resolve_state({}).value == {}
+
+
+def test_a_value_names_its_nodes_a_level_at_a_time() -> None:
+    machine = create_machine(
+        {
+            "id": "m",
+            "initial": "a",
+            "states": {"a": {"initial": "x", "states": {"x": {}, "y": {}}}, "b": {}},
+        }
+    )
+    assert [n.id for n in get_state_nodes(machine.root, "a")] == ["m", "m.a"]
+    assert {n.id for n in get_state_nodes(machine.root, {"a": "x"})} == {"m", "m.a", "m.a.x"}
+    for value, problem in (
+        ("z", "state 'z' does not exist on '#m'"),
+        ({"a": "x", "b": {}}, "'#m' can't be in a and b at once"),
+        (5, "a state value is text or a dict, not 5"),
+    ):
+        with pytest.raises(RestoreError, match=problem):
+            get_state_nodes(machine.root, value)  # type: ignore[arg-type]
+
+
+def test_a_part_of_a_value_is_completed_and_remembered() -> None:
+    machine = create_machine(regions(2))
+    first = machine.resolve_state({"r0": "on"}).configuration
+    assert first.value == {"r0": "on", "r1": "off"}
+    assert machine.resolve_state({"r0": "on"}).configuration is first

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from runtime import (
-    RestoreError,
     create_actor,
     create_machine,
     get_next_transitions,
-    get_state_nodes,
     map_state,
 )
 
@@ -44,13 +40,6 @@ def test_next_transitions_are_all_candidates_leaves_first() -> None:
         ("m.a", "A"),
         ("m", "ROOT"),
     ]
-
-
-def test_state_nodes_of_a_value() -> None:
-    assert [n.id for n in get_state_nodes(machine.root, "a")] == ["m", "m.a"]
-    assert {n.id for n in get_state_nodes(machine.root, {"a": "x"})} == {"m", "m.a", "m.a.x"}
-    with pytest.raises(RestoreError):
-        get_state_nodes(machine.root, "z")
 
 
 def test_map_state_collects_from_leaves_to_the_root() -> None:
