@@ -129,11 +129,13 @@ class Watched:
             if server is not self.primary and self.dice.random() < 0.7:
                 server.stalled_until = until
 
-    def restart(self, *, from_disk: bool) -> None:
+    def restart(self, *, from_disk: bool, empty: bool = False) -> None:
         """The primary's process ends, and is there again before anybody takes its place; its
-        machine too, `from_disk`.
+        machine too, `from_disk`; and if it is `empty`, it had no disk.
         """
         if self._begin():
+            if empty:
+                self.primary.unsync()
             old = self.primary
             before = old.data
             old.stop()

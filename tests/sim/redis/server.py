@@ -234,6 +234,10 @@ class Server:
         """Its disk has what it has now."""
         self._disk = (self.offset, self.data.copy())
 
+    def unsync(self) -> None:
+        """Its disk has nothing."""
+        self._disk = (0, Data())
+
     def start(self, *, from_disk: bool) -> None:
         """It is there again, with what its system had, or only what its disk has."""
         if from_disk:

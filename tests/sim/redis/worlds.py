@@ -156,7 +156,8 @@ class RedisFleet(Fleet):
             case "stall":
                 deployment.stall()
             case "restart":
-                deployment.restart(from_disk=self.level == "primary" and dice.random() < 0.5)
+                lossy = self.level == "primary" and dice.random() < 0.5
+                deployment.restart(from_disk=lossy, empty=lossy and dice.random() < 0.3)
             case "move":
                 deployment.move()
             case _:
