@@ -85,6 +85,11 @@ class FleetHost(Server):
         world.network.listen(process.name, self._accept)
         self.ready = True
 
+    @property
+    def stands(self) -> bool:
+        """Whether it lives, for the store too, as far as it knows."""
+        return self.up and self.host is not None and self.host._rooms.leased
+
     def _accept(self, end: StreamEnd[Message]) -> None:
         assert self.host is not None
         self._ends.append(end)
@@ -250,8 +255,8 @@ class Fleet(World):
 
     def excuses(self, error: RoomClosed) -> bool:
         """Also where a session was migrated, and nobody of the next version lives for now."""
-        next = any(host.next for host in self.hosts)
-        return (next and "was stored by version" in str(error)) or super().excuses(error)
+        alone = not any(host.next and host.stands for host in self.hosts)
+        return (alone and "was stored by version" in str(error)) or super().excuses(error)
 
     def _name(self) -> str:
         self._names += 1

@@ -206,7 +206,7 @@ class Player:
     def _saw_point(self, page: str, event: dict[str, Any]) -> None:
         who, at = event["who"], event["at"]
         if page == self.page:
-            if at < self.pointers.get(who, 0):
+            if at <= self.pointers.get(who, 0):
                 what = f"{page} saw {who} point at {self.pointers[who]}, then {at}"
                 self.world.history.violated("pointer", what)
             self.pointers[who] = at

@@ -129,6 +129,16 @@ def dialled_once(swap: Any) -> None:
     swap(Dialing, "_look", look_once)
 
 
+def pauses_for_ever(swap: Any) -> None:
+    """A place that didn't work out isn't tried again."""
+    swap(Routing, "_again", lambda self, session, number: None)
+
+
+def early_said_again(swap: Any) -> None:
+    """What was said before a connection was let in is said again to the next host."""
+    swap(Channel, "forget_early", lambda self: None)
+
+
 HARM: dict[Callable[[Any], None], tuple[dict[str, Any], Script | None, set[str]]] = {
     former_numbers_heard: ({}, answered_late, {"final view", "unanswered"}),
     moved_not_attached: ({}, None, {"final view", "unanswered", "unavailable"}),
@@ -142,6 +152,8 @@ HARM: dict[Callable[[Any], None], tuple[dict[str, Any], Script | None, set[str]]
     owner_not_looked_for: ({}, away_from_its_place, {"socket"}),
     two_owners: ({}, None, {"stolen"}),
     lease_goes_on: ({}, half_alone, {"stale", "went back"}),
+    pauses_for_ever: ({"machines": {"kill": 8.0}}, None, {"unavailable", "unanswered"}),
+    early_said_again: ({"kinds": ["table/a"], "people": {"share": 8.0}}, None, {"pointer"}),
     silence_is_borne: (
         {"machines": {"kill": 5.0, "cut link": 5.0}},
         None,

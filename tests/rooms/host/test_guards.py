@@ -10,6 +10,7 @@ import pytest
 
 from rooms.definition import Room
 from rooms.host import attendance, door, presence
+from rooms.host.claims import Claims
 from rooms.host.endings import Endings
 from rooms.host.host import Host
 from rooms.host.keeper import RoomKeeper
@@ -18,6 +19,7 @@ from rooms.host.room import LiveRoom
 from rooms.host.turn import Heard
 from rooms.store.memory import MemoryStore
 from tests.rooms.host import test_expiry as expiry
+from tests.rooms.host import test_fleet as fleet
 from tests.rooms.host import test_listing as listing
 from tests.rooms.host import test_recall as recall
 from tests.rooms.host import test_seating as seating
@@ -189,6 +191,19 @@ def older_connections_stay(swap: Any) -> None:
             take_over(self, older, turn)
 
     swap(attendance, "take_over", keep)
+
+
+# -------------------------------------------------------------------------------- several hosts
+
+
+@seen_by(fleet.test_a_session_of_another_version_goes_to_a_host_that_has_it)
+def version_not_looked_for(swap: Any) -> None:
+    """Whether another host can restore a session isn't asked."""
+
+    async def nowhere(self: Any, id: Any, version: str) -> None:
+        return
+
+    swap(Claims, "_find_version", nowhere)
 
 
 @pytest.mark.parametrize("make", MUTANTS, ids=lambda make: str(make.__name__))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rooms.router import http
+from rooms.router.asking import Requests
 from rooms.router.delivery import Delivery
 from rooms.router.routing import Routing
 from tests.rooms.router import test_moving as moving
@@ -51,6 +53,36 @@ def older_incarnation_heard(swap: Any) -> None:
     swap(Routing, "_live", believe)
 
 
+def closed_in_between_untold(swap: Any) -> None:
+    """Nobody is told of who goes while no host has their connection."""
+    close = Routing.close
+
+    def close_silently(self: Any, channel: Any) -> None:
+        channel.greeted = False
+        close(self, channel)
+
+    swap(Routing, "close", close_silently)
+
+
+def asked_again_whatever_it_is(swap: Any) -> None:
+    """A request that was lost with its host, and may have been handled, is asked of another."""
+    lost = Requests.lost
+
+    def ask_again(self: Any, host: Any) -> None:
+        for asked in self._asked.values():
+            asked.request = replace(asked.request, method="GET")
+        lost(self, host)
+
+    swap(Requests, "lost", ask_again)
+
+
+MOVING: dict[Callable[[Any], None], Callable[[moving.Fleet], None]] = {
+    older_incarnation_heard: moving.test_an_older_incarnation_that_speaks_late_is_ignored,
+    closed_in_between_untold: moving.test_the_next_host_hears_who_left_while_nobody_had_it,
+    asked_again_whatever_it_is: moving.test_a_request_of_a_lost_host_is_asked_again_only_if_it_asks,
+}
+"""As below."""
+
 SEEN_BY: dict[Callable[[Any], None], Callable[[Door], Awaitable[None]]] = {
     last_event_id_ignored: streams.test_what_it_holds_is_told_to_the_host,
     skipped_frame_counts: streams.test_a_slow_stream_misses_frames_and_asks_when_it_has_drained,
@@ -65,6 +97,8 @@ async def test_the_loss_of_a_guard_is_seen(make: Callable[[Any], None], door: Do
     assert Path(seen.traceback[-1].path).parent == Path(__file__).parent
 
 
-def test_that_an_older_incarnation_is_heard_is_seen() -> None:  # [ROUTE6]
-    with applied(older_incarnation_heard), pytest.raises(AssertionError):
-        moving.test_an_older_incarnation_that_speaks_late_is_ignored(moving.Fleet("a", "b"))
+@pytest.mark.parametrize("make", MOVING, ids=lambda make: str(make.__name__))
+def test_the_loss_of_a_guard_of_what_moves_is_seen(make: Callable[[Any], None]) -> None:
+    with applied(make), pytest.raises((AssertionError, LookupError, ValueError)) as seen:
+        MOVING[make](moving.Fleet("a", "b"))
+    assert Path(seen.traceback[-1].path).parent == Path(__file__).parent

@@ -52,6 +52,37 @@ async def heartbeats_lost(world: World) -> None:
     await passed(6)
 
 
+async def owned_at_one(world: World) -> None:
+    """Only the primary knows whose a session is when a replica is promoted; and whose it is hears
+    nothing of that.
+    """
+    fleet, host, (ann, bob, eve, *_) = await _met(world, "ledger/a")
+    deployment = _deployment(world)
+    near, far = (router.process for router in fleet.servers)
+    for player in (ann, bob, eve):
+        player.process.run(player.room.close)
+    await passed(18)
+    _deafen(deployment, 3)
+    ann.process.run(ann.reload)
+    await passed(0.7)
+    for one in fleet.hosts:
+        fleet.network.cut(one.process, far if one is host else near, 25, both=True)
+    host.way.cut_off_until = fleet.loop.time() + 25
+    deployment.fail_over()
+    fleet.favourite = 1
+    await passed(3.2)
+    bob.process.run(bob.reload)
+    await passed(0.2)
+    bob.tell("write")
+    end = fleet.loop.time() + 3
+    while bob.unanswered and fleet.loop.time() < end:
+        await passed(0.1)
+    fleet.favourite = 0
+    ann.process.run(ann.reload)
+    await passed(6)
+    eve.process.run(eve.reload)
+
+
 async def asleep_over_a_loss(world: World) -> None:
     """What a room has shown is lost, and it falls asleep before it hears of that."""
     _, _, (ann, *_) = await _met(world, "ledger/a")
@@ -63,6 +94,17 @@ async def asleep_over_a_loss(world: World) -> None:
     await passed(9)
     ann.process.run(ann.room.reconnect)
     await passed(1)
+    ann.tell("write")
+    await passed(2)
+
+
+async def demoted_unheard(world: World) -> None:
+    """Everybody stays with a primary that is parted from its replicas, until it is one itself."""
+    _, _, (ann, *_) = await _met(world, "ledger/a")
+    deployment = _deployment(world)
+    deployment.split(deployment.roads())
+    while deployment.busy:
+        await passed(0.5)
     ann.tell("write")
     await passed(2)
 

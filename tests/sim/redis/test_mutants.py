@@ -22,8 +22,10 @@ from tests.histories import rules
 from tests.sim.mutants import applied
 from tests.sim.redis.scripts import (
     asleep_over_a_loss,
+    demoted_unheard,
     heartbeats_lost,
     owed_and_lost,
+    owned_at_one,
     written_at_one,
 )
 from tests.sim.redis.worlds import RedisFleet
@@ -113,6 +115,16 @@ def heartbeat_not_replicated(swap: Any) -> None:
     swap(RedisStore, "_lease", at_primary)
 
 
+def ownership_not_replicated(swap: Any) -> None:
+    """A host believes that a session is its own when the primary says so."""
+    run = RedisStore._run
+
+    async def at_primary(self: Any, script: Any, *args: Any, replicas: int = 0) -> Any:
+        return await run(self, script, *args)
+
+    swap(RedisStore, "_run", at_primary)
+
+
 def former_primary_kept(swap: Any) -> None:
     """A server that says that it is no primary any more is asked on."""
     swap(line, "NOT_NOW", ())
@@ -169,10 +181,16 @@ HARM: dict[Callable[[Any], None], tuple[Level, dict[str, Any], Arranged | None, 
         heartbeats_lost,
         {"stale", "went back"},
     ),
+    ownership_not_replicated: (
+        "replicated",
+        {"copies": 1, "sleep_after": 8_000},
+        owned_at_one,
+        {"stale", "went back"},
+    ),
     former_primary_kept: (
         "replicated",
-        {"machines": {"split": 4.0}},
-        None,
+        {},
+        demoted_unheard,
         {"unavailable", "unanswered"},
     ),
     moved_is_refused: (
@@ -200,7 +218,14 @@ it keeps away: one of these has to be seen.
 """
 
 
-ARRANGED = (heartbeats_lost, written_at_one, asleep_over_a_loss, owed_and_lost)
+ARRANGED = (
+    heartbeats_lost,
+    owned_at_one,
+    demoted_unheard,
+    written_at_one,
+    asleep_over_a_loss,
+    owed_and_lost,
+)
 
 
 @pytest.mark.parametrize("script", ARRANGED)
