@@ -75,6 +75,7 @@ def page(name: str, items: dict[str, str], query: Any) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <link rel="stylesheet" href="/style.css">
+<link rel="icon" href="data:,">
 <title>({len(items)}) Todo List in {escape(name)}</title>
 <h1>{escape(name)}</h1>
 {error}
