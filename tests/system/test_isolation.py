@@ -244,25 +244,25 @@ async def test_a_killed_nursery_is_replaced_and_harms_no_room(  # [ISOLATE2]
     assert (room.context["count"], fleet.closed) == (3, 0)
 
 
-async def test_when_a_host_is_killed_so_are_its_rooms_and_others_have_them_at_once(
+async def test_when_a_host_is_killed_so_are_its_rooms_and_another_has_them_at_once(
     # [ISOLATE6] [FLEET3] [ROUTE1]
     fleet: People,
     started: Server,
 ) -> None:
     rooms = [await fleet.enter(f"heavy/failing-{n}") for n in range(4)]
     await counted(rooms, 3)
+    host = parent_of(parent_of(rooms[0].context["process"]))
+    assert host in processes(started, "host")
     before = [room.context["process"] for room in rooms]
-    hosts = {parent_of(parent_of(pid)) for pid in before}
-    assert hosts <= set(processes(started, "host"))
+    before = [pid for pid in before if parent_of(parent_of(pid)) == host]
     for room in rooms:  # they compute, and don't listen
         room.send({"type": "spin"})
-    for host in hosts:
-        os.kill(host, signal.SIGKILL)
-    await within(60, "their end", lambda: not any(map(runs, before)))
+    os.kill(host, signal.SIGKILL)
+    await within(5, "their end", lambda: not any(map(runs, before)))
     await asyncio.gather(*(sent(room, "count") for room in rooms))
     assert [room.context["count"] for room in rooms] == [4] * 4
     assert fleet.closed == 0
-    await within(60, "other hosts", lambda: len(processes(started, "host")) == 2)
+    await within(30, "another host", lambda: len(processes(started, "host")) == 2)
 
 
 async def test_a_rolling_restart_takes_them_along(  # [ISOLATE6] [FLEET4] [ROUTE9]
@@ -278,26 +278,6 @@ async def test_a_rolling_restart_takes_them_along(  # [ISOLATE6] [FLEET4] [ROUTE
     await playing
     await within(60, "their end", lambda: not any(map(runs, before)))
     assert [room.context["count"] for room in rooms] == [101] * 4
-    assert fleet.closed == 0
-
-
-async def test_a_host_that_stood_still_past_its_lease_keeps_none_of_its_processes(
-    # [ISOLATE6] [STORE4]
-    fleet: People,
-    started: Server,
-) -> None:
-    rooms = [await fleet.enter(f"heavy/fenced-{n}") for n in range(4)]
-    await counted(rooms, 1)
-    its = [rooms[0].context["process"]]
-    still = parent_of(parent_of(its[0]))
-    os.kill(still, signal.SIGSTOP)
-    try:
-        await counted(rooms, 2)
-    finally:
-        os.kill(still, signal.SIGCONT)
-    await within(60, "their end", lambda: not any(map(runs, its)))
-    await counted(rooms, 3)
-    assert [room.context["count"] for room in rooms] == [6] * 4
     assert fleet.closed == 0
 
 

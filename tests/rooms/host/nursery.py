@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from rooms.alone import Alone
 from rooms.errors import CloseCode, Closing, LinkError
+from rooms.host.clock import Clock
 from rooms.host.deaths import Died
+from rooms.host.host import Host
 from rooms.host.isolated import LINES, Orders
 from rooms.host.watched import SIZE, WAKING, Doing, read
+from tests.faults import FaultyStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rooms.definition import Room
-    from rooms.host.clock import Clock
     from rooms.host.isolated import Line
+    from tests.rooms.host.stage import Stage
 
 
 class Body:
@@ -132,3 +135,22 @@ class Bodies:
     def living(self) -> list[Body]:
         """Those that haven't ended."""
         return [body for body in self.born if not body.over]
+
+
+async def isolated(on: Stage) -> Stage:
+    """Start a host and a router, all of whose kinds have processes of their own."""
+    on.kinds = {
+        name: type(kind.__name__, (kind,), {"isolation": "process"})
+        for name, kind in on.kinds.items()
+    }
+    on.store = FaultyStore(on.inner)
+    on.host = Host(
+        on.kinds,
+        on.store,
+        clock=Clock(on.elapsed),
+        chance=on.chance.randbytes,
+        nursery=Bodies(on.kinds, Clock(on.elapsed), on.chance.randbytes),
+    )
+    await on.host.start()
+    on.add_router()
+    return on
