@@ -50,15 +50,14 @@ def _setup(other: str) -> Any:
             "tell": send_to_room(other, lambda args, params: args.event["to"], {"type": "count"}),
             **{name: assign({"never": function}) for name, function in harm.items()},
         },
-        delays={"soon": 300, "late": 2_500},
+        delays={"soon": 300},
     ).create_machine(
         {
             "id": "counter",
             "context": {"count": 0, "process": 0, "never": None},
             "initial": "calm",
             "states": {
-                "calm": {"on": {"wait": "waiting", "arm": "armed"}},
-                "waiting": {"after": {"late": {"target": "calm", "actions": "count"}}},
+                "calm": {"on": {"arm": "armed"}},
                 "armed": {"after": {"soon": {"target": "calm", "actions": "spin"}}},
             },
             "on": {
@@ -78,6 +77,7 @@ class Heavy(Room):
     isolation = "process"
     max_cpu = 200
     max_memory = 48 << 20
+    sleep_after = 60_000
 
 
 class Drowsy(Heavy):
