@@ -65,7 +65,7 @@ class Connections:
         self.now = now
         self._limits = limits
         self.visits = Visits(limits)
-        self._intake = intake
+        self.intake = intake
         self._open: set[Connection] = set()
         self._empty = asyncio.Event()
         self._closing: Callable[[], Closing] | None = None
@@ -100,10 +100,10 @@ class Connections:
         except Closing as closing:
             self.routing.tally.refused += 1
             logger.info("refused %.200r: %s", websocket.url.path, closing)
-            socket.adopt(connection, self._intake, _STRANGERS)
+            socket.adopt(connection, self.intake, _STRANGERS)
             connection.close(closing)
         else:
-            socket.adopt(connection, self._intake, connection.session or _STRANGERS)
+            socket.adopt(connection, self.intake, connection.session or _STRANGERS)
 
     def stream(self, admission: Admission, address: str) -> EventStream:
         """A connection that only listens, let in as it was admitted.

@@ -50,6 +50,7 @@ class Http:
         self._connections = connections
         self._admissions = admissions
         self._visits = connections.visits
+        self._intake = connections.intake
         self.draining = False
 
     @property
@@ -74,6 +75,8 @@ class Http:
             body = await _body(request)
         except Closing as closing:
             return self._refused(request, closing)
+        known = self._routing.session(admission.kind, admission.session)
+        await self._intake.turn((admission.kind, admission.session), known)
         return await self._asked(request, admission, path["rest"], body)
 
     async def rooms(self, request: HttpRequest) -> Response:

@@ -1,9 +1,9 @@
 """Intake: which socket is read next, so that no flood holds up who has little to say (SPEC, FAIR5).
 
-In: sockets that have more to be read than may be at once, or whose room has said more than others.
-Out: turns of reading, one room after the other and in a room one socket after the other, while the
-room's host keeps up; who waits isn't read from the network either. `rooms/pace.py` says whose turn
-it is. Next inward: `rooms/router/sockets.py`.
+In: sockets that have more to be read than may be at once, or whose room has said more than others;
+and plain requests on such a room. Out: turns, one room after the other and in a room one after the
+other, while the room's host keeps up; who waits isn't read from the network either. `rooms/pace.py`
+says whose turn it is. Next inward: `rooms/router/sockets.py`, `rooms/router/http.py`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
+from rooms.router.channels import Session
+
 if TYPE_CHECKING:
     from rooms.pace import Pace
-    from rooms.router.channels import Session
 
 AT_ONCE: Final = 2.0
 """How long (ms) one socket is read until it is another one's turn."""
+REQUEST: Final = 0.3
+"""What a plain request takes of its room's time (ms); its pieces are too many to be measured."""
+MOST_ASKED: Final = 1024
+"""Of so many sessions without connections it is known how much was asked of late."""
 LOOK_AGAIN: Final = 0.02
 """When it is looked again whether a host has caught up (s)."""
 
@@ -37,6 +42,7 @@ class Intake:
         self._pace = pace
         self.elapsed, self.owes, self.worked = pace.elapsed, pace.owes, pace.worked
         self._waiting: dict[Session, deque[Reader]] = {}
+        self._asked: dict[tuple[str, str], Session] = {}  # of late, without a connection
 
     def wait(self, session: Session, reader: Reader) -> None:
         """Let this socket read on when it is its turn; it waits for one turn at a time."""
@@ -46,6 +52,21 @@ class Intake:
             return
         self._waiting[session] = deque([reader])
         self._soon(session)
+
+    async def turn(self, name: tuple[str, str], connected: Session | None) -> None:
+        """Wait until a plain request on the session of this name may go on; `connected` is that,
+        where it has connections.
+        """
+        session = connected or self._asked.pop(name, None) or Session(name)
+        if connected is None:
+            self._asked[name] = session
+            if len(self._asked) > MOST_ASKED:
+                del self._asked[next(iter(self._asked))]
+        if session.full or self.owes(session.account):
+            turn = _Turn()
+            self.wait(session, turn)
+            await turn.came.wait()
+        self.worked(session.account, self.elapsed() - REQUEST)
 
     def _soon(self, session: Session) -> None:
         self._pace.in_turn(session.account, partial(self._next, session))
@@ -62,3 +83,13 @@ class Intake:
                 self._soon(session)
             else:
                 del self._waiting[session]
+
+
+class _Turn:
+    """What a request waits for."""
+
+    def __init__(self) -> None:
+        self.came = asyncio.Event()
+
+    def read_on(self) -> None:
+        self.came.set()

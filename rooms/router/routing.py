@@ -178,9 +178,13 @@ class Routing:
         for channel in list(self._channels.values()):
             self.end(channel, closing())
 
+    def session(self, kind: str, session: str) -> Session | None:
+        """The session of this name, if it has connections here."""
+        return self._sessions.get((kind, session))
+
     def request(self, request: Request, answered: Callable[[Answer], None]) -> None:
         """A plain HTTP request; `answered` is called at most once."""
-        session = self._sessions.get((request.kind, request.session))
+        session = self.session(request.kind, request.session)
         if session is not None and session.host is None and not request.operator:
             self._wake(session)  # an operator looks without waking
         self._requests.ask(request, answered)
@@ -338,7 +342,7 @@ class Routing:
     # ------------------------------------------------------------------ who is where
 
     def _host_of(self, kind: str, session: str) -> Host | None:
-        known = self._sessions.get((kind, session))
+        known = self.session(kind, session)
         return None if known is None else known.host
 
     def _wake(self, session: Session) -> None:

@@ -4,8 +4,9 @@
 counter, without limits by rate. A quiet client sends a numbered event every 20 ms in a room of its
 own; beside it another process has so many connections (20) to one other room, and writes to each
 as fast as the server reads: plain events, pings of the wire, pings of the protocol, messages in
-pieces, and messages that are none (each closes its connection, which comes back at once). Printed:
-how long the quiet client's outcomes take with nobody else there, and beside each flood.
+pieces, messages that are none (each closes its connection, which comes back at once), and plain
+requests. Printed: how long the quiet client's outcomes take with nobody else there, and beside each
+flood.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ FLOODS = {
     + frame(0, b" ", fin=False) * 500
     + frame(0, b"}"),
     "no messages": frame(1, b"[]"),
+    "plain requests": b"GET /rooms/counter/hot HTTP/1.1\r\nHost: x\r\n\r\n",
 }
 
 
@@ -55,8 +57,9 @@ async def _flood(port: int, what: bytes) -> None:
     while True:
         with suppress(OSError, asyncio.IncompleteReadError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(upgrade.encode())
-            await reader.readuntil(b"\r\n\r\n")
+            if not what.startswith(b"GET"):
+                writer.write(upgrade.encode())
+                await reader.readuntil(b"\r\n\r\n")
             reading = asyncio.ensure_future(_read(reader, writer))
             while not writer.is_closing():
                 writer.write(chunk)

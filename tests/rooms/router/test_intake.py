@@ -115,6 +115,11 @@ class Stage:
         self.intake.wait(session, Reader(self, session, turns))
         return session
 
+    async def session(self, name: tuple[str, str]) -> Session:
+        """What a request on this session is counted for."""
+        await self.intake.turn(name, None)
+        return self.intake._asked[name]
+
     async def until(self, what: Callable[[], bool]) -> None:
         for _ in range(10_000):
             if what():
@@ -140,6 +145,34 @@ async def test_sockets_of_a_room_are_read_one_after_the_other() -> None:  # [FAI
     on.intake.wait(session, other)
     await on.until(lambda: other.turns == 0)
     assert len(on.read) <= 8
+
+
+async def test_requests_wait_for_their_rooms_turn_and_for_no_other() -> None:  # [FAIR5]
+    on, hot, asked = Stage(), ("counter", "hot"), list[str]()
+
+    async def ask(name: str) -> None:
+        await on.intake.turn(("counter", name), None)
+        asked.append(name)
+
+    for _ in range(200):  # more than its share
+        on.intake.worked((await on.session(hot)).account, on.now - intake.REQUEST)
+    requests = [asyncio.ensure_future(ask("hot")) for _ in range(100)]
+    await asyncio.sleep(0)  # noqa: TID251
+    assert asked == []
+    await asyncio.gather(ask("cool"), ask("cool"))
+    assert asked.count("hot") <= 2
+    await on.until(lambda: asked.count("hot") == 100)
+    await asyncio.gather(*requests)
+
+
+async def test_only_so_many_sessions_that_were_asked_are_known(  # [FAIR5]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(intake, "MOST_ASKED", 3)
+    on = Stage()
+    for n in range(9):
+        await on.intake.turn(("counter", str(n)), None)
+    assert len(on.intake._asked) == 3
 
 
 async def test_for_a_host_that_is_behind_nothing_more_is_read(  # [FAIR5]
