@@ -330,6 +330,11 @@ class RoomKeeper:
             and (self.processes is None or self.processes.find(id) is None)
         )
 
+    def rested(self, id: SessionId) -> None:
+        """A session fell asleep in a process of its own: what it is due for is in the store."""
+        self._alarms.note(id, None)
+        self._alarms.look()
+
     async def until_settled(self, id: SessionId) -> None:
         """Wait until a session is no longer between two incarnations."""
         while (waiting := self._between.get(id)) is not None:

@@ -386,6 +386,33 @@ async def test_what_is_said_as_it_is_about_to_end_is_handled(  # [SLEEP2] [ISOLA
     assert on.bodies.living == []
 
 
+async def test_timers_of_sleeping_rooms_are_on_time_each_time() -> None:  # [TIME1] [ISOLATE1]
+    ticking = setup(
+        actions={"tick": assign({"at": lambda args, params: [*args.context["at"], args.now]})}
+    ).create_machine(
+        {
+            "context": {"at": []},
+            "initial": "waits",
+            "states": {
+                "waits": {
+                    "after": {"25000": {"target": "waits", "reenter": True, "actions": "tick"}}
+                }
+            },
+            "on": {"start": {"actions": "tick"}},
+        }
+    )
+    kind = type(
+        "Ticking", (Room,), {"machine": ticking, "view": everything, "isolation": "process"}
+    )
+    on = await stage(ticking=kind)
+    ann = await on.connect(room="ticking/x")
+    await ann.send("start")
+    await on.advance(125_100)
+    first, *others = ann.view["context"]["at"]
+    assert [at - first for at in others] == [25_000, 50_000, 75_000, 100_000, 125_000]
+    assert len(on.bodies.born) == 6
+
+
 async def test_what_was_under_way_when_it_ended_is_handled_by_the_next_one() -> None:  # [SLEEP2]
     on = await stage()
     ann = await on.connect()
