@@ -159,7 +159,12 @@ def saved_views_believed(swap: Any) -> None:
 
 
 HARM: dict[Callable[[Any], None], tuple[Level, dict[str, Any], Arranged | None, set[str]]] = {
-    nothing_compared: ("replicated", {}, None, {"committer", "gapless"}),
+    nothing_compared: (
+        "replicated",
+        {"kinds": ["ledger/a"], "pace": 0.7},
+        None,
+        {"committer", "gapless"},
+    ),
     revision_not_compared: (
         "primary",
         {"machines": {"fail over": 3.0, "stall": 4.0}},
@@ -201,7 +206,7 @@ HARM: dict[Callable[[Any], None], tuple[Level, dict[str, Any], Arranged | None, 
     ),
     cluster_looked_at_once: (
         "cluster",
-        {"machines": {"move": 5.0}},
+        {"machines": {"move": 5.0}, "kinds": ["ledger/a"], "pace": 2.0},
         None,
         {"unavailable", "unanswered"},
     ),
