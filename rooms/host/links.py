@@ -71,9 +71,11 @@ class Channel:
         return {"presence": self.presence, "kept": self.kept}
 
     def attach_again(self, attachment: Json) -> None:
-        """What its router has kept of it."""
+        """What its router has kept of it; what it has shared here since is newer."""
         if attachment is not None:
-            self.presence, self.kept = attachment["presence"], attachment["kept"]
+            self.kept = attachment["kept"]
+            if self.presence is None:
+                self.presence = attachment["presence"]
 
 
 class Links:

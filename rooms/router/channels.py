@@ -225,7 +225,11 @@ class Channel:
     def lose_host(self) -> None:
         """The host that it was at is gone, perhaps with what was kept, and with what it shared."""
         self.forget_early()
-        if self.presence is not None:
+        self.share_again()
+
+    def share_again(self) -> None:
+        """It goes to a host that may not have heard what it shares."""
+        if self.presence is not None and self.presence not in self._early:
             self.keep(self.presence, 0)
 
     # ------------------------------------------------------------------ while it is behind

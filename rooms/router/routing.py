@@ -391,6 +391,7 @@ class Routing:
         if host is None:
             return
         channel.host = None
+        channel.share_again()  # the host's room may have ended before it heard it
         del host.channels[channel]
         host.send(Detach(channel.number, moved=True))
         if host.info.leaving:

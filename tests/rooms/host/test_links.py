@@ -51,3 +51,14 @@ def test_nothing_is_kept_of_a_session_that_nobody_is_connected_to() -> None:
     links.add(end)
     links.forget(links.open(end, attach(1, ONE), ONE))
     assert links._sessions == {}
+
+
+def test_what_is_shared_here_is_newer_than_what_its_router_had_kept() -> None:  # [ROUTE1]
+    links, end = Links(HostTally()), MemoryEnd()
+    links.add(end)
+    channel = links.open(end, attach(1, ONE), ONE)
+    channel.attach_again({"presence": {"at": 1}, "kept": None})
+    assert channel.presence == {"at": 1}
+    channel.presence = {"at": 2}
+    channel.attach_again({"presence": {"at": 1}, "kept": {"met": 1}})
+    assert (channel.presence, channel.kept) == ({"at": 2}, {"met": 1})

@@ -11,6 +11,7 @@ import pytest
 
 from rooms.router import http
 from rooms.router.asking import Requests
+from rooms.router.channels import Channel
 from rooms.router.delivery import Delivery
 from rooms.router.routing import Routing
 from tests.rooms.router import test_moving as moving
@@ -76,8 +77,14 @@ def asked_again_whatever_it_is(swap: Any) -> None:
     swap(Requests, "lost", ask_again)
 
 
+def shared_not_said_again(swap: Any) -> None:
+    """What a connection shares goes with the room that heard it last."""
+    swap(Channel, "share_again", lambda self: None)
+
+
 MOVING: dict[Callable[[Any], None], Callable[[moving.Fleet], None]] = {
     older_incarnation_heard: moving.test_an_older_incarnation_that_speaks_late_is_ignored,
+    shared_not_said_again: moving.test_what_was_shared_as_the_room_ended_is_said_to_the_next_host,
     closed_in_between_untold: moving.test_the_next_host_hears_who_left_while_nobody_had_it,
     asked_again_whatever_it_is: moving.test_a_request_of_a_lost_host_is_asked_again_only_if_it_asks,
 }

@@ -334,6 +334,16 @@ def test_who_was_asleep_there_is_left_asleep(fleet: Fleet) -> None:
     assert said(there.took()) == [EVENT]
 
 
+def test_what_was_shared_as_the_room_ended_is_said_to_the_next_host(fleet: Fleet) -> None:
+    # [ROUTE1]
+    here, there = fleet.at_home()
+    channel, _ = fleet.joined(here)
+    shares = {"type": "room.presence", "data": {"at": 1}}
+    fleet.routing.say(channel, shares, 20)
+    here.says(Leaving(), Asleep("quiz", "s", 5))
+    assert said(there.took()) == [shares]
+
+
 def test_the_next_host_hears_who_left_while_nobody_had_it(fleet: Fleet) -> None:  # [ROUTE8]
     here, there = fleet.at_home()
     channel, _ = fleet.joined(here)
