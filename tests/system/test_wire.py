@@ -23,6 +23,7 @@ from starlette.applications import Starlette
 from rooms import App, Door, Room, Viewer, everything
 from rooms.errors import UsageError
 from rooms.host.host import Host
+from rooms.router import routing
 from rooms.router.listening import Listening, bind
 from rooms.server import serve
 from rooms.settings import Settings
@@ -385,6 +386,12 @@ async def passed(seconds: float) -> None:
     await over
 
 
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a busy machine takes to wake a room, nobody is told of it."""
+    monkeypatch.setattr(routing, "MOVING_AFTER", 2 * WITHIN)
+
+
 async def count_on(one: Wire, two: Wire, count: int) -> None:
     """One counts, both see it, and nothing else."""
     await one.send({"type": "room.send", "seq": count, "event": INCREMENT})
@@ -393,6 +400,7 @@ async def count_on(one: Wire, two: Wire, count: int) -> None:
     assert (await two.expect("room.patch"))["ops"] == [[["context", "count"], count]]
 
 
+@pytest.mark.usefixtures("silent")
 async def test_sockets_outlive_the_rooms_sleep(  # [SLEEP1] [SLEEP2] [VIEW8]
     hosts: list[Host], url: str
 ) -> None:
@@ -403,6 +411,7 @@ async def test_sockets_outlive_the_rooms_sleep(  # [SLEEP1] [SLEEP2] [VIEW8]
         await two.quiet()
 
 
+@pytest.mark.usefixtures("silent")
 async def test_a_message_may_come_at_any_moment_of_a_rooms_life(url: str) -> None:  # [SLEEP2]
     dice = random.Random(5)
     async with await enter(url, kind="sleepy") as one, await enter(url, kind="sleepy") as two:
