@@ -70,10 +70,6 @@ class Connections:
         self._empty = asyncio.Event()
         self._closing: Callable[[], Closing] | None = None
 
-    async def watch(self, websocket: WebSocket) -> None:
-        """The same for an operator, who watches a session."""
-        await self.serve(websocket, operator=True)
-
     async def serve(
         self,
         websocket: WebSocket,
@@ -83,7 +79,7 @@ class Connections:
     ) -> None:
         """Accept a WebSocket, and let it in or tell it why not. Returns as soon as that is done.
 
-        `make` is a connection of another dialect.
+        `make` is a connection of another dialect; an `operator` watches a session.
         """
         socket: Socket = websocket.scope["extensions"][EXTENSION]
         offered = [name for name in websocket.scope["subprotocols"] if name in _PROTOCOLS]

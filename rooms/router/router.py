@@ -162,7 +162,7 @@ class Router:
             Route("/ready", http.ready),
             Route(session + "{rest:path}", http.operate, methods=_METHODS),
             Route("/rooms/-/{rest:path}", http.operate, methods=_METHODS),
-            WebSocketRoute(session, connections.watch),
+            WebSocketRoute(session, partial(connections.serve, operator=True)),
             Route(room, http.room, methods=[*_METHODS, "OPTIONS"]),
             WebSocketRoute(room, connections.serve),
             Route(party, http.room, methods=[*_METHODS, "OPTIONS"]),
