@@ -20,6 +20,9 @@ _UPGRADE: Final = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
 )
+_TEXT: Final = 1
+_PING: Final = 9
+_PONG: Final = 10
 _EVENT: Final = (
     '{{"type":"room.send","seq":{seq},"acked":{acked},"event":{{"type":"increment","by":1}}}}'
 )
@@ -40,6 +43,8 @@ class Client(asyncio.Protocol):
         self.heard = 0
         """How many frames came."""
         self.lost = False
+        self.told = b""
+        """Why, where the server said so."""
         self._ask = _UPGRADE.format(session=session, name=name).encode()
         self._settled = settled
         self._buffer = b""
@@ -49,13 +54,21 @@ class Client(asyncio.Protocol):
         """Say the next event."""
         self.seq += 1
         data = _EVENT.format(seq=self.seq, acked=self.seq - 1).encode()
-        assert len(data) < 126
         self.sent = time.perf_counter()
-        self._transport.write(bytes((0x81, 0x80 | len(data), 0, 0, 0, 0)) + data)
+        self._write(_TEXT, data)
+
+    def _write(self, opcode: int, data: bytes) -> None:
+        assert len(data) < 126
+        self._transport.write(bytes((0x80 | opcode, 0x80 | len(data), 0, 0, 0, 0)) + data)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(self._ask)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has said something and got no answer yet; none comes over a lost socket."""
+        return self.sent is not None and not self.lost
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
@@ -75,7 +88,10 @@ class Client(asyncio.Protocol):
                 size, head = int.from_bytes(data[start + 2 : start + 4], "big"), 4
             if len(data) - start < head + size:
                 break
-            self._hear(data, start + head)
+            if data[start] & 15 == _PING:
+                self._write(_PONG, data[start + head : start + head + size])
+            else:
+                self._hear(data, start + head)
             start += head + size
         self._buffer = data[start:]
 
@@ -88,6 +104,8 @@ class Client(asyncio.Protocol):
             self._settled(self)
         elif data.startswith(b'{"type":"room.view"', at):
             self.viewed = time.perf_counter()
+        elif data.startswith(b'{"type":"room.closing"', at):
+            self.told = data[at : at + 125]
 
     def close(self) -> None:
         """Hang up."""
@@ -125,7 +143,7 @@ class Crowd:
             self._later(client, self.pause * place / len(clients))
         await passed(seconds)
         self.busy = False
-        await until(lambda: all(client.sent is None for client in clients))
+        await until(lambda: not any(client.waits for client in clients))
         return len(self.took) / (time.perf_counter() - begun)
 
     def close(self) -> None:

@@ -46,7 +46,7 @@ async def replaced(server: Server, crowd: Crowd) -> None:
         ended[place] = time.perf_counter() - begun
     await passed(1)
     crowd.busy = False
-    await until(lambda: all(client.sent is None for client in crowd.clients))
+    await until(lambda: not any(client.waits for client in crowd.clients))
     print(
         f"  hosts replaced: the first after {ended[0]:.1f} s, both after {ended[1]:.1f} s"
         f"   {percentiles(crowd.took)}"
@@ -61,7 +61,7 @@ async def killed(server: Server, crowd: Crowd) -> None:
     os.kill(_host(server), signal.SIGKILL)
     for client in some:
         client.send()
-    await until(lambda: all(client.sent is None for client in some))
+    await until(lambda: not any(client.waits for client in some))
     moved = [client.took for client in some if client.viewed > begun]
     print(f"  a host killed: {len(moved)} of {len(some)} moved   {percentiles(moved)}")
 
@@ -96,7 +96,8 @@ async def main(folder: Path) -> None:
         await quiet(crowd)
         await replaced(server, crowd)
         await killed(server, crowd)
-        print(f"  sockets lost: {sum(client.lost for client in crowd.clients)}")
+        lost = [client for client in crowd.clients if client.lost]
+        print(f"  sockets lost: {len(lost)}", *{client.told.decode() for client in lost})
         crowd.close()
     finally:
         server.stop()
