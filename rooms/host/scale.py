@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgpack
+
 from rooms.errors import TooBig, Unstorable
 from rooms.host import record
 from rooms.sync.codec import encode
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from rooms.definition import Room
+    from rooms.sync.messages import Json
     from runtime import Effect, Step, System, SystemSnapshot
 
 REPLY: Final = "rooms.reply"
@@ -122,19 +125,31 @@ class Scale:
         return widest
 
 
+def check_answer(answer: Json) -> None:
+    """An answer can be told, and kept with its number. Raises Unstorable, TooBig."""
+    try:
+        msgpack.packb(answer)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Unstorable(f"an answer is JSON data: {error}") from error
+    _check_size("answer", answer)
+
+
 def _check_told(effects: Iterable[Effect]) -> None:
-    """Raises TooBig: an answer or an emitted event is larger than a message may be."""
+    """What a step answers and emits can be told. Raises Unstorable, TooBig."""
     for effect in effects:
         if type(effect) is Emit and not effect.actor:
-            _check_size("event", effect.event)
+            event = effect.event
+            if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+                raise Unstorable(f"what is emitted is a dict with a `type`, not {event!r:.80}")
+            _check_size("event", event)
         elif type(effect) is Declared and effect.name == REPLY:
-            _check_size("answer", effect.params)
+            check_answer(effect.params)
 
 
-def _check_size(what: str, data: object) -> None:
+def _check_size(what: str, data: Json) -> None:
     try:
         size = len(encode(data, "json"))
-    except TypeError:
-        return  # it isn't JSON: that is seen when it is told
+    except TypeError as error:
+        raise Unstorable(f"an {what} is JSON data: {error.__cause__ or error}") from error
     if size > MAX_BYTES:
         raise TooBig(what, size, MAX_BYTES)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
-from rooms.errors import CloseCode, Closing, TooBig, UsageError
+from rooms.errors import CloseCode, Closing, TooBig, Unstorable
 from rooms.hooks.connection import Connection, checked_tags, enveloped
 from rooms.hooks.storage import Kept, Storage
 from rooms.host import attendance, door, requests
@@ -27,7 +27,7 @@ from rooms.host.ask import Ask, Visit
 from rooms.host.hooks.call import Call
 from rooms.host.hooks.shown import SYSTEM, first, following
 from rooms.host.marks import ACCEPTED, IGNORED, Outcome
-from rooms.host.scale import Scale
+from rooms.host.scale import Scale, check_answer
 from rooms.host.session import Session
 from rooms.host.turn import Denied, Remembered, Responded, Shut
 from rooms.sync import party
@@ -404,7 +404,7 @@ def _json(status: int, reason: str) -> tuple[int, dict[str, str], bytes]:
 def _unsendable(result: Any) -> Exception | None:
     """Why what a hook answered can't be told, if so."""
     try:
-        orjson.dumps(result)
-    except TypeError as error:
-        return UsageError(f"what on_message returns is JSON data: {error}")
+        check_answer(result)
+    except Unstorable as error:
+        return error
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -198,6 +199,33 @@ async def test_an_answer_and_an_emitted_event_have_a_bound() -> None:  # [SIZE3]
         assert await said(ann, type, size=MAX_BYTES + 1) == "rejected"
         assert "too big" in ann.inbox[-1]["reason"]
     assert (await on.record("shelf/x")).revision == 2  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "what",
+    [{1}, uuid4(), b"bytes", 1 << 70, {"type": {1}}, {"no": "type"}, "text"],
+    ids=lambda what: type(what).__name__,
+)
+async def test_what_cant_be_told_is_rejected_alone(what: Any) -> None:  # [SIZE3] [SEND8]
+    says = setup(
+        actions={
+            "answer": reply(lambda args, params: what),
+            "emit": emit(lambda args, params: what),
+        }
+    )
+
+    class Odd(Room):
+        machine = says.create_machine(
+            {"on": {"ask": {"actions": "answer"}, "shout": {"actions": "emit"}}}
+        )
+
+    on = await Stage(shelf=Odd).start()
+    ann = await on.connect("ann", "shelf/x")
+    answered = what in ("text", {"no": "type"})
+    assert await said(ann, "ask") == ("accepted" if answered else "rejected")
+    assert await said(ann, "shout") == "rejected"
+    assert "room.emitted" not in ann.types()
+    assert on.host.tally.drops == 0
 
 
 async def test_a_view_that_is_too_big_all_the_same_spoils_nothing() -> None:  # [SIZE4]
