@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import sysconfig
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from rooms.store.port import SessionId
 
 if TYPE_CHECKING:
     from rooms.definition import Room
     from rooms.settings import LogFormat
+
+_NOT_THEIRS: Final = (
+    *(f"{Path(__file__).parents[1] / ours}{os.sep}" for ours in ("rooms", "runtime", "client")),
+    *(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+    "<",  # <frozen importlib._bootstrap>, <string>
+)
 
 
 @runtime_checkable
@@ -29,6 +38,19 @@ class Logged(Protocol):
 def named(room: Room) -> SessionId:
     """A room, for a line of the log."""
     return SessionId(room.kind, room.id)
+
+
+def where(error: BaseException) -> str:
+    """` at app.py:9`: the last line of an author's own that an error came through, for the end of
+    a line of the log; nothing where there is none.
+    """
+    line, frame = "", error.__traceback__
+    while frame is not None:
+        file = frame.tb_frame.f_code.co_filename
+        if not file.startswith(_NOT_THEIRS):
+            line = f" at {Path(file).name}:{frame.tb_lineno}"
+        frame = frame.tb_next
+    return line
 
 
 def configure(format: LogFormat, process: str = "") -> None:

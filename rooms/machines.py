@@ -189,6 +189,8 @@ def _first_state(name: str, room: type[Room]) -> Iterator[str]:
         yield f"its first state can't be stored: {error}"
     try:
         view: Any = made.view(step.snapshot.root, _SOMEBODY)
+        if not isinstance(view, dict):
+            yield f"its view is to be a dict, as show(…) gives, not {view!r:.80}"
         encode(view, "json")
     except Exception as error:
         yield f"its view fails on the first state: {error!r}"

@@ -327,6 +327,8 @@ class Audience:
         room, root = self.room, snapshot.root
         operator = viewer is OPERATOR
         view: View = everything(root) if operator else room.view(root, viewer)
+        if view.__class__ is not dict:
+            raise TypeError(f"a view is a dict, as show(…) gives, not {view!r:.80}")
         more: dict[str, Any] = {}
         if room.show_timers or operator:
             more["timers"] = timers(snapshot.timers)

@@ -19,6 +19,7 @@ from rooms.errors import Closing
 from rooms.host.neighbours import Letter
 from rooms.host.outbox import heads
 from rooms.host.turn import Begin, Performed
+from rooms.logs import where
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -109,7 +110,8 @@ class Courier:
         except (Exception, asyncio.CancelledError) as error:
             if self._stopped:
                 raise
-            logger.warning("%s: effect %r failed: %r", self._claim, entry.name, error)
+            at = where(error)
+            logger.warning("%s: effect %r failed: %r%s", self._claim, entry.name, error, at)
             logger.debug("%s: where it failed", self._claim, exc_info=error)
             performed = Performed(entry, "failed", f"{type(error).__name__}: {error}")
         self._report(performed)

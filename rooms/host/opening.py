@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rooms.host.courier import Courier
 from rooms.host.teller import Teller
 from rooms.host.turn import Delivered
+from rooms.logs import where
 from runtime import Performer
 
 if TYPE_CHECKING:
@@ -132,7 +133,8 @@ class _Outside:
             self.emitted.append(event)
 
     def report(self, address: str, error: BaseException) -> None:
-        logger.error("%s: actor %r: an action failed: %r", self._session, address, error)
+        at = where(error)
+        logger.error("%s: actor %r: an action failed: %r%s", self._session, address, error, at)
 
     def declare(self, effect: Declared) -> None:
         if not effect.name.startswith("rooms."):  # those are the session's: replies, the outbox

@@ -35,6 +35,7 @@ from rooms.host.turn import (
     Shut,
     Wanted,
 )
+from rooms.logs import where
 from rooms.sync import conversation as talk
 from rooms.sync import messages
 from runtime import Declared
@@ -203,10 +204,11 @@ class Session:
         stamped = {**event, "sender": viewer.id}
         step = self._checked(self._system.step(before, stamped, now=turn.now, target=child))
         if step.error is not None:
-            logger.warning("%s: %r failed: %r", self, event["type"], step.error)
+            logger.warning(
+                "%s: %r failed: %r%s", self, event["type"], step.error, where(step.error)
+            )
             if isinstance(step.error, TooBig):
                 return Outcome("rejected", door.TOO_BIG, step.error.reason)
-            logger.debug("%s: where it failed", self, exc_info=step.error)
             return Outcome("rejected", door.FAILED, f"{event['type']!r} failed in this room")
         if not step.taken:
             return IGNORED
@@ -226,11 +228,16 @@ class Session:
         before = self.snapshot
         step = self._checked(self._system.step(before, event, now=turn.now, target=target))
         if step.error is not None:
-            logger.warning("%s: %r failed: %r", self, event["type"], step.error)
-            logger.debug("%s: where it failed", self, exc_info=step.error)
+            logger.warning(
+                "%s: %r failed: %r%s", self, event["type"], step.error, where(step.error)
+            )
         elif step.taken or step.effects or step.snapshot is not before:
             self._advance(step, event, turn)
         return step.error
+
+    def _say_failed(self, event: Event, error: Exception) -> None:
+        logger.warning("%s: %r failed: %r%s", self, event["type"], error, where(error))
+        logger.debug("%s: where it failed", self, exc_info=error)
 
     def _checked(self, step: Step) -> Step:
         """A step that declares an effect that can't be, or leads to what is too big or can't be

@@ -6,7 +6,9 @@ import json
 import logging
 import sys
 
-from rooms.logs import JsonFormatter, TextFormatter
+import pytest
+
+from rooms.logs import JsonFormatter, TextFormatter, where
 from rooms.store.port import SessionId
 
 
@@ -59,3 +61,14 @@ def test_what_others_sent_stays_in_its_line() -> None:  # [METRIC5]
     assert text.endswith("WARNING rooms.x: refused: a\\nb\\x1b[31mred\\r")
     assert text.isprintable()
     assert TextFormatter().format(record(exception=True)).endswith("ValueError: broken")
+
+
+def test_an_error_is_where_the_authors_own_code_ends() -> None:
+    def careless() -> None:
+        json.loads("{")  # the line; what it calls is the library's
+
+    with pytest.raises(ValueError, match="Expecting") as caught:
+        careless()
+    line = careless.__code__.co_firstlineno + 1
+    assert where(caught.value) == f" at test_logs.py:{line}"
+    assert where(ValueError("raised nowhere")) == ""

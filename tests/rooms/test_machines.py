@@ -158,6 +158,9 @@ def test_a_first_state_has_to_be_one_that_can_be_stored_and_shown() -> None:
     assert faults(machine, view=broken) == [
         "its view fails on the first state: KeyError('nothing')"
     ]
+    assert faults(machine, view=lambda snapshot, viewer: None) == [
+        "its view is to be a dict, as show(…) gives, not None"
+    ]
     assert faults(machine, input=lambda self: 1 / 0) == [
         "it can't be started: ZeroDivisionError('division by zero')"
     ]

@@ -30,6 +30,7 @@ from rooms.host.marks import ACCEPTED, IGNORED, Outcome
 from rooms.host.scale import Scale, check_answer
 from rooms.host.session import Session
 from rooms.host.turn import Denied, Remembered, Responded, Shut
+from rooms.logs import where
 from rooms.sync import party
 from rooms.sync.views import public
 
@@ -211,7 +212,7 @@ class HookSession(Session):
     def _failed(self, call: Call, error: Exception) -> None:
         self._over(call)
         call.undo()
-        logger.warning("%s: %s failed: %r", self, call.name, error)
+        logger.warning("%s: %s failed: %r%s", self, call.name, error, where(error))
         logger.debug("%s: where it failed", self, exc_info=error)
 
     def _over(self, call: Call) -> None:
