@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from rooms.definition import Room
 from rooms.errors import CloseCode
@@ -10,9 +12,6 @@ from rooms.sync.views import Viewer, show
 from runtime import assign, create_machine
 from tests.rooms.host.machines import Counter
 from tests.rooms.host.stage import Stage
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def _draw(args: Any, params: Any) -> dict[str, Any]:
