@@ -144,9 +144,7 @@ async def test_a_primary_lost_under_load_loses_nothing(tmp_path: Path) -> None: 
             async def lose() -> None:
                 servers[0].kill()
 
-            violations = await log(
-                server.url, "table", 6, 30, lose, 1, random.Random(7), rooms=2, keeps_sockets=True
-            )
+            violations = await log(server.url, "table", 6, 30, lose, 1, random.Random(7), rooms=2)
             assert violations == []
 
 
