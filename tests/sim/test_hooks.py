@@ -66,7 +66,7 @@ def hooks_at_once(swap: Any) -> None:
     expire = HookSession.expire
 
     def begin(self: Any, name: Any, who: Any, hook: Any, then: Any, *turn: Any, **_: Any) -> None:
-        begun = self._call(name, who, turn[1])
+        begun = self._call(name, who, turn[0].now)
         task = asyncio.get_running_loop().create_task(_result(hook))
         self.__dict__.setdefault("late", []).append((begun, then, task))
         task.add_done_callback(lambda _: self.resume())
