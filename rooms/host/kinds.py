@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rooms.definition import Door, Room
-from rooms.errors import CloseCode, Closing
+from rooms.errors import CloseCode, Closing, UsageError
 from rooms.hooks import hooks_of
 from rooms.host.seats import SEAT_EVENTS
 from rooms.sync.views import Viewer
@@ -61,7 +61,8 @@ class Kind:
             headers=asked.headers,
         )
         try:
-            known = await asyncio.wait_for(self.room.authenticate(door), MAX_AUTHENTICATION)
+            given = await asyncio.wait_for(self.room.authenticate(door), MAX_AUTHENTICATION)
+            known = _identified(given)
         except TimeoutError:
             logger.warning("%s: authenticate took over %d s", self.name, MAX_AUTHENTICATION)
             raise Closing(CloseCode.OVERLOADED, "who you are took too long to tell") from None
@@ -88,6 +89,17 @@ def kind(name: str, room: type[Room]) -> Kind:
         answers_requests=room.on_request is not Room.on_request,
         hooks=hooks_of(room) if machine is None else frozenset(),
     )
+
+
+def _identified(given: Any) -> Viewer | None:
+    """Who an author says it is. Raises UsageError: that can't be a viewer."""
+    if given is None:
+        return None
+    if not isinstance(given, Viewer):
+        raise UsageError(f"authenticate gives a Viewer, or None, not {given!r:.80}")
+    if not isinstance(given.id, str) or not given.id or not isinstance(given.role, str):
+        raise UsageError(f"id and role of a viewer are text: {given.id!r:.80}, {given.role!r:.80}")
+    return given
 
 
 def _anything(event: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from rooms.errors import BadMessage, Closing
+from rooms.errors import BadMessage, Closing, UsageError
 from rooms.host import recall
 from rooms.host.ask import Ask, Visit
 from rooms.sync import messages
@@ -115,6 +115,8 @@ async def _on_request(room: Any, request: Request) -> tuple[int, dict[str, str],
         response = await response
     if response is None:
         return None
+    if not callable(response):
+        raise UsageError(f"on_request gives a Starlette response, or None, not {response!r:.80}")
     await response(scope, receive, send)
     headers.pop("content-length", None)
     return status, headers, bytes(body)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from rooms.errors import CloseCode
+from rooms.sync.views import Viewer
 from runtime import assign, create_machine
 from tests.rooms.host.machines import Counter, Full, Lobby
 from tests.rooms.host.stage import Stage
 
 if TYPE_CHECKING:
     from rooms.definition import Room
-    from rooms.sync.views import Viewer
 
 
 async def stage(kind: type[Room] = Lobby) -> Stage:
@@ -221,6 +223,28 @@ async def test_the_authors_authenticate_decides_who_it_is() -> None:  # [ID4]
     tab = await on.connect("nobody", "lobby/x", token="eve", params={"as": "host"})
     assert tab.inbox[0]["me"] == {"id": "eve", "role": "host", "connection": "2"}
     assert tab.view["context"]["seats"] == {"eve": "here"}
+
+
+NOBODY: list[Any] = ["ann", Viewer(7), Viewer(""), Viewer("ann", None)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", NOBODY)
+async def test_who_can_be_no_viewer_is_refused_and_disturbs_nobody(  # [ID4]
+    given: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Kind(Lobby):
+        @classmethod
+        async def authenticate(cls, door: Any) -> Any:
+            return door.viewer if door.token is None else given
+
+    on = await stage(Kind)
+    ben = await on.connect("ben", "lobby/x")
+    tab = await on.connect("ann", "lobby/x", token="a database's")
+    assert tab.closing is not None
+    assert tab.closing.code == CloseCode.UNAUTHENTICATED
+    assert "UsageError" in caplog.text
+    assert on.host.tally.drops == 0
+    assert ben.closing is None
 
 
 async def test_an_unknown_kind_is_refused() -> None:  # [NAME2]
