@@ -16,6 +16,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 from mmap import mmap
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,7 +70,7 @@ def live(fds: Sequence[int], kinds: Mapping[str, type[Room]]) -> None:
 async def _live(pair: socket.socket, memory: mmap, kinds: Mapping[str, type[Room]]) -> None:
     loop = asyncio.get_running_loop()
     logging.getLogger().handlers.insert(0, Exhaustion())
-    link: StreamEnd[Line] = await join(pair, LINES, dials=True)
+    link: StreamEnd[Line] = await join(pair, LINES, dials=True, missed=sys.maxsize)
     came: list[Any] = []
     ordered = asyncio.Event()
 

@@ -309,12 +309,11 @@ def _be_a_room(pair: socket.socket, live: Callable[[], None]) -> NoReturn:
 
 
 def _reap(children: set[int], pair: socket.socket) -> None:
-    while children:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if not pid:
-            return
-        children.discard(pid)
-        _say(pair, died=pid, status=os.waitstatus_to_exitcode(status))
+    for pid in list(children):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            children.discard(pid)
+            _say(pair, died=pid, status=os.waitstatus_to_exitcode(status))
 
 
 def _say(pair: socket.socket, **message: Any) -> None:

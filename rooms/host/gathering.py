@@ -39,6 +39,11 @@ class Gatherings:
         self._known = elapsed()
         self._under_way: dict[tuple[SessionId, int], _Gathering] = {}
 
+    @property
+    def unknown(self) -> float:
+        """How long it isn't known which routers there are (ms)."""
+        return max(self._known - self._elapsed(), 0)
+
     def listed(self) -> None:
         """Routers look for this host from now on."""
         self._known = self._elapsed() + FOUND_WITHIN
@@ -51,7 +56,7 @@ class Gatherings:
         gathering.missing.update(self._links.everybody(gathering.live))
         self._under_way[id, epoch] = gathering
         try:
-            if (unknown := self._known - self._elapsed()) > 0:
+            if unknown := self.unknown:
                 await asyncio.sleep(unknown / 1000)  # noqa: TID251 - who is there isn't known
             if gathering.missing:
                 late = asyncio.get_running_loop().call_later(WITHIN, gathering.complete.set)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from rooms.host.clock import Clock
     from rooms.host.deaths import Died
+    from rooms.host.gathering import Gatherings
     from rooms.host.isolated import Line
     from rooms.host.kinds import Kind
     from rooms.host.tenant import Nursery
@@ -50,6 +51,8 @@ class Keeper(Protocol):
     def clock(self) -> Clock: ...
     @property
     def tally(self) -> HostTally: ...
+    @property
+    def gatherings(self) -> Gatherings: ...
     def stands(self) -> bool: ...
     def rested(self, id: SessionId) -> None: ...
     async def standing(self) -> None: ...
@@ -126,6 +129,8 @@ class Processes:
         self._numbers += 1
         tenant = self._tenants[id] = Tenant(id, self._numbers)
         self.guests.introduce(tenant)
+        if self._kinds[id.kind].hooks:  # what it says first is for the routers that find this host
+            pause = max(pause, self._keeper.gatherings.unknown)
         self._do(self._keep(tenant, pause))
         return tenant
 

@@ -52,6 +52,7 @@ class Isolated(Stage):
     """A stage whose host has a nursery."""
 
     cause = "crashed"
+    address = ""
 
     async def start(self) -> Isolated:
         self.store = FaultyStore(self.inner)
@@ -61,6 +62,7 @@ class Isolated(Stage):
             self.store,
             clock=Clock(self.elapsed),
             chance=self.chance.randbytes,
+            address=self.address,
             nursery=self.bodies,
         )
         await self.host.start()
@@ -411,6 +413,19 @@ async def test_timers_of_sleeping_rooms_are_on_time_each_time() -> None:  # [TIM
     first, *others = ann.view["context"]["at"]
     assert [at - first for at in others] == [25_000, 50_000, 75_000, 100_000, 125_000]
     assert len(on.bodies.born) == 6
+
+
+async def test_a_room_of_hooks_waits_for_the_routers_that_find_a_new_host() -> None:  # [HOOK13]
+    hooks = type("Hooked", (Room,), {"isolation": "process", "on_start": lambda self: None})
+    on = Isolated(hooked=hooks, counter=Alone)
+    on.address = "here"
+    await on.start()
+    for kind in ("hooked", "counter"):
+        on.processes.wake(SessionId(kind, "x"))
+    await on.advance(900)
+    assert len(on.bodies.born) == 1
+    await on.advance(200)
+    assert len(on.bodies.born) == 2
 
 
 async def test_what_was_under_way_when_it_ended_is_handled_by_the_next_one() -> None:  # [SLEEP2]
