@@ -57,6 +57,7 @@ def serve(
         RoomsError: it can't be served; the message says what to change.
     """
     _configure(settings)
+    tune()
     app = loading.load(place)
     if development:
         app = app.checked()
@@ -85,6 +86,7 @@ def host(
         RoomsError: it can't be; the message says what to change.
     """
     _configure(settings, name)
+    tune()
     app = loading.load(place)
     from rooms import apart, server
 
@@ -108,6 +110,7 @@ def router(
         RoomsError: it can't be; the message says what to change.
     """
     _configure(settings, name)
+    tune()
     from rooms import apart, server
 
     server.run(apart.serve_router(settings, ready=ready, linked=linked, watched=watched))
@@ -140,7 +143,6 @@ def _configure(settings: Settings, name: str = "") -> None:
         from rooms import tracing
 
         tracing.enable()
-    tune()
 
 
 def tune() -> None:
