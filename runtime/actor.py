@@ -5,6 +5,7 @@ Next: runtime/mailbox.py
 
 from __future__ import annotations
 
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -287,28 +288,23 @@ class Actor(Mailbox[SnapshotT, EventT]):
     def act(
         self, type: str, params: Any, run: Callable[[Any, Any], Any] | None, args: Args
     ) -> None:
-        if self._processing_status == RUNNING:
-            self.system.act(self, type, params, run, args)
-        else:
-            self._later(lambda: self.system.act(self, type, params, run, args))
+        self._in_place(self.system.act, type, params, run, args)
 
     def show(self, type: str, params: Any) -> None:
-        if self._processing_status == RUNNING:
-            self.system.inspector.action(self, type, params)
-        else:
-            self._later(lambda: self.system.inspector.action(self, type, params))
+        self._in_place(self.system.inspector.action, type, params)
 
     def log(self, label: str | None, value: Any) -> None:
-        if self._processing_status == RUNNING:
-            self.system.log(self, label, value)
-        else:
-            self._later(lambda: self.system.log(self, label, value))
+        self._in_place(self.system.log, label, value)
 
     def declare(self, name: str, params: Any) -> None:
+        self._in_place(self.system.declare, name, params)
+
+    def _in_place(self, do: Callable[..., None], *values: Any) -> None:
+        """Now, or among initial actions once the actor starts."""
         if self._processing_status == RUNNING:
-            self.system.declare(self, name, params)
+            do(self, *values)
         else:
-            self._later(lambda: self.system.declare(self, name, params))
+            self._later(partial(do, self, *values))
 
     def emit(self, event: Event) -> None:
         """Emit an event at once: for logic that isn't a machine."""

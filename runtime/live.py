@@ -11,7 +11,7 @@ import asyncio
 import math
 import os
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, NoReturn, overload
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .actor import Actor
 from .clock import LoopClock
@@ -32,41 +32,11 @@ if TYPE_CHECKING:
     from .statechart.scope import ActorLogic, Event, EventT, InputT, SnapshotT
 
 
-@overload
+# mypy takes a dict that is written out in a call for no TypedDict: it passes, but isn't checked.
 def create_actor(
     logic: ActorLogic[InputT, SnapshotT, EventT],
     *,
-    input: InputT = ...,
-    snapshot: Any = ...,
-    clock: Clock | None = ...,
-    logger: Callable[..., None] | None = ...,
-    inspect: Any = ...,
-    id: str | None = ...,
-    system_id: str | None = ...,
-    seed: int | None = ...,
-) -> Actor[SnapshotT, EventT]: ...
-
-
-# mypy takes a dict that is written out in a call for no TypedDict: it passes, but isn't checked.
-@overload
-def create_actor(
-    logic: ActorLogic[Any, SnapshotT, EventT],
-    *,
-    input: dict[str, Any],
-    snapshot: Any = ...,
-    clock: Clock | None = ...,
-    logger: Callable[..., None] | None = ...,
-    inspect: Any = ...,
-    id: str | None = ...,
-    system_id: str | None = ...,
-    seed: int | None = ...,
-) -> Actor[SnapshotT, EventT]: ...
-
-
-def create_actor(
-    logic: ActorLogic,
-    *,
-    input: Any = None,
+    input: InputT | dict[str, Any] | None = None,
     snapshot: Any = None,
     clock: Clock | None = None,
     logger: Callable[..., None] | None = None,
@@ -74,7 +44,7 @@ def create_actor(
     id: str | None = None,
     system_id: str | None = None,
     seed: int | None = None,
-) -> Actor[Any, Any]:
+) -> Actor[SnapshotT, EventT]:
     """An actor with a system of its own, not started yet.
 
     Args:

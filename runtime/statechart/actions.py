@@ -141,10 +141,12 @@ class SendToAction(BuiltinAction):
             found = _addressee(args, target)
             if sent["type"] == ERROR:
                 sent = error_actor_event(scope.id, sent.get("data"))
-            scope.deferred.append(SendTo(found, sent, after, id))
+            effect = SendTo(found, sent, after, id)
+            scope.deferred.append(effect)
             if scope.system.inspector is not None:
                 named = target if isinstance(target, str) else None
                 shown = {"to": found, "targetId": named, "event": sent, "id": id, "delay": after}
+                effect.shown = shown
                 _show(args, self.type, shown)
 
         return send

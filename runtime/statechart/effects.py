@@ -11,7 +11,7 @@ StopChild`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -106,12 +106,15 @@ class Raise:
 
 @dataclass(slots=True)
 class SendTo:
-    """An event for another actor. `target` is the id of a child until that child exists."""
+    """An event for another actor. `target` is the id of a child until that child exists; what
+    inspection has `shown` of it learns of the child, too.
+    """
 
     target: ActorRef | str
     event: Event
     delay: float | None
     id: str | None
+    shown: dict[str, Any] | None = field(default=None, compare=False, repr=False)
     type: ClassVar[str] = "xstate.sendTo"
 
 

@@ -292,6 +292,8 @@ def meet_children(args: StepArgs, _: None) -> None:
     for effect in scope.deferred:
         if isinstance(effect, SendTo) and isinstance(effect.target, str):
             effect.target = scope.children[effect.target]
+            if effect.shown is not None:
+                effect.shown["to"] = effect.target
     scope.awaited = ()
 
 

@@ -187,6 +187,24 @@ def test_inspection_tells_of_no_step_for_an_init_event_and_by_what_id_was_sent()
     assert sent["targetId"] == "count"
 
 
+def test_inspection_shows_the_child_that_an_initial_entry_action_sends_to() -> None:
+    seen: list[Any] = []
+    machine = create_machine(
+        {
+            "initial": "a",
+            "states": {
+                "a": {
+                    "entry": send_to("count", {"type": "UP"}),
+                    "invoke": {"id": "count", "src": Counter()},
+                }
+            },
+        }
+    )
+    actor = create_actor(machine, inspect=seen.append).start()
+    (sent, _) = [event["action"]["params"] for event in seen if event["type"] == "@xstate.action"]
+    assert sent["to"] is actor.get_snapshot().children["count"]
+
+
 def test_what_is_no_logic_makes_no_actor() -> None:
     logic: Any = {"initial": "a"}
     with pytest.raises(DefinitionError, match="no actor logic"):

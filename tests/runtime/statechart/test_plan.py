@@ -245,6 +245,7 @@ def test_children_come_and_go_without_anybody_watching() -> None:
     states = {
         "on": {
             "invoke": {"id": "kid", "src": "kid"},
+            "entry": send_to("kid", {"type": "HELLO"}),
             "on": {"OFF": "off", "DROP": {"actions": stop_child("kid")}},
         },
         "off": {"on": {"ON": "on"}},
