@@ -190,7 +190,7 @@ class Router:
                     "if-none-match",
                     "last-event-id",
                 ],
-                expose_headers=["etag"],
+                expose_headers=["etag", "retry-after"],
             )
         return application
 

@@ -189,6 +189,7 @@ async def test_pages_of_a_named_origin_may_use_it_from_elsewhere() -> None:
             "/rooms/counter/x", content=b"{}", headers={**JSON, "Origin": origin}
         )
         assert answer.headers["access-control-allow-origin"] == origin
+        assert answer.headers["access-control-expose-headers"] == "etag, retry-after"
         preflight = await client.options(
             "/rooms/counter/x",
             headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
