@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _DICE: Final = SystemRandom()
 _NOWHERE: Final = "02:00:00:00:00:00"
+"""A link address that nobody has."""
 
 
 class Proxy:
@@ -96,15 +97,14 @@ class Proxy:
 
     async def _pass(self, way: asyncio.Event) -> None:
         if self.late:
-            arrived = asyncio.Event()
-            asyncio.get_running_loop().call_later(self.late, arrived.set)
-            await arrived.wait()
+            await asyncio.sleep(self.late)  # noqa: TID251 - so long is the way
         if not way.is_set():
             self.held += 1
             await way.wait()
             self.held -= 1
 
     async def close(self) -> None:
+        """End all connections, and what carries them."""
         self.heal()
         self.cut()
         if self._tasks:

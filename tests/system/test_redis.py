@@ -114,7 +114,7 @@ async def test_a_host_that_stands_still_past_its_lease_is_fenced(  # [STORE4] [R
             assert violations == []
 
 
-async def test_a_store_killed_under_load_loses_nothing(  # [STORE3] [STORE9] [TURN5]
+async def test_a_store_killed_under_load_loses_nothing(  # [STORE3] [STORE9] [STORE10]
     fleet: Server, redis: Redis
 ) -> None:
     async def restart() -> None:
