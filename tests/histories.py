@@ -12,15 +12,14 @@ A life is a session's from its making to its deletion.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.entries import Entry, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-_ENTRY: Final = re.compile(r"(?P<event>[^:]+:\d+)(?:(?P<mark>[>~!])(?P<time>\d+))?")
 
 
 class Violation(NamedTuple):
@@ -31,17 +30,6 @@ class Violation(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.rule}: {self.what}"
-
-
-class Entry(NamedTuple):
-    """A line of a log. `due`: it set a timer; `fired`: it is that timer's (ms). `strict`: which may
-    not be early.
-    """
-
-    event: str
-    due: int | None
-    fired: int | None
-    strict: bool = True
 
 
 @dataclass(slots=True)
@@ -488,17 +476,6 @@ class History:
 
     def _violated(self, rule: str, what: str) -> None:
         self.violations.append(Violation(rule, what))
-
-
-def parse(line: str) -> Entry:
-    """A line of a log. Raises ValueError for what is none."""
-    match = _ENTRY.fullmatch(line)
-    if match is None:
-        raise ValueError(f"{line!r} is no entry of a log")
-    time = None if match["time"] is None else int(match["time"])
-    mark = match["mark"]
-    due, fired = (None, time) if mark == "!" else (time, None)
-    return Entry(match["event"], due, fired, strict=mark != "~")
 
 
 def _nonce(cursor: str) -> str:

@@ -349,3 +349,50 @@ def test_a_bad_history_is_named(rule: str, make: Callable[[History], None]) -> N
     history = History()
     make(history)
     assert rule in list(rules(history.check()))
+
+
+def test_what_a_store_may_lose_may_be_gone_and_its_place_taken() -> None:
+    history = History()
+    accepted(history, "a", 1, 1)
+    accepted(history, "b", 1, 2)
+    history.told("b", 1, "accepted", 2)
+    history.shown("a", view("a:1", "b:1"), "x.2")
+    history.lost_by_store(LIFE, ["a:1", "b:1"], ["a:1"], outcomes={"b:1"}, received=set())
+    history.told("b", 1, "ignored", None)
+    history.asked("a")
+    history.shown("a", view("a:1"), "y.1")
+    accepted(history, "b", 2, 2)
+    history.ended(LIFE, ["a:1", "b:2"], 0)
+    assert history.check() == []
+
+
+def test_what_it_has_not_lost_may_not() -> None:
+    history = History()
+    accepted(history, "a", 1, 1)
+    accepted(history, "b", 1, 2)
+    history.shown("a", view("a:1"), "x.1")
+    history.lost_by_store(LIFE, ["a:1", "b:1"], ["a:1"], outcomes=set(), received=set())
+    history.ended(LIFE, [], 0)
+    assert set(rules(history.check())) == {"lost", "undurable"}
+
+
+def test_who_is_shown_less_is_told_that_it_is_another_incarnations() -> None:
+    history = History()
+    accepted(history, "a", 1, 1)
+    history.shown("a", view("a:1"), "x.1")
+    history.lost_by_store(LIFE, ["a:1"], [], outcomes=set(), received=set())
+    history.shown("a", view(), "x.0")
+    history.ended(LIFE, [], 0)
+    assert list(rules(history.check())) == ["went back"]
+
+
+def test_another_server_has_its_own_owners_revisions_and_leases() -> None:
+    history = History()
+    owned(history)
+    history.rewound({"s": ("h", 1, "g", 0)}, {"h": 100})
+    history.committed("s", "h", 1, "g", 0, 1)
+    history.acquired("s", "i", 2, "g", 1, 101)
+    assert history.check() == []
+    history.rewound({"s": ("i", 2, "g", 3)}, {"i": 200})
+    history.acquired("s", "h", 3, "g", 2, 150)
+    assert list(rules(history.violations)) == ["revision lost", "stolen"]

@@ -21,9 +21,10 @@ from rooms.host.history import past
 from rooms.store.port import SessionId
 from tests.histories import History, Violation
 from tests.sim.bounds import exceeded, left
+from tests.sim.complaints import Complaints
 from tests.sim.faults import Faults
 from tests.sim.loop import Process, SimLoop, passed
-from tests.sim.machines import FAR, Ledger, seen
+from tests.sim.machines import FAR, Ledger, as_slept, seen
 from tests.sim.players import Player
 from tests.sim.robots import Robot
 from tests.sim.servers import Server
@@ -96,7 +97,7 @@ class World:
 
     def play(self) -> list[Violation]:
         """Run it, and say which promises were broken."""
-        logs = _Complaints(self.history)
+        logs = Complaints(self.history)
         logger = logging.getLogger("rooms")
         logger.addHandler(logs)
         before, logger.propagate = logger.propagate, False
@@ -451,7 +452,7 @@ class World:
         record = self._record(id, room.claim.epoch)
         if record is not None and record.revision == room.session.revision:
             was, now = stored.state(record), room.session.dump(room.session.snapshot)
-            self.history.restored(str(id), _as_slept(orjson.dumps(was)), _as_slept(now))
+            self.history.restored(str(id), as_slept(orjson.dumps(was)), as_slept(now))
             if self.faults.curious:
                 self._look_back(id, was["context"])
 
@@ -489,27 +490,3 @@ class World:
         people = [one.process for one in self.people()]
         servers = [server.process for server in (*self.members(), *self._leaving)]
         return [*people, *servers, self.environment]
-
-
-def _as_slept(snapshot: bytes) -> Any:
-    """A stored snapshot, but for how often its coroutines were started: again with each wake; and
-    but for the machine's version, which a deploy changes.
-    """
-    state = json.loads(snapshot)
-    state.pop("starts", None)
-    state.pop("version", None)
-    for child in state.get("children", {}).values():
-        child.pop("start", None)
-    return state
-
-
-class _Complaints(logging.Handler):
-    """What the product itself calls a bug: an error that it logs with a traceback."""
-
-    def __init__(self, history: History) -> None:
-        super().__init__(logging.ERROR)
-        self._history = history
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info:
-            self._history.violated("bug", f"{record.getMessage()}: {record.exc_info[1]!r}")
