@@ -386,7 +386,8 @@ class Session:
         """A timer whose event failed comes again, or is given up."""
         retry = self.outbox.timers.fail(timer, repr(error), now)
         log = logger.warning if retry.dead is None else logger.error
-        log("%s: timer %r failed, attempt %d: %r", self, timer.id, retry.attempts, error)
+        what = (self, timer.id, retry.attempts, error, where(error))
+        log("%s: timer %r failed, attempt %d: %r%s", *what)
 
     def _due_timer(self, now: int) -> Timer | None:
         due = self.snapshot.next_due

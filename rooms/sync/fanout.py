@@ -7,6 +7,7 @@ writes the same bytes to each socket. Next outward: `rooms/link/protocol.py`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import xxhash
@@ -307,10 +308,11 @@ class Fanout:
         """
         unwatched = [self._watches[key] for key in self._unwatched]
         watched = [self._watches[key] for key in self._watches if key not in self._unwatched]
-        return {
-            watch.name: [watch.backlog.cursor, _hash(watch.backlog.view)]
-            for watch in [*unwatched, *watched][-SAVED:]
-        }
+        saved: dict[str, Json] = {}
+        for watch in [*unwatched, *watched][-SAVED:]:
+            with suppress(TypeError):  # a view that isn't JSON was shown to nobody
+                saved[watch.name] = [watch.backlog.cursor, _hash(watch.backlog.view)]
+        return saved
 
     def close(self) -> None:
         """The incarnation is over: give up what its steps took."""

@@ -107,3 +107,17 @@ async def test_a_view_that_fails_for_one_viewer_is_their_trouble_alone(  # [VIEW
     await ann.send("increment")
     assert (ann.view["context"]["count"], ben.view["context"]["count"]) == (2, 2)
     assert "the view raised" in caplog.text
+
+
+async def test_a_view_that_is_no_json_keeps_no_room_from_sleeping() -> None:  # [SLEEP1]
+    class Keyed(Counter):
+        def view(self, snapshot: Any, viewer: Viewer) -> Any:
+            return show(snapshot, context={"by number": {snapshot.context["count"]: "once"}})
+
+    on = await Stage(counter=Keyed).start()
+    for _ in range(2):  # the second one comes after a sleep
+        ann = await on.connect("ann")
+        assert ann.closing is not None
+        assert ann.closing.code == CloseCode.OVERLOADED
+        await on.advance(60_000)
+        assert not on.awake()
