@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from rooms.host.watched import Cause
     from rooms.store.port import SessionId
 
-STABLE: Final = 60_000
-"""A process that lived so long before it died is followed by another at once (ms)."""
 FIRST_PAUSE: Final = 250
 LONGEST_PAUSE: Final = 60_000
 
@@ -49,11 +47,11 @@ class Deaths:
         """How many there were at all."""
         self._of: dict[SessionId, _Deaths] = {}
 
-    def note(self, id: SessionId, died: Died, *, began: float, now: float) -> int:
-        """A process that `began` then died: the how many-th in a row that was."""
+    def note(self, id: SessionId, died: Died, now: float, *, stable: bool = False) -> int:
+        """A process died: the how many-th in a row that was. `stable`: it had lived well before."""
         self.counts[died.cause] += 1
         deaths = self._of.get(id)
-        if deaths is None or now - began > STABLE:
+        if deaths is None or stable:
             deaths = self._of[id] = _Deaths()
         deaths.at = now
         deaths.times += 1

@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 
 MOST: Final = 512
 """How many processes one host has at most."""
+STABLE: Final = 10_000
+"""A process that lived for so long, and for twice what it may compute at a stretch, has lived well:
+when it dies another follows at once (ms)."""
 PATIENCE: Final = 2_000
 """Who would have to wait for longer than this is told when to come back (ms)."""
 
@@ -223,7 +226,8 @@ class Processes:
         again = True
         if not tenant.evicted:
             logger.error("%s: its process ended (%s) at %r", id, died.cause, died.doing)
-            again = self.deaths.note(id, died, began=tenant.begun, now=now) == 1
+            stable = now - tenant.begun > STABLE + 2 * self._kinds[id.kind].room.max_cpu
+            again = self.deaths.note(id, died, now, stable=stable) == 1
         self.guests.send_on(tenant, again=again)
         if self._keeper.draining:
             self._do(self._give_back(id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rooms.host.deaths import LONGEST_PAUSE, STABLE, Deaths, Died
+from rooms.host.deaths import LONGEST_PAUSE, Deaths, Died
 from rooms.store.port import SessionId
 
 X, Y = SessionId("counter", "x"), SessionId("counter", "y")
@@ -12,7 +12,7 @@ EVENT = "event ann client 1"
 def test_the_first_is_followed_at_once_and_each_further_one_later() -> None:  # [ISOLATE2]
     deaths, pauses = Deaths(), []
     for _ in range(8):
-        deaths.note(X, Died("crashed", ""), began=0, now=0)
+        deaths.note(X, Died("crashed", ""), 0)
         pauses.append(deaths.pause(X, 0))
     assert pauses == [0, 250, 1_000, 4_000, 16_000, *[LONGEST_PAUSE] * 3]
     assert deaths.pause(X, 10_000) == LONGEST_PAUSE - 10_000
@@ -23,18 +23,18 @@ def test_the_first_is_followed_at_once_and_each_further_one_later() -> None:  # 
 def test_one_that_had_lived_long_is_followed_at_once() -> None:  # [ISOLATE2]
     deaths = Deaths()
     for _ in range(3):
-        deaths.note(X, Died("crashed", ""), began=0, now=0)
-    assert deaths.note(X, Died("crashed", ""), began=1, now=STABLE + 2) == 1
-    assert deaths.pause(X, STABLE + 2) == 0
+        deaths.note(X, Died("crashed", ""), 0)
+    assert deaths.note(X, Died("crashed", ""), 0, stable=True) == 1
+    assert deaths.pause(X, 0) == 0
 
 
 def test_what_two_were_at_is_condemned_whoever_died_between_them() -> None:  # [ISOLATE4]
     deaths = Deaths()
-    deaths.note(X, Died("cpu", EVENT), began=0, now=0)
-    deaths.note(X, Died("crashed", "event bob client 1"), began=0, now=0)
-    deaths.note(Y, Died("cpu", EVENT), began=0, now=0)
+    deaths.note(X, Died("cpu", EVENT), 0)
+    deaths.note(X, Died("crashed", "event bob client 1"), 0)
+    deaths.note(Y, Died("cpu", EVENT), 0)
     assert deaths.condemned(X) == {}
-    deaths.note(X, Died("memory", EVENT), began=0, now=0)
+    deaths.note(X, Died("memory", EVENT), 0)
     assert deaths.condemned(X) == {EVENT: "memory"}
     assert deaths.pause(X, 0) == 0  # what did it won't happen again
     assert deaths.condemned(Y) == {}
@@ -43,7 +43,7 @@ def test_what_two_were_at_is_condemned_whoever_died_between_them() -> None:  # [
 def test_what_nobody_repeats_is_never_condemned() -> None:  # [ISOLATE4]
     deaths = Deaths()
     for doing in ("wake", "Heard", "wake", "Heard", ""):
-        deaths.note(X, Died("cpu", doing), began=0, now=0)
+        deaths.note(X, Died("cpu", doing), 0)
     assert deaths.condemned(X) == {}
     assert X in deaths
     deaths.forget(X)

@@ -334,6 +334,18 @@ async def test_one_that_dies_for_no_known_reason_waits_longer_each_time() -> Non
     assert 15_000 < (bob.closing.retry_after or 0) <= 16_000
 
 
+async def test_one_that_has_lived_well_is_followed_at_once() -> None:  # [ISOLATE2]
+    on = await stage()
+    ann = await on.connect()
+    for n in range(1, 5):
+        for _ in range(3):
+            await ann.send("increment")
+            await on.advance(5_000)
+        await on.die()
+        await on.advance(1)
+        assert len(on.bodies.born) == n + 1
+
+
 async def test_there_are_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:  # [ISOLATE8]
     monkeypatch.setattr(processes, "MOST", 2)
     on = await stage()
