@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.websockets import WebSocket
 
 from rooms.pace import Pace
 from rooms.router import intake, sockets
@@ -15,7 +16,7 @@ from rooms.router.hosts import BEHIND, SHARE, Host
 from rooms.router.intake import Intake
 from rooms.router.limits import Limits
 from rooms.store.port import HostInfo
-from tests.rooms.router.doors import open_door
+from tests.rooms.router.doors import WITHIN, open_door
 from tests.rooms.router.test_sockets import CLOSE, PING, PONG, TEXT, frame, raw
 
 if TYPE_CHECKING:
@@ -56,14 +57,30 @@ async def test_who_has_much_to_say_is_heard_to_the_end_before_it_goes() -> None:
         await door.host.gone()
 
 
-@pytest.mark.usefixtures("in_slices")
-async def test_what_comes_with_the_handshake_waits_until_it_is_let_in() -> None:  # [FAIR5]
+async def test_what_comes_before_it_is_let_in_waits_unread(  # [FAIR5]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accept, let_in, came = WebSocket.accept, asyncio.Event(), asyncio.Event()
+
+    async def accept_and_wait(self: WebSocket, subprotocol: str | None = None) -> None:
+        await accept(self, subprotocol)
+        await let_in.wait()
+
+    def received(self: sockets.Socket, data: bytes) -> None:
+        take(self, data)
+        came.set()
+
+    take = sockets.Socket.data_received
+    monkeypatch.setattr(WebSocket, "accept", accept_and_wait)
+    monkeypatch.setattr(sockets.Socket, "data_received", received)
     async with open_door(limits=Limits.off()) as door, raw(door, upgraded=False) as early:
-        upgrading = asyncio.ensure_future(early.upgrade())
-        await door.host.until(lambda _: len(door.host.heard) > 0 or upgrading.done())
+        await early.upgrade()
+        came.clear()
         early.writer.write(b"".join(event(n) for n in range(MANY)))
-        await upgrading
+        await asyncio.wait_for(came.wait(), WITHIN)
+        let_in.set()
         await door.host.until(lambda _: len(door.host.said) == MANY)
+        assert [said["n"] for said in door.host.said] == list(range(MANY))
 
 
 @pytest.mark.usefixtures("in_slices")
