@@ -219,13 +219,11 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
             if self.sync_snapshot:
                 self.system.relay(self, self.parent, snapshot_event(self.id, snapshot))
             if self._observers:
-                self._notify(snapshot)
+                self._notify(self._observers, snapshot)
         elif status == "done":
             if self._observers:
-                self._notify(snapshot)
-            self._ended()
-            if self._observers or self._listeners:
-                self._complete()
+                self._notify(self._observers, snapshot)
+            self._complete()
             if self.parent is not None:
                 done = done_actor_event(self.id, field(snapshot, "output"))
                 self.system.relay(self, self.parent, done)
@@ -234,9 +232,7 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
         if self.system.inspector is not None:
             self.system.inspector.snapshot(self, event, given)
         if event["type"] == STOP:
-            self._ended()
-            if self._observers or self._listeners:
-                self._complete()
+            self._complete()
 
     def _perform(self) -> None:
         """Initial actions first, then deferred effects, in order."""
@@ -316,16 +312,18 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
 
     # Those who watch.
 
-    def _notify(self, snapshot: Any) -> None:
-        for observer in present(self._observers or []):
+    def _notify(self, observers: list[Observer], snapshot: Any) -> None:
+        for observer in present(observers):
             if observer.next is not None:
                 self._tell(observer.next, snapshot)
 
     def _complete(self) -> None:
-        for observer in present(self._observers or []):
-            if observer.complete is not None:
-                self._tell(observer.complete)
-        self._forget_observers()
+        self._ended()
+        if self._observers or self._listeners:
+            for observer in present(self._observers or []):
+                if observer.complete is not None:
+                    self._tell(observer.complete)
+            self._forget_observers()
 
     def _tell(self, function: Callable[..., Any], *values: Any) -> None:
         try:
