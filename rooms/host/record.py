@@ -176,7 +176,8 @@ def restore(
             migrated.pop(name, None)
         return begin(migrated, rewrite=True)
     except Exception as error:  # `migrate` is the author's, and may raise what it likes
-        logger.warning("%s can't be restored: %r", named(room), error)
+        says = "%s can't be restored: %r (`migrate` may change it, `rooms delete %s` ends it)"
+        logger.warning(says, named(room), error, named(room))
         reason = "this room can't be restored"
         if isinstance(error, RestoreError | UsageError):  # any other may quote what is stored
             reason = f"{reason}: {error}"
