@@ -17,8 +17,8 @@ from typing import Any, Final
 
 GROWN: Final = 2
 """All is looked through again when there are so many times the blocks that were left by then …"""
-LEAST: Final = 4_000_000
-"""… and so many at least, some 400 MB: what could be won of less isn't worth the pause."""
+LEAST: Final = 1_000_000
+"""… and so many at least, some 100 MB: what could be won of less isn't worth the pause."""
 
 
 class Collector:

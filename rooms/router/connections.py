@@ -290,6 +290,7 @@ class Connection:
             self._expiry.cancel()
         if self._channel is not None:
             self._others.routing.close(self._channel)
+            self._channel = None
         self._others.gone(self, self._address)
 
     def last_words(self, code: int, reason: str) -> bytes:

@@ -297,6 +297,7 @@ class Socket(WebSocketsSansIOProtocol):
         listener, self.listener = self.listener, None
         if listener is not None:
             listener.on_gone()
+        self.conn.parser.close()  # it refers to its owner: nobody would be freed at once
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -67,3 +67,28 @@ async def test_a_room_that_is_lost_leaves_no_cycles() -> None:
     await ann.send("increment")
     assert on.awake("room/x")
     assert freed() is None
+
+
+@pytest.mark.parametrize("kind", [Counter, Lobby, Sharing, Chat])
+async def test_who_leaves_a_room_leaves_no_cycles(kind: type[Room]) -> None:
+    on = await Stage(room=kind).start()
+    ann, bob = await on.connect("ann", "room/x"), await on.connect("bob", "room/x")
+    await ann.send("increment")
+    await bob.send("increment")
+    gc.collect()
+    await bob.leave()
+    await on.advance(1)
+    await ann.send("increment")
+    assert on.awake("room/x")
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        gc.collect()
+        ours = [type(one).__qualname__ for one in gc.garbage if _is_ours(one)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert ours == []
+
+
+def _is_ours(one: object) -> bool:
+    return type(one).__module__.partition(".")[0] in ("rooms", "runtime")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
 import socket
 import struct
+import weakref
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -314,6 +316,21 @@ async def test_memory_of_the_handshake_is_given_back(door: Door) -> None:
         socket = channel.peer._socket  # type: ignore[attr-defined]
         assert not {"scope", "request", "response"} & set(vars(socket))
         assert socket.queue is sockets._NOWHERE
+
+
+async def test_a_connection_that_is_gone_leaves_no_cycles(door: Door) -> None:
+    gc.disable()
+    try:
+        async with raw(door):
+            (channel,) = door.router._routing._channels.values()
+            socket: Any = channel.peer._socket  # type: ignore[attr-defined]
+            freed = [weakref.ref(socket), weakref.ref(socket.conn)]
+            del channel, socket
+        await door.host.gone()
+        async with raw(door):  # by then the loop has let go of it, too
+            assert [ref() for ref in freed] == [None, None]
+    finally:
+        gc.enable()
 
 
 async def test_random_bytes_never_raise(door: Door) -> None:
