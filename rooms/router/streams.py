@@ -129,6 +129,7 @@ class EventStream(Response):
         finally:
             leaving.cancel()
             listener.on_gone()
+            self._listener = None
 
     async def _something(self) -> None:
         """Until there is something to send; a comment, when it has been silent for long."""
