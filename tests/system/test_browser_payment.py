@@ -29,7 +29,10 @@ def test_a_payer_and_an_approver_poll_the_same_payment(
 ) -> None:
     monkeypatch.setenv("PAYMENT_BANK", str(tmp_path / "bank.db"))
     monkeypatch.setenv("ROOMS_SECRET", SECRET)
-    with running("examples/payment", tmp_path, command="dev") as server, chromium() as browser:
+    with (
+        running("tests/system/paying.py", tmp_path, command="dev") as server,
+        chromium() as browser,
+    ):
         payer, approver = screen(browser, "payer"), screen(browser, "approver")
         payer.page.goto(server.url)
         state = payer.page.get_by_role("status")

@@ -103,7 +103,7 @@ async def test_kills_lose_no_deadline_and_move_no_money_twice(
     bank = Bank(tmp_path / "bank.db", fails=False)
     monkeypatch.setenv("PAYMENT_BANK", str(tmp_path / "bank.db"))
     monkeypatch.setenv("ROOMS_SECRET", SECRET)
-    with running("examples/payment", tmp_path) as server:
+    with running("tests/system/paying.py", tmp_path) as server:
         office = Office(server)
         names = [f"order-{number}" for number in range(PAYMENTS)]
         paying = [
