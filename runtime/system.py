@@ -8,6 +8,7 @@ Next: runtime/perform.py
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .actor import Actor
@@ -19,7 +20,7 @@ from .statechart.snapshot import Snapshot
 from .timers import Timer, ids_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .recording import ChildRef
     from .statechart.effects import Effect
@@ -230,8 +231,10 @@ class System:
         recording.restoring = invoked
         recording.root.start()
         recording.restoring = None
-        for timer in recording.timers:
-            _require_heard(recording.find(timer.target), timer)
+        recording.timers = tuple(
+            _heard(recording.find(timer.target), timer, recording.timers)
+            for timer in recording.timers
+        )
         for actor in recording.interrupted:
             error = RestoreError(actor.address, "it was interrupted while it ran")
             recording.relay(actor, actor, {"type": REJECT, "data": error})
@@ -325,15 +328,29 @@ def _numbered(persisted: dict[str, Any], snapshot: SystemSnapshot) -> dict[str, 
     return persisted
 
 
-def _require_heard(actor: Actor | None, timer: Timer) -> None:
-    """The delayed transition that a machine waited for is still there: lost, its state might never
-    end. Raises RestoreError.
+def _heard(actor: Actor | None, timer: Timer, timers: Sequence[Timer]) -> Timer:
+    """A stored timer as the machine of now knows it. Where a state's delay is another one, what was
+    set runs on to its own due time; the new delay counts from when the state is entered next.
+
+    Raises RestoreError: the state or its delayed transition is no more, or which of several is
+    meant can't be told; lost in silence, the state might never end.
     """
     type, snapshot = timer.event["type"], None if actor is None else actor.get_snapshot()
-    if isinstance(snapshot, Snapshot) and type.startswith(AFTER):
-        configuration = snapshot.configuration
-        if not any(type in node.transitions for node in configuration.nodes):
-            raise RestoreError("timers", f"'{type}' is of no state that this machine is in")
+    if not isinstance(snapshot, Snapshot) or not type.startswith(AFTER):
+        return timer
+    nodes = snapshot.configuration.nodes
+    if any(type in node.transitions for node in nodes):
+        return timer
+    mine = [one.event["type"] for one in timers if one.target == timer.target]
+    for node in nodes:
+        of_node = {one for one in mine if one.endswith(f".{node.id}")}
+        new = {t.event_type for t in node.after} - of_node
+        old = {one for one in of_node if one.startswith(AFTER) and one not in node.transitions}
+        if old == {type} and len(new) == 1:
+            (now,) = new
+            id = now if timer.id == type else timer.id
+            return replace(timer, event={**timer.event, "type": now}, id=id)
+    raise RestoreError("timers", f"'{type}' is of no state that this machine is in")
 
 
 def _ends(transition: Transition | None) -> tuple[str, tuple[str, ...]]:

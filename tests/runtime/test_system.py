@@ -439,23 +439,56 @@ def test_what_does_not_fit_is_refused_with_what_differs(
     assert says in str(caught.value)
 
 
-def test_a_delayed_transition_that_is_no_more_is_not_lost_in_silence() -> None:
-    def egg(state: str, delay: int) -> System:
-        config = {
-            "id": "egg",
-            "initial": state,
-            "states": {state: {"after": {delay: "d"}}, "d": {}},
-        }
-        return System(create_machine(config))
+def egg(state: str, *delays: int) -> System:
+    """An egg that leaves one state after a while."""
+    after = {delay: f"d{delay}" for delay in delays}
+    ends: dict[str, Any] = {f"d{delay}": {} for delay in delays}
+    config = {"id": "egg", "initial": state, "states": {state: {"after": after}, **ends}}
+    return System(create_machine(config))
 
+
+def test_a_delay_that_was_edited_runs_on_to_the_time_it_was_set_for() -> None:
     begun = egg("boiling", 300_000)
     persisted = begun.persist(begun.initial(now=NOW, seed=1).snapshot)
+    edited = egg("boiling", 240_000)
+    restored = edited.restore(persisted, now=NOW + 1_000).snapshot
+    (timer,) = restored.timers
+    assert timer.due == NOW + 300_000
+    done = edited.fire(restored, timer, now=timer.due).snapshot
+    assert (done.root.value, done.timers) == ("d240000", ())
+    again = edited.restore(edited.persist(restored), now=NOW + 2_000)
+    assert again.snapshot.timers == restored.timers
+
+
+def test_only_the_one_delay_that_is_new_takes_an_edited_ones_place() -> None:
+    begun = egg("boiling", 300_000, 900_000)
+    persisted = begun.persist(begun.initial(now=NOW, seed=1).snapshot)
+    restored = egg("boiling", 240_000, 900_000).restore(persisted, now=NOW).snapshot
+    assert [(one.due - NOW, one.id) for one in restored.timers] == [
+        (300_000, "xstate.after.240000.egg.boiling"),
+        (900_000, "xstate.after.900000.egg.boiling"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [egg("boiling"), egg("boiling", 1, 2), egg("boiling", 900_000)],
+    ids=["none", "which of two", "the other's"],
+)
+def test_a_delayed_transition_that_is_no_more_is_not_lost_in_silence(edited: System) -> None:
+    begun = egg("boiling", 300_000, 900_000)
+    persisted = begun.persist(begun.initial(now=NOW, seed=1).snapshot)
     with pytest.raises(RestoreError) as caught:
-        egg("boiling", 240_000).restore(persisted, now=NOW)
+        edited.restore(persisted, now=NOW)
     assert str(caught.value) == (
         "cannot restore timers: 'xstate.after.300000.egg.boiling' is of no state that this machine "
         "is in"
     )
+
+
+def test_a_timer_is_moved_with_its_state() -> None:
+    begun = egg("boiling", 300_000)
+    persisted = begun.persist(begun.initial(now=NOW, seed=1).snapshot)
     (timer,) = persisted["timers"]
     renamed = "xstate.after.300000.egg.hot"
     moved = {**timer, "id": renamed, "event": {"type": renamed}}
