@@ -12,7 +12,7 @@ what connections hear     sync/
 what is kept              store/
 which host has what       placement/
 who may work now          pace  budgets
-one process               server  settings  process  supervisor  collector
+one process               server  settings  process  supervisor  children  collector
 several                   fleet  apart  meeting
 one for a room alone      nursery  alone
 who runs it               access  inventory  watching  welcome

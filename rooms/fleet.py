@@ -22,10 +22,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from rooms import operations
+from rooms.children import spawn
 from rooms.errors import StoreError
 from rooms.host.clock import elapsed
 from rooms.meeting import meeting_place
-from rooms.process import spawn
 from rooms.router.listening import bind
 from rooms.server import store_time, url_of
 from rooms.store import file_of, lockfile, open_store, remote

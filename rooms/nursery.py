@@ -25,12 +25,12 @@ from functools import partial
 from mmap import mmap
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from rooms.children import spawn
 from rooms.errors import LinkError
 from rooms.host.deaths import Died
 from rooms.host.isolated import LINES
 from rooms.host.watched import OUT_OF_MEMORY, SIZE, read
 from rooms.link.stream import join
-from rooms.process import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,18 +11,14 @@ Next: `server.py`.
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import socket
-import subprocess
 import sys
-import threading
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rooms import loading
+from rooms.children import PARENT, Parent
 from rooms.collector import Collector
 from rooms.errors import RoomsError, UsageError
 
@@ -33,9 +29,6 @@ if TYPE_CHECKING:
     from rooms.loading import Place
     from rooms.nursery import Nursery
     from rooms.settings import Settings
-
-PARENT = "ROOMS_PARENT_SOCKET"
-_PACKAGES = str(Path(__file__).parents[1])
 
 # Seconds after which a thread that computes lets others have a turn. The store's thread needs a few
 # of them for a commit: beside a loop at its limit it gets some 100 commits a second through at
@@ -161,59 +154,6 @@ def failing(say: Callable[[str], object]) -> Iterator[None]:
     except RoomsError as error:
         say(f"rooms: {error}")
         sys.exit(2 if isinstance(error, UsageError) else 1)
-
-
-def spawn(name: str | None = None, **options: Any) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Another process of ours, which waits for its orders at this socket; `name` is for who lists
-    processes. `options` are those of `Popen`.
-    """
-    ours, theirs = socket.socketpair()
-    # Of our packages, never of a rooms.py in the current folder.
-    path = os.pathsep.join(filter(None, (_PACKAGES, os.environ.get("PYTHONPATH"))))
-    # A terminal's Ctrl-C reaches children too; only their parent tells them to stop, once.
-    usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "rooms.process", *filter(None, [name])],
-                env={**os.environ, "PYTHONPATH": path, PARENT: str(theirs.fileno())},
-                pass_fds=[theirs.fileno()],
-                **options,
-            )
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, usual)
-    return process, ours
-
-
-class Parent:
-    """The supervisor's end of the socket, which this process was born with."""
-
-    def __init__(self, socket: socket.socket) -> None:
-        socket.set_inheritable(False)
-        self.socket = socket
-
-    def orders(self) -> tuple[str, Settings, str]:
-        """Wait for what to serve: an APP, how, and which part of it. The process ends with the
-        parent from then on; a nursery, which may have no thread, sees to that itself.
-        """
-        from rooms.settings import Settings
-
-        with self.socket.makefile() as lines:
-            line = lines.readline()
-        if not line:
-            sys.exit(0)  # it wasn't needed
-        target, environ, role = json.loads(line)
-        if role != "nursery":
-            threading.Thread(target=self._watch, name="parent", daemon=True).start()
-        return target, Settings.read(environ), role
-
-    def say(self, **message: object) -> None:
-        """Tell the supervisor."""
-        self.socket.sendall(json.dumps(message).encode() + b"\n")
-
-    def _watch(self) -> None:
-        self.socket.recv(1)  # it says no more: this is its end
-        os._exit(1)
 
 
 def main() -> None:

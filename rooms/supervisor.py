@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rooms.process import spawn
+from rooms.children import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,13 +9,13 @@ from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from .addresses import address_under
 from .errors import EventError
 from .mailbox import NOT_STARTED, RUNNING, STOPPED, Mailbox
 from .observers import Observer, Subscription, present, to_observer
 from .snapshots import ActorSnapshot, field
 from .statechart.effects import SpawnChild, StopChild
 from .statechart.scope import EventT, SnapshotT
-from .timers import address_under
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,13 +14,14 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .actor import Actor
+from .addresses import ids_of
 from .clock import LoopClock
 from .errors import DefinitionError, NoEventLoopError, ThreadError
 from .inspection import Inspector
 from .logs import LOG, log_value, warn_of_unused
 from .observers import to_observer
 from .surroundings import Surroundings
-from .timers import Timer, ids_of
+from .timers import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

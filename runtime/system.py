@@ -12,12 +12,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .actor import Actor
+from .addresses import ids_of
 from .errors import RestoreError
 from .logic import REJECT
 from .recording import Recording, shared_snapshot
 from .statechart.events import AFTER
 from .statechart.snapshot import Snapshot
-from .timers import Timer, ids_of
+from .timers import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

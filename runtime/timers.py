@@ -1,5 +1,4 @@
-"""Timers: the delayed events of one actor system, as data; and the addresses by which they find
-their actors.
+"""Timers: the delayed events of one actor system, as data.
 
 A list, not a table: XState lets one id stand twice, and `cancel` takes the newest of them.
 """
@@ -79,19 +78,3 @@ class Timer:
             data["id"],
             data["scheduled"] + shift,
         )
-
-
-def address_under(parent: str, id: str) -> str:
-    """The address of the child `id` of the actor at `parent`; "/" and "~" in ids are escaped as in
-    RFC 6901.
-    """
-    if "/" in id or "~" in id:
-        id = id.replace("~", "~0").replace("/", "~1")
-    return f"{parent}/{id}" if parent else id
-
-
-def ids_of(address: str) -> list[str]:
-    """The ids on the way from the root to an address."""
-    if not address:
-        return []
-    return [part.replace("~1", "/").replace("~0", "~") for part in address.split("/")]
