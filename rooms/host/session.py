@@ -204,9 +204,7 @@ class Session:
         stamped = {**event, "sender": viewer.id}
         step = self._checked(self._system.step(before, stamped, now=turn.now, target=child))
         if step.error is not None:
-            logger.warning(
-                "%s: %r failed: %r%s", self, event["type"], step.error, where(step.error)
-            )
+            self._say_failed(event, step.error)
             if isinstance(step.error, TooBig):
                 return Outcome("rejected", door.TOO_BIG, step.error.reason)
             return Outcome("rejected", door.FAILED, f"{event['type']!r} failed in this room")
@@ -228,9 +226,7 @@ class Session:
         before = self.snapshot
         step = self._checked(self._system.step(before, event, now=turn.now, target=target))
         if step.error is not None:
-            logger.warning(
-                "%s: %r failed: %r%s", self, event["type"], step.error, where(step.error)
-            )
+            self._say_failed(event, step.error)
         elif step.taken or step.effects or step.snapshot is not before:
             self._advance(step, event, turn)
         return step.error

@@ -13,7 +13,6 @@ from rooms.link.framing import Framing
 from rooms.router.channels import Channel
 from rooms.router.dialing import Dialing
 from rooms.router.routing import Routing
-from rooms.store import memory
 from tests.histories import rules
 from tests.sim.fleet import Fleet
 from tests.sim.fleet_scripts import (
@@ -23,6 +22,7 @@ from tests.sim.fleet_scripts import (
     pointed_at_the_end,
 )
 from tests.sim.mutants import applied
+from tests.sim.mutants.ownership import living_owner_ignored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,19 +88,6 @@ def owner_not_looked_for(swap: Any) -> None:
     swap(Routing, "_elsewhere", lambda self, host, number, _: elsewhere(self, host, number, None))
 
 
-def two_owners(swap: Any) -> None:
-    """A session is given to whoever asks, though another host has it."""
-    acquire = memory.MemoryStore.acquire
-
-    async def take(self: Any, id: Any, incarnation: str) -> Any:
-        row = self._rows.get(id)
-        if row is not None and row.owner != incarnation:
-            row.owner = None
-        return await acquire(self, id, incarnation)
-
-    swap(memory.MemoryStore, "acquire", take)
-
-
 def lease_goes_on(swap: Any) -> None:
     """An incarnation goes on after its lease."""
     swap(Lease, "stands", lambda self: True)
@@ -150,7 +137,7 @@ HARM: dict[Callable[[Any], None], tuple[dict[str, Any], Script | None, set[str]]
     ),
     given_back_is_lost: ({}, pointed_at_the_end, {"pointer"}),
     owner_not_looked_for: ({}, away_from_its_place, {"socket"}),
-    two_owners: ({}, None, {"stolen"}),
+    living_owner_ignored: ({}, None, {"stolen"}),
     lease_goes_on: ({}, half_alone, {"stale", "went back"}),
     pauses_for_ever: ({"machines": {"kill": 8.0}}, None, {"unavailable", "unanswered"}),
     early_said_again: ({"kinds": ["table/a"], "people": {"share": 8.0}}, None, {"pointer"}),

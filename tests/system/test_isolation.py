@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,13 +66,19 @@ class People:
         self.closed += connection == "waiting"
 
 
-@pytest.fixture
-async def people(server: Server) -> AsyncIterator[People]:
+@asynccontextmanager
+async def people_at(server: Server) -> AsyncIterator[People]:
     people = People(server)
     yield people
     for room in people.rooms:
         room.close()
     await asyncio.gather(*(room.wait_closed() for room in people.rooms))
+
+
+@pytest.fixture
+async def people(server: Server) -> AsyncIterator[People]:
+    async with people_at(server) as people:
+        yield people
 
 
 async def sent(room: Room, type: str, **more: Any) -> tuple[str, str | None]:
@@ -207,11 +214,8 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 async def fleet(started: Server) -> AsyncIterator[People]:
-    people = People(started)
-    yield people
-    for room in people.rooms:
-        room.close()
-    await asyncio.gather(*(room.wait_closed() for room in people.rooms))
+    async with people_at(started) as people:
+        yield people
 
 
 async def counted(rooms: list[Room], times: int) -> None:
