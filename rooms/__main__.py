@@ -94,13 +94,13 @@ def _fleet(app: str, settings: Settings) -> int:
     from rooms.fleet import Fleet
 
     logs.configure(settings.log_format, "supervisor")
-    process.tune()
 
     async def supervise() -> int:
         ready = lambda url: _say(f"ready {url}")  # noqa: E731
         return await Fleet(app, settings, ready=ready, say=_complain).run()
 
-    return server.run(supervise())
+    with process.tuned():
+        return server.run(supervise())
 
 
 def _host(options: argparse.Namespace) -> None:

@@ -50,18 +50,20 @@ def serve(
         RoomsError: it can't be served; the message says what to change.
     """
     _configure(settings)
-    tune()
-    app = loading.load(place)
-    if development:
-        app = app.checked()
-    loaded()
-    from rooms import server
+    with tuned():
+        app = loading.load(place)
+        if development:
+            app = app.checked()
+        loaded()
+        from rooms import server
 
-    def served(url: str) -> None:
-        ready(url, app.pages is not None)
+        def served(url: str) -> None:
+            ready(url, app.pages is not None)
 
-    nursery = _nursery(app, place, settings)
-    server.run(server.serve(app, settings, ready=served, development=development, nursery=nursery))
+        nursery = _nursery(app, place, settings)
+        server.run(
+            server.serve(app, settings, ready=served, development=development, nursery=nursery)
+        )
 
 
 def host(
@@ -79,12 +81,12 @@ def host(
         RoomsError: it can't be; the message says what to change.
     """
     _configure(settings, name)
-    tune()
-    app = loading.load(place)
-    from rooms import apart, server
+    with tuned():
+        app = loading.load(place)
+        from rooms import apart, server
 
-    nursery = _nursery(app, place, settings, name)
-    server.run(apart.serve_host(app, settings, ready=ready, watched=watched, nursery=nursery))
+        nursery = _nursery(app, place, settings, name)
+        server.run(apart.serve_host(app, settings, ready=ready, watched=watched, nursery=nursery))
 
 
 def router(
@@ -103,10 +105,10 @@ def router(
         RoomsError: it can't be; the message says what to change.
     """
     _configure(settings, name)
-    tune()
-    from rooms import apart, server
+    with tuned():
+        from rooms import apart, server
 
-    server.run(apart.serve_router(settings, ready=ready, linked=linked, watched=watched))
+        server.run(apart.serve_router(settings, ready=ready, linked=linked, watched=watched))
 
 
 def nurse(place: Place, settings: Settings, parent: Parent, name: str) -> None:
@@ -138,10 +140,19 @@ def _configure(settings: Settings, name: str = "") -> None:
         tracing.enable()
 
 
-def tune() -> None:
-    """Make this process one that has many rooms, or their store, and threads beside its loop."""
+@contextmanager
+def tuned() -> Iterator[None]:
+    """Meanwhile this process is one that has many rooms, or their store, and threads beside its
+    loop.
+    """
+    before, collector = sys.getswitchinterval(), Collector()
     sys.setswitchinterval(SWITCH_INTERVAL)
-    Collector().start()
+    collector.start()
+    try:
+        yield
+    finally:
+        collector.stop()
+        sys.setswitchinterval(before)
 
 
 @contextmanager
