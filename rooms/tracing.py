@@ -9,7 +9,7 @@ the process's own provider, as `opentelemetry-instrument` or the App sets one.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rooms.errors import UsageError
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
-    from rooms.host.session import Session
-    from rooms.host.turn import Heard, Turn
     from rooms.logs import Logged
 
 tracer: Tracer | None = None
@@ -35,6 +33,13 @@ class Traced:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.span: Span | None = None
+
+
+class Turn(Protocol):
+    """What has handled events, and goes from place to place."""
+
+    @property
+    def traced(self) -> list[Traced] | None: ...
 
 
 def enable() -> None:
@@ -64,17 +69,16 @@ def carried() -> str | None:
     return carrier.get("traceparent")
 
 
-def handle(session: Session, item: Heard, turn: Turn) -> None:
-    """Let a session handle what a connection said, as a turn of its trace."""
+@contextmanager
+def turn(session: Logged, type: str, parent: str) -> Iterator[Traced]:
+    """A session handles what a connection said, `parent` being what the link `carried` of that."""
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     assert tracer is not None
-    context = TraceContextTextMapPropagator().extract({"traceparent": item.trace or ""})
-    type = item.message["type"]
+    context = TraceContextTextMapPropagator().extract({"traceparent": parent})
     with tracer.start_as_current_span("rooms.turn", context) as span:
-        session.handle(item, turn)
+        yield Traced(context)
         span.set_attributes(_attributes(session, type))  # the revision that it led to
-    turn.traced = [*(turn.traced or ()), Traced(context)]
 
 
 def enter(turns: Iterable[Turn], name: str) -> None:

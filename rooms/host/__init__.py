@@ -1,6 +1,6 @@
 """The side that keeps rooms: from what routers say to what they are told. What lies where:
 
-what routers say          host  links  kinds  crowding
+what routers say          host  links  channels  kinds  crowding
 a room found, or woken    keeper  claims  lease  waking  gathering
 its turn                  room  turn  session  attendance  door  seats  clients  marks  scale
 its commit                commits  journal  record  gate

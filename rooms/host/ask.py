@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rooms.host import door
 from rooms.host.neighbours import Neighbour, NotHere
@@ -21,14 +21,27 @@ if TYPE_CHECKING:
 
     from rooms.definition import Room
     from rooms.errors import Closing
-    from rooms.host.audience import Audience
     from rooms.host.marks import Outcome
     from rooms.host.neighbours import Letter
     from rooms.link.memory import End
-    from rooms.sync.messages import Json
+    from rooms.sync.messages import Json, View
     from rooms.sync.views import Seen, Viewer
+    from runtime import SystemSnapshot
 
 logger = logging.getLogger(__name__)
+
+
+class Views(Protocol):
+    """What a room has to show, of which answers are made (`rooms/host/audience.py`)."""
+
+    @property
+    def room(self) -> Room: ...
+
+    def look(self, viewer: Viewer, now: int) -> tuple[str, View]:
+        """The cursor of what this viewer sees, and the view. Raises what the author's raises."""
+
+    def view_at(self, viewer: Viewer, snapshot: SystemSnapshot) -> View:
+        """What this viewer sees of the room at this snapshot. Raises likewise."""
 
 
 class Ask:
@@ -65,10 +78,10 @@ class Ask:
     def check(self, room: Room, snapshot: Seen) -> None:
         """Raises Closing: what is asked isn't for this viewer, whom the room has admitted."""
 
-    def answer(self, audience: Audience, outcome: Outcome | None, now: int) -> None:
+    def answer(self, views: Views, outcome: Outcome | None, now: int) -> None:
         """Answer from the durable state: the view, and the outcome of the event it brought."""
         try:
-            cursor, view = audience.look(self.viewer, now)
+            cursor, view = views.look(self.viewer, now)
         except Exception:
             logger.exception("the view raised")
             self.reply(500, {"reason": "the room's view failed"})
@@ -134,9 +147,9 @@ class Visit(Ask):
         super().__init__(end, number, viewer, create=create)
         self.call = call
 
-    def answer(self, audience: Audience, outcome: Outcome | None, now: int) -> None:
+    def answer(self, views: Views, outcome: Outcome | None, now: int) -> None:
         """Run the author's hook; its answer is sent when it has one."""
-        self._task = asyncio.get_running_loop().create_task(self._run(audience.room))
+        self._task = asyncio.get_running_loop().create_task(self._run(views.room))
 
     async def _run(self, room: Any) -> None:
         try:
@@ -160,7 +173,7 @@ class Retry(Ask):
     count: int
     name: str | None
 
-    def answer(self, audience: Audience, outcome: Outcome | None, now: int) -> None:
+    def answer(self, views: Views, outcome: Outcome | None, now: int) -> None:
         """Say how much it was."""
         self.reply(200, {"retried": self.count})
 
@@ -181,7 +194,7 @@ class Delivery(Ask):
         self.since = letter.since
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
-    def answer(self, audience: Audience, outcome: Outcome | None, now: int) -> None:
+    def answer(self, views: Views, outcome: Outcome | None, now: int) -> None:
         """Tell whoever waits, unless they are gone."""
         if outcome is not None and not self.outcome.done():
             self.outcome.set_result(outcome)

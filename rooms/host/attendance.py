@@ -7,7 +7,7 @@ machine hears of that, in the same turn; and what is to be told. Who may come in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rooms.errors import CloseCode, Closing
 from rooms.host import door
@@ -15,14 +15,34 @@ from rooms.host.clients import client_key
 from rooms.host.turn import Entered, Newest, Rekeyed, Shut
 
 if TYPE_CHECKING:
-    from rooms.host.links import Channel
-    from rooms.host.session import Session
+    from rooms.definition import Room
+    from rooms.host.channels import Channel
+    from rooms.host.clients import Clients
+    from rooms.host.seats import Seats
     from rooms.host.turn import Turn
     from rooms.sync.views import Viewer
-    from runtime import Event
+    from runtime import Event, SystemSnapshot
 
 
-def enter(session: Session, channel: Channel, turn: Turn) -> None:
+class Attended(Protocol):
+    """What this needs of a session."""
+
+    @property
+    def room(self) -> Room: ...
+    @property
+    def clients(self) -> Clients: ...
+    @property
+    def seats(self) -> Seats: ...
+    @property
+    def snapshot(self) -> SystemSnapshot: ...
+    @property
+    def revision(self) -> int: ...
+
+    def step(self, event: Event, turn: Turn) -> object:
+        """One event of the room's own."""
+
+
+def enter(session: Attended, channel: Channel, turn: Turn) -> None:
     """A channel wants to be let in."""
     viewer, attach = channel.viewer, channel.attach
     if channel.gone or viewer is None:
@@ -61,7 +81,7 @@ def enter(session: Session, channel: Channel, turn: Turn) -> None:
         session.step(event, turn)
 
 
-def leave(session: Session, channel: Channel, turn: Turn) -> None:
+def leave(session: Attended, channel: Channel, turn: Turn) -> None:
     """A channel is gone."""
     client = channel.client
     if client is not None and client.channel is channel:
@@ -71,7 +91,7 @@ def leave(session: Session, channel: Channel, turn: Turn) -> None:
         _unseat(session, channel, channel.viewer, turn)
 
 
-def renew(session: Session, channel: Channel, viewer: Viewer, turn: Turn) -> None:
+def renew(session: Attended, channel: Channel, viewer: Viewer, turn: Turn) -> None:
     """A channel's viewer has another role or other claims, and with them perhaps a seat."""
     channel.viewer = viewer
     watches = viewer.role in session.room.read_only
@@ -89,13 +109,13 @@ def renew(session: Session, channel: Channel, viewer: Viewer, turn: Turn) -> Non
     turn.told.append(Rekeyed(channel))
 
 
-def admit(session: Session, viewer: Viewer, *, create: bool) -> None:
+def admit(session: Attended, viewer: Viewer, *, create: bool) -> None:
     """Raises Closing: this viewer may not come in, or not make the session."""
     root, exists = session.snapshot.root, session.revision > 0
     door.admit(session.room, viewer, session.seats, root, exists=exists, create=create)
 
 
-def sit(session: Session, channel: Channel, viewer: Viewer) -> list[Event]:
+def sit(session: Attended, channel: Channel, viewer: Viewer) -> list[Event]:
     """A seat for the connection's viewer; who only watches takes none."""
     if viewer.role in session.room.read_only:
         return []
@@ -103,7 +123,7 @@ def sit(session: Session, channel: Channel, viewer: Viewer) -> list[Event]:
     return session.seats.connect(viewer)
 
 
-def take_over(session: Session, older: Channel, turn: Turn) -> None:
+def take_over(session: Attended, older: Channel, turn: Turn) -> None:
     """A newer connection of the same client is here: the older one's end is no leave."""
     assert older.viewer is not None
     older.client = None
@@ -114,7 +134,7 @@ def take_over(session: Session, older: Channel, turn: Turn) -> None:
     turn.told.append(Shut(older, CloseCode.TAKEN_OVER, reason, None))
 
 
-def _unseat(session: Session, channel: Channel, viewer: Viewer, turn: Turn) -> None:
+def _unseat(session: Attended, channel: Channel, viewer: Viewer, turn: Turn) -> None:
     channel.seated = False
     for event in session.seats.disconnect(viewer.id, turn.now):
         session.step(event, turn)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 
     from rooms.hooks.connection import Payload
-    from rooms.host.links import Channel
+    from rooms.host.channels import Channel
     from rooms.link.protocol import Message
     from rooms.sync.backlog import Budget
     from rooms.sync.messages import Json, View
@@ -90,7 +90,9 @@ class Audience:
         self._stuck: set[Hashable] = set()  # whose newest view can't be sent
         self._early: list[dict[str, Json]] | None = []
         self._early_until = now + EARLY
-        self._presence = Presence(room, self, full) if room.presence or room.volatile else None
+        self._presence = (
+            Presence(room, self.moment, full) if room.presence or room.volatile else None
+        )
         kind = type(room)
         own_key = kind.view_key is not Room.view_key
         own_view = isinstance(inspect.getattr_static(kind, "view"), staticmethod) or (

@@ -7,29 +7,14 @@ them `rooms/host/marks.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rooms.host.channels import Client
 from rooms.sync.conversation import Conversation
 
 if TYPE_CHECKING:
-    from rooms.host.ask import Ask
-    from rooms.host.links import Channel
     from rooms.host.marks import Marks
     from rooms.sync.views import Viewer
-
-
-@dataclass(slots=True, eq=False)
-class Client:
-    """One (subject, client) of a live room. `channel` is its newest connection; `owed` are the
-    outcomes that came before that was let in.
-    """
-
-    key: str
-    conversation: Conversation
-    channel: Channel | None = None
-    owed: list[int] = field(default_factory=list)
-    asks: list[Ask] = field(default_factory=list)
 
 
 class Clients:

@@ -18,6 +18,7 @@ from rooms.errors import BadMessage, CloseCode, Closing
 from rooms.host import requests
 from rooms.host.administration import Administration
 from rooms.host.ask import Ask
+from rooms.host.channels import Heard, Wanted
 from rooms.host.clock import Clock
 from rooms.host.door import OPERATOR
 from rooms.host.keeper import RoomKeeper
@@ -25,7 +26,7 @@ from rooms.host.kinds import kind, viewer
 from rooms.host.links import Links
 from rooms.host.listing import Lobby
 from rooms.host.post import Posted
-from rooms.host.turn import Heard, Leave, Renewed, Wanted
+from rooms.host.turn import Leave, Renewed
 from rooms.link.protocol import (
     Answer,
     Attach,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from rooms.definition import Room
-    from rooms.host.links import Channel
+    from rooms.host.channels import Channel
     from rooms.host.processes import Processes
     from rooms.host.room import LiveRoom
     from rooms.host.tenant import Nursery

@@ -21,6 +21,7 @@ import msgpack
 from rooms.errors import CloseCode, Closing, Fenced, StoreError
 from rooms.host.alarms import Alarms
 from rooms.host.ask import Ask, Delivery
+from rooms.host.channels import Heard, Wanted
 from rooms.host.claims import REACHED_WITHIN, Claims
 from rooms.host.drops import Drops
 from rooms.host.endings import Endings
@@ -32,7 +33,7 @@ from rooms.host.lease import Lease
 from rooms.host.neighbours import NotHere
 from rooms.host.post import Post
 from rooms.host.processes import Processes
-from rooms.host.turn import Enter, Heard, Wanted
+from rooms.host.turn import Enter
 from rooms.link.protocol import Asleep, Close, Keep, Leaving, Live
 from rooms.pace import Pace
 
@@ -40,9 +41,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 
     from rooms.definition import Room
+    from rooms.host.channels import Channel
     from rooms.host.clock import Clock
     from rooms.host.kinds import Kind
-    from rooms.host.links import Channel, Links
+    from rooms.host.links import Links
     from rooms.host.marks import Outcome
     from rooms.host.neighbours import Letter
     from rooms.host.room import LiveRoom

@@ -7,14 +7,12 @@ each router that has somebody in the lane. Next outward: `rooms/link/`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from rooms.host.channels import Channel, Heard
 from rooms.host.crowding import Crowding
-from rooms.host.turn import Heard
 from rooms.link.protocol import (
-    Attach,
     Close,
     Elsewhere,
     Fanout,
@@ -28,54 +26,12 @@ from rooms.link.protocol import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rooms.host.clients import Client
-    from rooms.host.turn import Wanted
     from rooms.link.memory import End
-    from rooms.link.protocol import Json, Message
+    from rooms.link.protocol import Attach, Message
     from rooms.store.port import SessionId
-    from rooms.sync.views import Viewer
     from rooms.tally import HostTally
 
 _NUMBERED: Final = ("room.send", "room.send_to")
-
-
-@dataclass(slots=True, eq=False)
-class Channel:
-    """A connection as this host knows it, through sleep and wake of its room.
-
-    `viewer` is None until it is known who is there; `client` is set by the room that lets it in.
-    `entering`: it stands before a room; `inside`: it was let in. Until then `held` keeps what it
-    said, so that it isn't lost with an incarnation. `presence` is what it shares of the moment,
-    `kept` what a room without a machine knows its connection by, as `name` for others.
-    """
-
-    id: int
-    end: End
-    number: int
-    at: SessionId
-    attach: Attach
-    viewer: Viewer | None = None
-    client: Client | None = None
-    seated: bool = False
-    entering: bool = False
-    inside: bool = False
-    gone: bool = False
-    lane: int | None = None
-    presence: Json = None
-    kept: Json = None
-    name: str | None = None
-    held: list[Heard | Wanted] = field(default_factory=list)
-
-    def attachment(self) -> Json:
-        """What its router keeps, for the next incarnation, wherever that is."""
-        return {"presence": self.presence, "kept": self.kept}
-
-    def attach_again(self, attachment: Json) -> None:
-        """What its router has kept of it; what it has shared here since is newer."""
-        if attachment is not None:
-            self.kept = attachment["kept"]
-            if self.presence is None:
-                self.presence = attachment["presence"]
 
 
 class Links:

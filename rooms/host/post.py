@@ -21,7 +21,7 @@ from rooms.link.protocol import FORWARDED_WITHIN, Answer, Request
 from rooms.store.port import SessionId
 
 if TYPE_CHECKING:
-    from rooms.host.audience import Audience
+    from rooms.host.ask import Views
     from rooms.host.links import Links
     from rooms.link.memory import End
 
@@ -87,7 +87,7 @@ class Posted(Ask):
         self.seq: int = given["seq"]
         self.since: int | None = given["since"]
 
-    def answer(self, audience: Audience, outcome: Outcome | None, now: int) -> None:
+    def answer(self, views: Views, outcome: Outcome | None, now: int) -> None:
         """Send the outcome back the way it came."""
         if outcome is not None:
             self.reply(200, outcome._asdict())

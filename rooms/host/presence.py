@@ -18,12 +18,14 @@ from rooms.logs import named
 from rooms.sync import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from rooms.host.audience import Audience
-    from rooms.host.links import Channel
+    from rooms.host.channels import Channel
     from rooms.sync.messages import Json
     from rooms.sync.views import Viewer
+
+    Readers = Iterable[tuple[Channel, Collection[str]]]
+    Tell = Callable[[Mapping[str, dict[str, Json]], Readers | None], None]
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +38,14 @@ MOST: Final = 200
 
 
 class Presence:
-    """Who is present in one live room, and what they say of the moment. `full`: whether a router
-    that is behind has too much of this room already.
+    """Who is present in one live room, and what they say of the moment. `tell` is
+    `Audience.moment`; `full`: whether a router that is behind has too much of this room already.
     """
 
-    def __init__(self, room: Room, audience: Audience, full: Callable[[], bool]) -> None:
+    def __init__(self, room: Room, tell: Tell, full: Callable[[], bool]) -> None:
         self._room = room
+        self._tell = tell
         self._full = full
-        self._audience = audience
         self._shared = room.presence
         self._judged = type(room).may_see is not Room.may_see
         self._here: dict[str, list[Channel]] = {}
@@ -84,7 +86,7 @@ class Presence:
             if self._sees(viewer, others[0].viewer)
         }
         whole = messages.present(everybody, self._count(), all=True)
-        self._audience.moment({PRESENT: whole}, [(channel, (PRESENT,))])
+        self._tell({PRESENT: whole}, [(channel, (PRESENT,))])
 
     def leave(self, channel: Channel) -> None:
         """A connection is gone. Harmless for one that wasn't here."""
@@ -161,14 +163,14 @@ class Presence:
             elif not channel.gone:
                 self._said[name] = channel, message
         if not self._judged:
-            self._audience.moment(named)
+            self._tell(named, None)
             return
         for channels in list(self._here.values()):
             viewer = channels[0].viewer
             assert viewer is not None
             seen = [name for name in named if self._sees(viewer, said[name][0].viewer)]
             if seen:
-                self._audience.moment(named, [(channel, seen) for channel in channels])
+                self._tell(named, [(channel, seen) for channel in channels])
 
     def _tell_changed(self, before: bool) -> None:
         """What changed; or everybody, and else a number, where it was the other way `before`."""
@@ -181,7 +183,7 @@ class Presence:
         whole = before is not self._counting
         if not self._judged:
             message = messages.present(data, self._count(), all=whole)
-            self._audience.moment({PRESENT: message})
+            self._tell({PRESENT: message}, None)
             return
         for channels in list(self._here.values()):
             viewer = channels[0].viewer
@@ -190,7 +192,7 @@ class Presence:
             if seen or self._counting:
                 message = messages.present(seen, self._count(), all=whole)
                 readers = [(channel, (PRESENT,)) for channel in channels]
-                self._audience.moment({PRESENT: message}, readers)
+                self._tell({PRESENT: message}, readers)
 
     def _count(self) -> int | None:
         return len(self._here) if self._counting else None

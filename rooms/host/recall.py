@@ -21,7 +21,7 @@ from runtime import RestoreError, System
 
 if TYPE_CHECKING:
     from rooms.definition import Room
-    from rooms.host.audience import Audience
+    from rooms.host.ask import Views
     from rooms.host.marks import Outcome
     from rooms.link.memory import End
     from rooms.link.protocol import Request
@@ -68,15 +68,15 @@ class Recall(Ask):
     def check(self, room: Room, snapshot: Seen) -> None:
         door.look_back(room, self.viewer, snapshot)
 
-    def answer(self, audience: Audience, outcome: Outcome | None, now: int) -> None:
+    def answer(self, views: Views, outcome: Outcome | None, now: int) -> None:
         """Read the store, and answer from what is there."""
-        self._task = asyncio.get_running_loop().create_task(self._run(audience, now))
+        self._task = asyncio.get_running_loop().create_task(self._run(views, now))
 
-    async def _run(self, audience: Audience, now: int) -> None:
-        room = audience.room
+    async def _run(self, views: Views, now: int) -> None:
+        room = views.room
         show = self._list if self._listed else self._show
         try:
-            body = await show(audience, SessionId(room.kind, room.id), int(self._number_of), now)
+            body = await show(views, SessionId(room.kind, room.id), int(self._number_of), now)
         except StoreError as error:
             logger.warning("%s: its history can't be read: %s", named(room), error)
             self.refuse(Closing(CloseCode.OVERLOADED, "its history is out of reach"))
@@ -89,12 +89,12 @@ class Recall(Ask):
             else:
                 self.reply(200, body)
 
-    async def _list(self, audience: Audience, id: SessionId, after: int, now: int) -> Json:
-        found = await kept(self._store, id, _keeps(audience.room), now, after=after)
+    async def _list(self, views: Views, id: SessionId, after: int, now: int) -> Json:
+        found = await kept(self._store, id, _keeps(views.room), now, after=after)
         return {"revisions": [one._asdict() for one in found], "now": now}
 
-    async def _show(self, audience: Audience, id: SessionId, revision: int, now: int) -> Json:
-        room = audience.room
+    async def _show(self, views: Views, id: SessionId, revision: int, now: int) -> Json:
+        room = views.room
         found = await past(self._store, id, revision, _keeps(room), now)
         if found is None or found.version != room.version():
             return None
@@ -103,7 +103,7 @@ class Recall(Ask):
             snapshot = system.restore(found.persisted, now=now).snapshot
         except RestoreError:  # it waits to be stored as this version's
             return None
-        view = audience.view_at(self.viewer, snapshot)
+        view = views.view_at(self.viewer, snapshot)
         return {**found.kept._asdict(), "now": now, "view": view}
 
 

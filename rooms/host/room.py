@@ -19,6 +19,7 @@ from rooms import tracing
 from rooms.errors import CloseCode, Closing, StoreError, Unstorable
 from rooms.host import door
 from rooms.host.ask import Ask
+from rooms.host.channels import Heard
 from rooms.host.commits import MAX_EVENTS, Commits
 from rooms.host.expiry import ttl_of
 from rooms.host.idle import Idleness
@@ -27,7 +28,6 @@ from rooms.host.turn import (
     Answered,
     Denied,
     Enter,
-    Heard,
     Leave,
     Responded,
     Turn,
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rooms.host.audience import Audience
+    from rooms.host.channels import Channel
     from rooms.host.clock import Clock
     from rooms.host.commits import Claim, Flight
     from rooms.host.gate import Gate
     from rooms.host.hooks.session import HookSession
     from rooms.host.journal import Journal
-    from rooms.host.links import Channel
     from rooms.host.listing import Listing
     from rooms.host.marks import Outcome
     from rooms.host.neighbours import Letter
@@ -244,7 +244,9 @@ class LiveRoom:
                 if tracing.tracer is None or type(item) is not Heard or item.trace is None:
                     session.handle(item, turn)
                 else:
-                    tracing.handle(session, item, turn)
+                    with tracing.turn(session, item.message["type"], item.trace) as traced:
+                        session.handle(item, turn)
+                    turn.traced = [*(turn.traced or ()), traced]
                 if clock.elapsed() - begun > MAX_WORK:
                     break
             self._idleness.touch()

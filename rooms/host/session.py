@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rooms.errors import CloseCode, Closing, TooBig
 from rooms.host import attendance, door, record, settling
 from rooms.host.ask import Ask, Retry
-from rooms.host.clients import Client, Clients, client_key
+from rooms.host.channels import Heard, Wanted
+from rooms.host.clients import Clients, client_key
 from rooms.host.journal import Moment
 from rooms.host.marks import ACCEPTED, IGNORED, Outcome
 from rooms.host.neighbours import Neighbour
@@ -25,7 +26,6 @@ from rooms.host.turn import (
     Delivered,
     Denied,
     Enter,
-    Heard,
     Leave,
     Newest,
     Performed,
@@ -33,7 +33,6 @@ from rooms.host.turn import (
     Say,
     Settled,
     Shut,
-    Wanted,
 )
 from rooms.logs import where
 from rooms.sync import conversation as talk
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from rooms.definition import Room
-    from rooms.host.links import Channel
+    from rooms.host.channels import Channel, Client
     from rooms.host.marks import Marks
     from rooms.host.outbox import Outbox
     from rooms.host.scale import Scale

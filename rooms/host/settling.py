@@ -7,15 +7,15 @@ hears of it, in one turn and so in one commit. Next inward: `rooms/host/outbox.p
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rooms.host.turn import Begin, Performed
 from runtime.statechart.events import matches_descriptor
 
 if TYPE_CHECKING:
-    from rooms.host.outbox import Entry
-    from rooms.host.session import Session
+    from rooms.host.outbox import Entry, Outbox
     from rooms.host.turn import Turn
+    from runtime import Event, SystemSnapshot
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,19 @@ DONE: Final = "room.effect.done"
 FAILED: Final = "room.effect.failed"
 
 
-def handle(session: Session, item: Begin | Performed, turn: Turn) -> None:
+class Owing(Protocol):
+    """What this needs of a session."""
+
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def snapshot(self) -> SystemSnapshot: ...
+
+    def step(self, event: Event, turn: Turn, target: str | None = None) -> Exception | None:
+        """One event of the room's own, for the machine or a child; what it raised."""
+
+
+def handle(session: Owing, item: Begin | Performed, turn: Turn) -> None:
     """An effect is due again, or an attempt at one has ended."""
     if session.outbox.entries.get(item.entry.number) is not item.entry:
         return  # it was settled meanwhile
@@ -46,14 +58,14 @@ def handle(session: Session, item: Begin | Performed, turn: Turn) -> None:
             _fail(session, entry, why, turn)
 
 
-def _fail(session: Session, entry: Entry, why: str, turn: Turn) -> None:
+def _fail(session: Owing, entry: Entry, why: str, turn: Turn) -> None:
     """It is tried again later; the machine hears when it isn't."""
     if session.outbox.fail(entry, why, turn.now):
         logger.error("%s: effect %r failed for good: %s", session, entry.name, why)
         _tell(session, entry, FAILED, "error", why, turn)
 
 
-def _reject(session: Session, entry: Entry, why: str, turn: Turn) -> None:
+def _reject(session: Owing, entry: Entry, why: str, turn: Turn) -> None:
     """Another room said no: that is an answer, and trouble only where nobody hears it."""
     heard = _hears(session, entry, FAILED)
     if heard and _tell(session, entry, FAILED, "error", why, turn) is None:
@@ -64,7 +76,7 @@ def _reject(session: Session, entry: Entry, why: str, turn: Turn) -> None:
 
 
 def _tell(
-    session: Session, entry: Entry, type: str, what: str, value: object, turn: Turn
+    session: Owing, entry: Entry, type: str, what: str, value: object, turn: Turn
 ) -> Exception | None:
     """Tell whoever declared an effect what became of it, if they name that event."""
     if not _hears(session, entry, type):
@@ -73,7 +85,7 @@ def _tell(
     return session.step({**event, what: value}, turn, entry.actor or None)
 
 
-def _hears(session: Session, entry: Entry, type: str) -> bool:
+def _hears(session: Owing, entry: Entry, type: str) -> bool:
     machine = getattr(session.snapshot.actor(entry.actor), "machine", None)
     named = getattr(machine, "events", ())
     return any(word != "*" and matches_descriptor(type, word) for word in named)

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from rooms.host.audience import Audience
-    from rooms.host.clients import Client
-    from rooms.host.links import Channel
+    from rooms.host.channels import Channel, Client
     from rooms.host.marks import Outcome
     from rooms.host.session import Session
     from rooms.host.turn import Told

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from rooms.host.channels import Heard, Wanted
+
 if TYPE_CHECKING:
     from rooms.errors import Closing
     from rooms.hooks.connection import Payload
     from rooms.host.ask import Ask
-    from rooms.host.clients import Client
-    from rooms.host.links import Channel
+    from rooms.host.channels import Channel, Client
     from rooms.host.marks import Outcome
     from rooms.host.outbox import Entry
     from rooms.sync.messages import Json
@@ -35,25 +36,6 @@ class Leave(NamedTuple):
     """A channel is gone."""
 
     channel: Channel
-
-
-class Heard(NamedTuple):
-    """A channel said something; `trace` is whose trace that belongs to, where there are any."""
-
-    channel: Channel
-    message: dict[str, Json]
-    trace: str | None = None
-
-
-class Wanted(NamedTuple):
-    """A channel missed frames: it asks for the view after `cursor`, outcomes after `settled`, and
-    who is `present`.
-    """
-
-    channel: Channel
-    cursor: str | None
-    settled: int
-    present: bool
 
 
 class Renewed(NamedTuple):

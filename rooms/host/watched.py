@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from rooms.errors import CloseCode
 from rooms.host.ask import Ask
+from rooms.host.channels import Heard
 from rooms.host.commits import MAX_EVENTS
 from rooms.host.hooks.session import HookSession
 from rooms.host.marks import Outcome
 from rooms.host.session import Session
-from rooms.host.turn import Enter, Heard, Shut
+from rooms.host.turn import Enter, Shut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rooms.host.clients import Client
-    from rooms.host.links import Channel
+    from rooms.host.channels import Channel, Client
     from rooms.host.turn import Item, Turn
     from rooms.sync import conversation as talk
     from rooms.sync.views import Viewer

@@ -12,9 +12,9 @@ import pytest
 
 from rooms.hooks import connection, storage
 from rooms.host import waking
+from rooms.host.channels import Channel
 from rooms.host.hooks import call
 from rooms.host.hooks.session import HookSession
-from rooms.host.links import Channel
 from rooms.host.turn import Turn
 from rooms.link.protocol import Tell
 from rooms.sync import codec

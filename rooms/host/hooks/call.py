@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rooms.hooks.connection import Said
     from rooms.hooks.storage import Storage
-    from rooms.host.links import Channel
+    from rooms.host.channels import Channel
     from rooms.host.turn import Told
 
 

@@ -38,9 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Mapping
 
     from rooms.definition import Room
-    from rooms.host.clients import Client
+    from rooms.host.channels import Channel, Client
     from rooms.host.kinds import Kind
-    from rooms.host.links import Channel
     from rooms.host.session import Belongings
     from rooms.host.turn import Turn
     from rooms.sync import conversation as talk

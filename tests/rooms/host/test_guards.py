@@ -10,13 +10,13 @@ import pytest
 
 from rooms.definition import Room
 from rooms.host import attendance, door, presence
+from rooms.host.channels import Heard
 from rooms.host.claims import Claims
 from rooms.host.endings import Endings
 from rooms.host.host import Host
 from rooms.host.keeper import RoomKeeper
 from rooms.host.presence import Presence
 from rooms.host.room import LiveRoom
-from rooms.host.turn import Heard
 from rooms.store.memory import MemoryStore
 from tests.rooms.host import test_expiry as expiry
 from tests.rooms.host import test_fleet as fleet
@@ -75,7 +75,7 @@ def told_before_let_in(swap: Any) -> None:
 
     def tell(self: Any) -> None:
         said, self._said = self._said, {}
-        self._audience.moment({name: message for name, (_, message) in said.items()})
+        self._tell({name: message for name, (_, message) in said.items()}, None)
 
     swap(Host, "_hear", pass_on)
     swap(Presence, "_tell_said", tell)

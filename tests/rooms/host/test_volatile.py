@@ -8,7 +8,7 @@ import pytest
 
 from rooms.definition import Room
 from rooms.errors import UsageError
-from rooms.host.turn import Heard
+from rooms.host.channels import Heard
 from runtime import setup
 from tests.rooms.host.machines import Counter
 from tests.rooms.host.stage import Stage
