@@ -1,8 +1,9 @@
 """The shape of a class of rooms: what can't be meant is refused when the class is made.
 
-In: an author's class, and `Room`, whose attributes it may have. Out: nothing, or a `UsageError`
-that names class and attribute, and says what to write. `rooms/definition.py` asks for each class;
-what else can't work, `rooms check` finds (`rooms/machines.py`).
+In: an author's class, of which nothing is known yet, and `Room`, whose attributes it may have. Out:
+nothing, or a `UsageError` that names class and attribute, and says what to write.
+`rooms/definition.py` asks for each class; what else can't work, `rooms check` finds
+(`rooms/machines.py`).
 """
 
 from __future__ import annotations
@@ -11,15 +12,12 @@ import difflib
 import inspect
 import re
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rooms.errors import UsageError
 from rooms.hooks import HOOKS, hooks_of
 from rooms.sync.messages import reserved
 from rooms.sync.policy import Policy
-
-if TYPE_CHECKING:
-    from rooms.definition import Room
 
 _WORDS: Final = {
     "durability": ("memory", "primary", "fsync"),
@@ -49,7 +47,7 @@ _LIKE: Final = 0.88
 """How much a name may be like one of ours (as `difflib` measures it), and still be another."""
 
 
-def check(kind: type[Room], base: type[Room]) -> None:
+def check(kind: type[Any], base: type[Any]) -> None:
     """What a class says of itself can be meant. Raises UsageError."""
     name = kind.__name__
     for attribute, given in vars(kind).items():
@@ -69,7 +67,7 @@ def check(kind: type[Room], base: type[Room]) -> None:
             )
 
 
-def _refuse_misspelt(name: str, attribute: str, base: type[Room]) -> None:
+def _refuse_misspelt(name: str, attribute: str, base: type[Any]) -> None:
     """A name that is almost one of ours does nothing: it is a slip, or will be taken for one."""
     if attribute.startswith("_"):
         return
@@ -83,7 +81,7 @@ def _refuse_misspelt(name: str, attribute: str, base: type[Room]) -> None:
         )
 
 
-def _check_method(kind: type[Room], name: str, given: Any, ours: Any) -> None:
+def _check_method(kind: type[Any], name: str, given: Any, ours: Any) -> None:
     """It can be called as ours is, and is async only where ours may be."""
     where = f"{kind.__name__}.{name}"
     of_class, own = isinstance(ours, classmethod), getattr(kind, name)
@@ -112,7 +110,7 @@ def _check_arguments(function: Any, wanted: list[str], says: str) -> None:
         return
 
 
-def _check_machine(kind: type[Room]) -> None:
+def _check_machine(kind: type[Any]) -> None:
     name, machine = kind.__name__, inspect.getattr_static(kind, "machine")
     if machine is None:
         return
@@ -129,7 +127,7 @@ def _check_machine(kind: type[Room]) -> None:
         )
 
 
-def _check_view(kind: type[Room]) -> None:
+def _check_view(kind: type[Any]) -> None:
     view = inspect.getattr_static(kind, "view")
     if isinstance(view, Policy):
         return
@@ -147,7 +145,7 @@ def _check_view(kind: type[Room]) -> None:
             raise UsageError(f"{where} is to be plain: def, not async def")
 
 
-def _check_options(kind: type[Room]) -> None:
+def _check_options(kind: type[Any]) -> None:
     name = kind.__name__
     for option, words in _WORDS.items():
         given = getattr(kind, option)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,24 @@ def test_a_file_opens_with_its_job_and_has_one(path: Path) -> None:
 def test_who_follows_a_path_comes_to_a_file(path: Path) -> None:
     named = re.findall(r"`((?:rooms|runtime|client|tests|examples)/[\w./-]*\w)`", path.read_text())
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("package", ["rooms", "client"])
+def test_no_file_leads_back_to_itself_not_even_by_its_types(package: str) -> None:
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in SOURCES
+        if path.relative_to(ROOT).parts[0] == package
+    }
+    imports: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                within = {f"{node.module}.{alias.name}" for alias in node.names}
+                imports.setdefault(name, set()).update(
+                    within & modules.keys() or {node.module or ""}
+                )
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names them
 
 
 def test_no_folder_is_named_after_nothing() -> None:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from rooms.errors import BadMessage, CloseCode, Closing, RoomsError, UsageError
+from rooms.errors import BadMessage, RoomsError, UsageError
 from rooms.host.ask import Ask, Retry
 from rooms.host.door import OPERATOR
+from rooms.host.endings import TOLD
 from rooms.host.history import Keeps, past, read_log
 from rooms.host.history import kept as kept_revisions
 from rooms.host.marks import clients_of
@@ -42,12 +43,6 @@ PAGE: Final = 200
 
 ALL: Final = Keeps(1 << 62, 0)
 """An operator sees what is there."""
-
-ENDED: Final = {
-    "DELETE": Closing(CloseCode.NOT_FOUND, "this room was deleted"),
-    "PUT": Closing(CloseCode.GOING_AWAY, "this room was replaced"),
-}
-"""What the connections of a session are told that an operator has ended, by the method."""
 
 Reply = tuple[int, Any]
 
@@ -115,7 +110,7 @@ class Administration:
             case "PUT", "":
                 return await self._import(id, request)
             case "DELETE", "":
-                existed = await self._rooms.endings.replace(id, None, ENDED["DELETE"])
+                existed = await self._rooms.endings.replace(id, None, TOLD["DELETE"])
                 return (200, {"deleted": str(id)}) if existed else _missing(id)
             case _:
                 return 404, {"reason": "there is nothing here"}
@@ -245,7 +240,7 @@ class Administration:
             raise UsageError(f"this is {named}, not {id}")
         if request.params.get("replace") != "1" and await self._store.load(id) is not None:
             return 409, {"reason": f"{id} exists; --replace puts this in its place"}
-        await self._rooms.endings.replace(id, record, ENDED["PUT"], log)
+        await self._rooms.endings.replace(id, record, TOLD["PUT"], log)
         return 200, {"imported": str(id), "revision": record.revision}
 
 

@@ -2,32 +2,71 @@
 
 In: wishes, and what has expired. Out: a session that is gone, or another one of its name; nothing
 of the former is stored or told any more, and whoever comes meanwhile waits. Only what this host
-owns is deleted: ownership is what the store compares. Next: `rooms/host/keeper.py`, the store.
+owns is deleted: ownership is what the store compares. Next: the store.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Protocol
 
-from rooms.errors import StoreError
+from rooms.errors import CloseCode, Closing, StoreError
 from rooms.host.neighbours import NotHere
 from rooms.store.port import Commit, Held, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
-    from rooms.errors import Closing
-    from rooms.host.keeper import RoomKeeper
+    from rooms.host.channels import Channel
+    from rooms.host.clock import Clock
     from rooms.host.links import Links
     from rooms.host.room import LiveRoom
     from rooms.store.port import Logged, Record, SessionId, Store
+
+TOLD: Final = {
+    "DELETE": Closing(CloseCode.NOT_FOUND, "this room was deleted"),
+    "PUT": Closing(CloseCode.GOING_AWAY, "this room was replaced"),
+}
+"""What the connections of a session are told that an operator has ended, by the method."""
+
+
+class Keeper(Protocol):
+    """What this needs of the host that has the rooms."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def incarnation(self) -> str: ...
+
+    def asleep(self, id: SessionId) -> bool:
+        """Whether nothing of this session goes on here."""
+
+    def between(self, id: SessionId) -> AbstractAsyncContextManager[LiveRoom | None]:
+        """A session between two incarnations, for as long as the block lasts: whoever comes waits.
+        Gives the room that was live until now.
+        """
+
+    def wake(self, id: SessionId) -> None:
+        """Wake a session, though nobody waits for an answer."""
+
+    def bring_back(self, id: SessionId) -> None:
+        """A session may be this host's without a room: wake it when the store answers again."""
+
+    def dropped(self, room: LiveRoom, error: Exception) -> None:
+        """The room is no more: what it did since its last written commit never happened."""
+
+    def forget(self, id: SessionId) -> None:
+        """The session is another one now."""
+
+    def shut(self, channel: Channel, refused: Closing) -> None:
+        """Close a channel."""
 
 
 class Endings:
     """The ends of the sessions of one host."""
 
     def __init__(
-        self, rooms: RoomKeeper, store: Store, links: Links, chance: Callable[[int], bytes]
+        self, rooms: Keeper, store: Store, links: Links, chance: Callable[[int], bytes]
     ) -> None:
         self._rooms = rooms
         self._store = store

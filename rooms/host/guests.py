@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rooms.errors import Closing
-from rooms.host.administration import ENDED
 from rooms.host.ask import Ask
+from rooms.host.endings import TOLD
 from rooms.host.isolated import Met, Passed
 from rooms.host.kinds import viewer
 from rooms.host.tenant import NUMBERS
@@ -236,7 +236,7 @@ class Guests:
         """An operator has ended a session: so are the connections that its process didn't know,
         because they were there before that began.
         """
-        if request.path == "" and (told := ENDED.get(request.method)) is not None:
+        if request.path == "" and (told := TOLD.get(request.method)) is not None:
             for router, guest in self._of(id):
                 self._shut(router, guest, told)
 

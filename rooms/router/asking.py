@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rooms.link.protocol import Request
-    from rooms.router.hosts import Host, Hosts
+    from rooms.router.channels import Host
+    from rooms.router.hosts import Hosts
 
 _UNREACHED: Final = b'{"code":1013,"reason":"the room\'s host was lost; it may have done this"}'
 

@@ -1,8 +1,8 @@
-"""A channel: what the router keeps of one connection while rooms come and go (PURE).
+"""What a router keeps while rooms come and go: of each connection, its session and its host (PURE).
 
-Its cursor, the highest outcome it was told, its numbered messages without an outcome; and, while
-the socket is slow, what it missed and what has to wait. `rooms/router/routing.py` decides what is
-sent to whom; here is what that does to one connection.
+Of a connection: its cursor, the highest outcome it was told, its numbered messages without an
+outcome; and, while the socket is slow, what it missed and what has to wait.
+`rooms/router/routing.py` decides what is sent to whom; here is what that does to each of them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from rooms.budgets import Account
 from rooms.link.protocol import PRESENT
-from rooms.router.hosts import BEHIND, SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rooms.errors import Closing
-    from rooms.link.protocol import Attach, Json
-    from rooms.router.hosts import Host
+    from rooms.link.protocol import Attach, Json, Message
+    from rooms.store.port import HostInfo
     from rooms.sync.codec import Codec
 
 MAX_UNANSWERED: Final = 256
@@ -30,6 +29,10 @@ MAX_HELD_BYTES: Final = 64 * 1024
 """How much may wait of what can't be merged (emitted events), and of volatile events."""
 MAX_EARLY_BYTES: Final = 64 * 1024
 """How much may wait of plain messages of a connection that isn't let in yet."""
+BEHIND: Final = 32 * 1024
+"""A host that hasn't taken so many bytes is behind …"""
+SHARE: Final = 4 * 1024
+"""… and takes so many more of one session meanwhile."""
 
 
 class Peer(Protocol):
@@ -66,6 +69,42 @@ class Lane:
         self.number = number
         self.codec = codec
         self.channels: dict[Channel, None] = {}
+
+
+class Host:
+    """One host, for as long as its link lives. `send` puts a message on the link; `under_way` says
+    how many bytes it hasn't taken.
+    """
+
+    __slots__ = ("channels", "former", "info", "lanes", "send", "under_way")
+
+    def __init__(
+        self,
+        info: HostInfo,
+        send: Callable[[Message], None],
+        under_way: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.info = info
+        self.send = send
+        self.under_way = under_way
+        self.channels: dict[Channel, None] = {}
+        """Those that it knows, by their numbers of now."""
+        self.former: dict[int, Channel] = {}
+        """Those that went on from here when it was leaving, by the numbers they had here."""
+        self.lanes: dict[int, Lane] = {}
+
+    def leave(self) -> None:
+        """It is going: no session is to be brought there."""
+        self.info = replace(self.info, leaving=True)
+
+    def listed(self, info: HostInfo | None) -> None:
+        """This is what the store says of it; None: that it doesn't live."""
+        if info is None:
+            self.info = replace(self.info, weight=0)
+        elif self.info.leaving:
+            self.info = replace(info, leaving=True)  # it knew before the store did
+        else:
+            self.info = info
 
 
 class Session:

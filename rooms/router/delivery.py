@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from rooms.link.protocol import Fanout, Moment, Tell
-    from rooms.router.channels import Channel
-    from rooms.router.hosts import Host
+    from rooms.router.channels import Channel, Host
     from rooms.tally import RouterTally
 
 

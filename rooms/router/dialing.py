@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rooms.link.protocol import Message
     from rooms.link.stream import StreamEnd, Tls, Traffic
-    from rooms.router.hosts import Host
+    from rooms.router.channels import Host
     from rooms.router.router import Router
     from rooms.store.port import HostInfo, Store
 

@@ -6,17 +6,14 @@ at is the ring's to say (`rooms/placement/ring.py`). Next: `rooms/router/routing
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rooms.placement.ring import place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from rooms.link.protocol import Message
-    from rooms.router.channels import Channel, Lane
-    from rooms.store.port import HostInfo
+    from rooms.router.channels import Host
 
 MAX_HOPS: Final = 3
 """How often something is sent on from host to host before there is a pause."""
@@ -27,48 +24,6 @@ LONGEST_PAUSE: Final = 2.0
 def pause(pauses: int) -> float:
     """How long to wait before a host is looked for again, after so many pauses (s)."""
     return min(FIRST_PAUSE * (1 << pauses), LONGEST_PAUSE)
-
-
-BEHIND: Final = 32 * 1024
-"""A host that hasn't taken so many bytes is behind …"""
-SHARE: Final = 4 * 1024
-"""… and takes so many more of one session meanwhile."""
-
-
-class Host:
-    """One host, for as long as its link lives. `send` puts a message on the link; `under_way` says
-    how many bytes it hasn't taken.
-    """
-
-    __slots__ = ("channels", "former", "info", "lanes", "send", "under_way")
-
-    def __init__(
-        self,
-        info: HostInfo,
-        send: Callable[[Message], None],
-        under_way: Callable[[], int] = lambda: 0,
-    ) -> None:
-        self.info = info
-        self.send = send
-        self.under_way = under_way
-        self.channels: dict[Channel, None] = {}
-        """Those that it knows, by their numbers of now."""
-        self.former: dict[int, Channel] = {}
-        """Those that went on from here when it was leaving, by the numbers they had here."""
-        self.lanes: dict[int, Lane] = {}
-
-    def leave(self) -> None:
-        """It is going: no session is to be brought there."""
-        self.info = replace(self.info, leaving=True)
-
-    def listed(self, info: HostInfo | None) -> None:
-        """This is what the store says of it; None: that it doesn't live."""
-        if info is None:
-            self.info = replace(self.info, weight=0)
-        elif self.info.leaving:
-            self.info = replace(info, leaving=True)  # it knew before the store did
-        else:
-            self.info = info
 
 
 class Hosts:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from rooms.link.memory import End
     from rooms.link.protocol import Message as LinkMessage
     from rooms.pace import Pace
-    from rooms.router.hosts import Host
+    from rooms.router.channels import Host
     from rooms.router.limits import Limits
     from rooms.store.port import HostInfo
     from rooms.tally import RouterTally

@@ -38,10 +38,10 @@ from rooms.link.protocol import (
     Want,
 )
 from rooms.router.asking import Requests
-from rooms.router.channels import Channel, Place, Session
+from rooms.router.channels import Channel, Host, Place, Session
 from rooms.router.delivery import Delivery, enter_lane, leave_lane
 from rooms.router.frames import framed
-from rooms.router.hosts import MAX_HOPS, Host, Hosts, pause
+from rooms.router.hosts import MAX_HOPS, Hosts, pause
 from rooms.sync import messages
 from rooms.tally import RouterTally
 

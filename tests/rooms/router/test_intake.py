@@ -11,8 +11,7 @@ from starlette.websockets import WebSocket
 
 from rooms.pace import Pace
 from rooms.router import intake, sockets
-from rooms.router.channels import Session
-from rooms.router.hosts import BEHIND, SHARE, Host
+from rooms.router.channels import BEHIND, SHARE, Host, Session
 from rooms.router.intake import Intake
 from rooms.router.limits import Limits
 from rooms.store.port import HostInfo

@@ -36,7 +36,7 @@ from tests.rooms.router.test_routing import EVENT, Peer, text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rooms.router.hosts import Host
+    from rooms.router.channels import Host
 
 STATUS = {word: json.dumps({"type": "room.status", "status": word}) for word in ("moving", "live")}
 
