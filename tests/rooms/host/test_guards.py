@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -18,38 +17,21 @@ from rooms.host.keeper import RoomKeeper
 from rooms.host.presence import Presence
 from rooms.host.room import LiveRoom
 from rooms.store.memory import MemoryStore
+from tests.guards import Guards
 from tests.rooms.host import test_expiry as expiry
 from tests.rooms.host import test_fleet as fleet
 from tests.rooms.host import test_listing as listing
 from tests.rooms.host import test_recall as recall
 from tests.rooms.host import test_seating as seating
 from tests.rooms.host import test_volatile as volatile
-from tests.sim.mutants import applied
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    Make = Callable[[Any], None]
-    Test = Callable[[], Awaitable[None]]
-
-MUTANTS: dict[Make, Test] = {}
-"""By mutant: the test that fails with it."""
-
-
-def seen_by(test: Test) -> Callable[[Make], Make]:
-    """Name the test that sees a mutant."""
-
-    def mutant(make: Make) -> Make:
-        MUTANTS[make] = test
-        return make
-
-    return mutant
+GUARDS = Guards()
 
 
 # -------------------------------------------------------------------------------- volatile events
 
 
-@seen_by(volatile.test_it_reaches_no_machine_and_no_store_and_waits_for_none)
+@GUARDS.seen_by(volatile.test_it_reaches_no_machine_and_no_store_and_waits_for_none)
 def volatile_as_any_event(swap: Any) -> None:
     """A volatile event is taken by a turn, and stored with it."""
 
@@ -61,7 +43,7 @@ def volatile_as_any_event(swap: Any) -> None:
     swap(door, "judge", lambda *_: None)
 
 
-@seen_by(volatile.test_what_is_said_before_one_is_let_in_is_told_after_it)
+@GUARDS.seen_by(volatile.test_what_is_said_before_one_is_let_in_is_told_after_it)
 def told_before_let_in(swap: Any) -> None:
     """A volatile event is told though its sender isn't let in yet."""
     hear = Host._hear
@@ -81,19 +63,19 @@ def told_before_let_in(swap: Any) -> None:
     swap(Presence, "_tell_said", tell)
 
 
-@seen_by(volatile.test_the_latest_counts_at_most_60_times_a_second)
+@GUARDS.seen_by(volatile.test_the_latest_counts_at_most_60_times_a_second)
 def volatile_uncapped(swap: Any) -> None:
     """Volatile events are told as often as they come."""
     swap(presence, "EVERY", 0.0)
 
 
-@seen_by(volatile.test_who_may_not_see_its_sender_is_told_nothing)
+@GUARDS.seen_by(volatile.test_who_may_not_see_its_sender_is_told_nothing)
 def volatile_to_everybody(swap: Any) -> None:
     """Volatile events are told to those, too, who may not see their sender."""
     swap(Presence, "_sees", lambda *_: True)
 
 
-@seen_by(volatile.test_it_is_judged_as_any_event)
+@GUARDS.seen_by(volatile.test_it_is_judged_as_any_event)
 def volatile_unjudged(swap: Any) -> None:
     """Everybody may send a volatile event, of any shape."""
     swap(door, "judge_volatile", lambda *_: None)
@@ -102,14 +84,14 @@ def volatile_unjudged(swap: Any) -> None:
 # -------------------------------------------------------------------------------- TTL
 
 
-@seen_by(expiry.test_who_comes_first_keeps_it)
+@GUARDS.seen_by(expiry.test_who_comes_first_keeps_it)
 def awake_deleted(swap: Any) -> None:
     """What expired is deleted though somebody has woken it since."""
     swap(RoomKeeper, "asleep", lambda self, id: True)
     _expire_unchecked(swap)
 
 
-@seen_by(expiry.test_what_was_read_as_expired_and_changed_meanwhile_is_kept)
+@GUARDS.seen_by(expiry.test_what_was_read_as_expired_and_changed_meanwhile_is_kept)
 def changed_deleted(swap: Any) -> None:
     """What was read as expired is deleted though it has changed since."""
     _expire_unchecked(swap)
@@ -125,14 +107,14 @@ def _expire_unchecked(swap: Any) -> None:
     swap(Endings, "expire", expire)
 
 
-@seen_by(expiry.test_another_hosts_session_is_not_deleted)
+@GUARDS.seen_by(expiry.test_another_hosts_session_is_not_deleted)
 def deleted_whoever_owns_it(swap: Any) -> None:
     """The sweep deletes without comparing who owns the session."""
     delete = MemoryStore.delete
     swap(MemoryStore, "delete", lambda self, id, owner=None: delete(self, id))
 
 
-@seen_by(expiry.test_an_open_connection_keeps_its_session)
+@GUARDS.seen_by(expiry.test_an_open_connection_keeps_its_session)
 def watched_deleted(swap: Any) -> None:
     """A session is deleted though somebody is connected to it."""
     swap(Endings, "postpone", lambda self, room: None)
@@ -141,13 +123,13 @@ def watched_deleted(swap: Any) -> None:
 # -------------------------------------------------------------------------------- who may what
 
 
-@seen_by(recall.test_only_those_look_back_whom_the_room_lets)
+@GUARDS.seen_by(recall.test_only_those_look_back_whom_the_room_lets)
 def history_for_everybody(swap: Any) -> None:
     """Whoever may watch may look back."""
     swap(door, "look_back", lambda *_: None)
 
 
-@seen_by(listing.test_rooms_show_what_the_default_view_does_and_none_wakes)
+@GUARDS.seen_by(listing.test_rooms_show_what_the_default_view_does_and_none_wakes)
 def all_is_listed(swap: Any) -> None:
     """The list shows the whole context of a room."""
 
@@ -158,7 +140,7 @@ def all_is_listed(swap: Any) -> None:
     swap(Room, "listing", listing)
 
 
-@seen_by(seating.test_who_only_watches_can_send_nothing)
+@GUARDS.seen_by(seating.test_who_only_watches_can_send_nothing)
 def watchers_send(swap: Any) -> None:
     """Who only watches may send what others may."""
     judge = door.judge_volatile
@@ -170,7 +152,7 @@ def watchers_send(swap: Any) -> None:
     swap(door, "judge_volatile", judge_all)
 
 
-@seen_by(seating.test_who_only_watches_takes_no_seat)
+@GUARDS.seen_by(seating.test_who_only_watches_takes_no_seat)
 def watchers_sit(swap: Any) -> None:
     """Who only watches has a seat like others."""
 
@@ -181,7 +163,7 @@ def watchers_sit(swap: Any) -> None:
     swap(attendance, "sit", sit)
 
 
-@seen_by(seating.test_where_a_viewer_has_one_connection_a_newer_one_takes_over)
+@GUARDS.seen_by(seating.test_where_a_viewer_has_one_connection_a_newer_one_takes_over)
 def older_connections_stay(swap: Any) -> None:
     """A viewer of a room that has one connection of each keeps the older ones."""
     take_over = attendance.take_over
@@ -196,7 +178,7 @@ def older_connections_stay(swap: Any) -> None:
 # -------------------------------------------------------------------------------- several hosts
 
 
-@seen_by(fleet.test_a_session_of_another_version_goes_to_a_host_that_has_it)
+@GUARDS.seen_by(fleet.test_a_session_of_another_version_goes_to_a_host_that_has_it)
 def version_not_looked_for(swap: Any) -> None:
     """Whether another host can restore a session isn't asked."""
 
@@ -206,11 +188,6 @@ def version_not_looked_for(swap: Any) -> None:
     swap(Claims, "_find_version", nowhere)
 
 
-@pytest.mark.parametrize("make", MUTANTS, ids=lambda make: str(make.__name__))
-async def test_the_loss_of_a_guard_is_seen(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    with applied(make), pytest.raises((AssertionError, AttributeError, LookupError)) as seen:
-        await MUTANTS[make]()
-    assert Path(seen.traceback[-1].path).parent == Path(__file__).parent, (
-        "the test itself must see it"
-    )
-    assert not [record for record in caplog.records if record.exc_info], "the mutant is broken"
+@pytest.mark.parametrize("name", GUARDS)
+async def test_the_loss_of_a_guard_is_seen(name: str, request: pytest.FixtureRequest) -> None:
+    await GUARDS.lose(name, request)

@@ -68,13 +68,27 @@ def test_who_doesnt_know_the_secret_gets_no_word() -> None:  # [LINK2]
     assert b"secret" not in one.take()
 
 
-def test_a_proof_thrown_back_is_none() -> None:  # [LINK2]
+@pytest.mark.parametrize("nonce", [b"m" * 16, b"d" * 16])
+def test_a_proof_thrown_back_is_none(nonce: bytes) -> None:  # [LINK2]
     one = side(dials=True)
     hello = one.take()
-    mirror = hello.replace(b"d" * 16, b"m" * 16)
-    one.receive(mirror)
+    one.receive(hello.replace(b"d" * 16, nonce))
     with pytest.raises(LinkError, match="doesn't know"):
         one.receive(one.take())
+
+
+@pytest.mark.parametrize(("dialled", "listened"), [(b"x", b"l"), (b"d", b"x")])
+def test_a_proof_is_good_for_its_own_link_alone(  # [LINK2]
+    dialled: bytes, listened: bytes
+) -> None:
+    one, other = side(dials=True), side(dials=False)
+    hello = one.take()
+    one.receive(other.take())
+    proof = one.take()
+    again = Framing(dials=False, secret=SECRET, nonce=listened * 16)
+    again.receive(hello.replace(b"d" * 16, dialled * 16))
+    with pytest.raises(LinkError, match="doesn't know"):
+        again.receive(proof)
 
 
 def test_another_version_is_no_link(monkeypatch: pytest.MonkeyPatch) -> None:  # [LINK2]
@@ -115,6 +129,15 @@ def test_no_more_is_under_way_than_was_granted() -> None:  # [LINK3] [LINK4]
     ones, others = carry(one, other)
     assert ones == []
     assert came + others == [message] * (3 * WINDOW // PIECE)
+
+
+def test_a_small_message_waits_behind_a_big_one() -> None:  # [LINK1] [LINK3]
+    one, other = opened()
+    big = b"b" * (WINDOW + 2 * PIECE)
+    sent = [big, b"small", big, b"small"]
+    for message in sent:
+        one.send(message)
+    assert carry(one, other)[1] == sent
 
 
 def test_what_is_under_way_is_known_and_soon_no_more_when_it_is_taken() -> None:  # [LINK3] [FAIR4]

@@ -197,6 +197,17 @@ async def test_what_was_sent_before_the_end_arrives(tmp_path: Path) -> None:  # 
         assert other.heard == messages
 
 
+async def test_a_link_that_is_cut_ends_once_for_both_sides(tmp_path: Path) -> None:  # [LINK1]
+    async with listening(f"unix:{tmp_path}/link") as (listener, ends):
+        one = Side(await dial(listener.address, SECRET, LINK)).listen()
+        other = Side(await asyncio.wait_for(ends.get(), WITHIN)).listen()
+        other.end._transport.write(b"\0\0\0\0\0")  # type: ignore[attr-defined]  # nonsense
+        for side in (one, other):
+            await side.until(lambda side: side.ended > 0)
+        await a_moment()
+        assert (one.ended, other.ended) == (1, 1)
+
+
 async def test_who_doesnt_know_the_secret_is_refused(tmp_path: Path) -> None:  # [LINK2]
     async with listening(f"unix:{tmp_path}/link") as (listener, ends):
         with pytest.raises(LinkError):

@@ -1,7 +1,8 @@
 """Guards, each switched off: a world without it must come to a harm that somebody sees.
 
 `test_mutants.py` sees each of them caught; one that survives means that nothing would notice if its
-guard were lost. Those of hooks, fleets and distributed stores stand beside their worlds' tests.
+guard were lost. Those of hooks, fleets and distributed stores stand beside their worlds' tests, and
+those that no world needs beside the tests of their rules (`tests/guards.py`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tests.sim.mutants import (  # noqa: F401 - each names its mutants
     states,
     views,
 )
-from tests.sim.mutants.registry import MUTANTS, applied, mutated
+from tests.sim.mutants.registry import MUTANTS, applied, edited, mutated
 from tests.sim.scripts import asked_again, cut_off_and_asked, overtaken, suspended_and_asked
 
 if TYPE_CHECKING:
@@ -62,4 +63,4 @@ SCRIPTS: Final[dict[str, Script]] = {
 }
 """Where chance would need too long: what happens in their worlds."""
 
-__all__ = ["MUTANTS", "SCRIPTS", "WEATHER", "applied", "mutated"]
+__all__ = ["MUTANTS", "SCRIPTS", "WEATHER", "applied", "edited", "mutated"]

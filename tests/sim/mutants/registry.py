@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import ExitStack, contextmanager
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
@@ -39,3 +41,19 @@ def applied(make: Callable[[Callable[[Any, str, Any], None]], None]) -> Iterator
             )
         )
         yield
+
+
+def edited(
+    swap: Callable[[Any, str, Any], None], owner: Any, name: str, old: str, new: str
+) -> None:
+    """Put a function in place that says `new` where its source says `old`, which it does once: the
+    mutant is that one line. The function can't use `super()`.
+    """
+    static = inspect.getattr_static(owner, name)
+    function = getattr(static, "fget", None) or getattr(static, "__func__", static)
+    source = dedent(inspect.getsource(function))
+    assert source.count(old) == 1, f"{name} says {source.count(old)} times {old!r}"
+    code = compile(source.replace(old, new), f"<{name} edited>", "exec", annotations.compiler_flag)
+    made: dict[str, Any] = {}
+    exec(code, function.__globals__, made)
+    swap(owner, name, made[name])

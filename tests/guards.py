@@ -1,0 +1,72 @@
+"""Guards that no world of the simulation needs, each switched off: the test of its rule goes red.
+
+A mutant is as in `tests/sim/mutants/`, and names the test that sees it. That test is played once
+more, without the guard: it has to fail, by what it saw itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from rooms.errors import RoomsError
+from tests.sim.mutants import applied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Make = Callable[[Any], None]
+
+ROOT = Path(__file__).parents[1]
+
+
+class _Guard(NamedTuple):
+    """One of them: how it is lost, and who sees that."""
+
+    make: Make
+    test: Callable[..., Any]
+    given: dict[str, Any]
+
+
+class Guards(dict[str, _Guard]):
+    """Those of one folder, by their mutants' names."""
+
+    def seen_by(self, test: Callable[..., Any], **given: Any) -> Callable[[Make], Make]:
+        """Name the test that sees a mutant. What that takes, and isn't `given` here, are fixtures;
+        such as need no loop.
+        """
+
+        def mutant(make: Make) -> Make:
+            self[make.__name__] = _Guard(make, test, given)
+            return make
+
+        return mutant
+
+    async def lose(self, name: str, request: pytest.FixtureRequest) -> None:
+        """Play a mutant's test without its guard, and see it fail."""
+        make, test, given = self[name]
+        fixtures = inspect.signature(test).parameters.keys() - given.keys()
+        values = {fixture: request.getfixturevalue(fixture) for fixture in sorted(fixtures)}
+        with applied(make):
+            try:
+                playing = test(**given, **values)
+                if inspect.isawaitable(playing):
+                    await playing
+            except RoomsError:
+                return  # what the product says on purpose
+            except (Exception, pytest.fail.Exception) as error:
+                seen = _last_of_ours(error)
+                if ROOT / "tests" not in seen.parents or seen == Path(make.__code__.co_filename):
+                    raise AssertionError(f"{name} is broken itself") from error
+            else:
+                pytest.fail(f"{name} survived {test.__name__}")
+
+
+def _last_of_ours(error: BaseException) -> Path:
+    """The file of ours in which it was raised, or from which what raised it was called."""
+    frames = [entry.path for entry in pytest.ExceptionInfo.from_exception(error).traceback]
+    ours = [Path(path) for path in frames if "site-packages" not in str(path)]
+    return [path for path in ours if ROOT in path.parents or str(path).startswith("<")][-1]
