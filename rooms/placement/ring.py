@@ -24,17 +24,10 @@ _SPAN: Final = 2.0**64
 def place(kind: str, session: str, hosts: Iterable[HostInfo]) -> HostInfo | None:
     """The host where this session is to wake: of those that have its kind and aren't leaving."""
     name = f"{kind}/{session}".encode()
-    best: HostInfo | None = None
-    highest = -1.0
-    for host in hosts:
-        if host.leaving or host.weight <= 0 or kind not in host.versions:
-            continue
-        score = _score(name, host)
-        if score > highest or (
-            score == highest and best is not None and host.address < best.address
-        ):
-            best, highest = host, score
-    return best
+    able = [
+        host for host in hosts if not host.leaving and host.weight > 0 and kind in host.versions
+    ]
+    return max(able, key=lambda host: _score(name, host), default=None)
 
 
 def _score(name: bytes, host: HostInfo) -> float:

@@ -8,22 +8,28 @@ from typing import Any
 import pytest
 
 from rooms.definition import Room
-from rooms.host import attendance, door, presence
+from rooms.host import attendance, claims, door, presence
+from rooms.host.alarms import Alarms
 from rooms.host.channels import Heard
 from rooms.host.claims import Claims
 from rooms.host.endings import Endings
 from rooms.host.host import Host
 from rooms.host.keeper import RoomKeeper
+from rooms.host.lease import Lease
+from rooms.host.links import Links
 from rooms.host.presence import Presence
 from rooms.host.room import LiveRoom
 from rooms.store.memory import MemoryStore
 from tests.guards import Guards
 from tests.rooms.host import test_expiry as expiry
 from tests.rooms.host import test_fleet as fleet
+from tests.rooms.host import test_host as hosts
 from tests.rooms.host import test_listing as listing
 from tests.rooms.host import test_recall as recall
 from tests.rooms.host import test_seating as seating
+from tests.rooms.host import test_sleep as sleep
 from tests.rooms.host import test_volatile as volatile
+from tests.sim.mutants import edited
 
 GUARDS = Guards()
 
@@ -186,6 +192,61 @@ def version_not_looked_for(swap: Any) -> None:
         return
 
     swap(Claims, "_find_version", nowhere)
+
+
+@GUARDS.seen_by(fleet.test_a_fan_out_crosses_each_link_once)
+def fanned_out_to_each(swap: Any) -> None:
+    """A fan-out crosses a link once for each connection."""
+    edited(swap, Links, "_send_lane", "end.send(message)",
+           "[end.send(message) for _ in range(self._lanes[lane][end])]")  # fmt: skip
+
+
+@GUARDS.seen_by(fleet.test_a_due_session_wakes_at_its_place_and_nobody_else_asks_for_it)
+def everybody_wakes_what_is_due(swap: Any) -> None:
+    """Each host wakes what is due, wherever that is placed."""
+    edited(swap, Alarms, "_look", "if ripe else frozenset()", "if False else frozenset()")
+
+
+@GUARDS.seen_by(fleet.test_where_its_place_fails_a_due_session_wakes_elsewhere)
+def left_to_its_place_for_ever(swap: Any) -> None:
+    """What is due waits for the host where it is placed, whether or not that wakes it."""
+    edited(swap, Alarms, "_look", "ripe - self._left", "ripe")
+
+
+@GUARDS.seen_by(fleet.test_it_says_first_that_it_leaves_and_announces_it)
+def leaves_without_a_word(swap: Any) -> None:
+    """A host that leaves goes on to announce itself."""
+    edited(swap, Lease, "leave", "self._leaving = True", "self")
+
+
+@GUARDS.seen_by(hosts.test_a_draining_host_takes_nothing_new)
+def leaving_host_takes_sessions(swap: Any) -> None:
+    """A host that leaves takes what is put before it."""
+    edited(swap, RoomKeeper, "put", "elif self._draining:", "elif False:")
+
+
+@GUARDS.seen_by(fleet.test_a_killed_host_costs_no_socket_and_no_event)
+def deaths_not_believed(swap: Any) -> None:
+    """Though a host's death is certified, its sessions wait for the end of its lease."""
+    edited(swap, MemoryStore, "retire", "self._leases.end(incarnation)", "incarnation")
+
+
+@GUARDS.seen_by(hosts.test_a_host_whose_heartbeats_fail_stops_before_another_may_take_over)
+def former_ones_stay(swap: Any) -> None:
+    """What a host's lost incarnation owned waits for the end of that one's lease."""
+    edited(swap, Lease, "_heartbeat", "while self._former:", "while False:")
+
+
+@GUARDS.seen_by(sleep.test_a_store_that_is_away_for_a_while_costs_no_socket)
+def store_asked_once(swap: Any) -> None:
+    """Who needs a session that the store can't be asked for is turned away at once."""
+    swap(claims, "REACHED_WITHIN", 0)
+
+
+@GUARDS.seen_by(sleep.test_who_waits_too_long_for_the_store_is_told_to_come_back)
+def store_waited_for_for_ever(swap: Any) -> None:
+    """Who needs a session that the store can't be asked for waits for ever."""
+    swap(claims, "REACHED_WITHIN", 1 << 30)
 
 
 @pytest.mark.parametrize("name", GUARDS)

@@ -63,4 +63,5 @@ def test_who_is_leaving_or_hasnt_the_kind_gets_nothing() -> None:  # [PLACE3]
     assert set(placed([one, leaving]).values()) == {one.address}
     assert place("chat", "x", [one, two]) is None
     assert place("quiz", "x", [leaving]) is None
+    assert place("quiz", "x", [replace(one, weight=0)]) is None  # it doesn't live
     assert place("quiz", "x", []) is None

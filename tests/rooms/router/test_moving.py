@@ -468,6 +468,24 @@ def test_a_leaving_host_gets_no_session_any_more(fleet: Fleet) -> None:  # [PLAC
     assert [attach.channel for attach in there.attaches()] == [channel.number]
 
 
+def test_what_the_store_knows_late_makes_no_leaving_host_stay(fleet: Fleet) -> None:  # [PLACE3]
+    here, there = fleet.at_home()
+    here.says(Leaving())
+    here.host.listed(here.info)  # its last heartbeat was before that
+    channel, _ = fleet.open()
+    assert [attach.channel for attach in there.attaches()] == [channel.number]
+
+
+def test_a_host_that_the_store_takes_for_dead_gets_no_session(fleet: Fleet) -> None:  # [PLACE1]
+    here, there = fleet.at_home()
+    here.host.listed(None)
+    channel, _ = fleet.open()
+    assert [attach.channel for attach in there.attaches()] == [channel.number]
+    here.host.listed(here.info)
+    other, _ = fleet.open(next(n for n in map(str, range(99)) if fleet.at_home(n)[0] is here))
+    assert [attach.channel for attach in here.attaches()] == [other.number]
+
+
 def test_what_was_asked_of_a_leaving_host_goes_to_another(fleet: Fleet) -> None:  # [ROUTE9]
     here, there = fleet.at_home()
     channel, _ = fleet.open()
