@@ -10,9 +10,8 @@ import pytest
 
 from rooms.router import http
 from rooms.router.asking import Requests
-from rooms.router.channels import Channel
+from rooms.router.channels import Channel, Host
 from rooms.router.delivery import Delivery
-from rooms.router.hosts import Host
 from rooms.router.routing import Routing
 from tests.guards import Guards
 from tests.rooms.router import test_moving as moving
