@@ -288,7 +288,8 @@ class LiveRoom:
         """When this session has to be awake: for its timers, its durable effects, its seats."""
         session, stands = self.session, self._room.restore_timers == "remaining"
         timers = None if stands else session.next_due()
-        return _earliest(timers, _earliest(session.outbox.next_due(), session.seats.wakes_at))
+        owed = session.outbox.next_due() if session.revision else None  # begins with the session
+        return _earliest(timers, _earliest(owed, session.seats.wakes_at))
 
     # ------------------------------------------------------------------ commit
 

@@ -135,6 +135,13 @@ async def test_effects_of_the_initial_state_wait_for_the_first_commit() -> None:
     assert len(await owed(on)) == 1
 
 
+async def test_what_waits_for_the_first_commit_keeps_no_room_awake() -> None:  # [SLEEP1] [OUTBOX8]
+    on, ann = await opened(Eager)
+    await ann.leave()
+    await on.advance(12_000)
+    assert not on.awake(AT)
+
+
 async def test_a_room_in_memory_stores_what_it_owes() -> None:  # [OUTBOX9]
     on, ann = await opened(VolatileShop)
     await ann.send("note")
