@@ -647,22 +647,59 @@ class StoreContract:
         assert not await store.release(TABLE, "one", former.epoch, None)
         await write(store, first(TABLE, "one", again))
 
-    async def test_a_released_session_that_holds_nothing_is_forgotten(
+    async def test_a_released_session_that_was_only_claimed_is_forgotten(
         self, store: Store
     ) -> None:  # [NAME3]
         await announce(store, "one")
         claimed = await own(store, TABLE, "one")
-        ignored = replace(
-            first(TABLE, "one", claimed), new=0, snapshot=None, marks={"a": b"ignored"}
-        )
-        await write(store, ignored)
-        assert await store.load(TABLE) is None
         assert await store.release(TABLE, "one", claimed.epoch, None)
         again = await own(store, TABLE, "one")
         assert again.record is None
         assert again.generation != claimed.generation
-        await write(store, first(TABLE, "one", again))
-        assert (await stored(store, TABLE)).marks == {}
+
+    @pytest.mark.parametrize("how", ["released", "retired"])
+    async def test_marks_alone_are_kept_until_they_expire_and_are_no_session(
+        self, store: Store, how: str
+    ) -> None:  # [SEND11] [NAME3] [NAME6]
+        await announce(store, "one", "two")
+        claimed = await own(store, TABLE, "one")
+        ignored = replace(
+            first(TABLE, "one", claimed),
+            new=0,
+            snapshot=None,
+            marks={"a": b"ignored"},
+            expires=5,
+        )
+        await write(store, ignored)
+        if how == "released":
+            assert await store.release(TABLE, "one", claimed.epoch, None)
+        else:
+            await store.retire("one")
+        assert list(await store.expired(5, 10)) == [TABLE]
+        assert await store.load(TABLE) is None
+        assert (list(await store.scan()), list(await store.find("trivia"))) == ([], [])
+        again = await own(store, TABLE, "two")
+        assert again.record is not None
+        assert (again.record.revision, again.record.snapshot) == (0, None)
+        assert (again.record.marks, again.record.expires) == ({"a": b"ignored"}, 5)
+        assert again.generation == claimed.generation
+        assert await store.release(TABLE, "two", again.epoch, None)
+        again = await own(store, TABLE, "two")
+        await write(store, first(TABLE, "two", again))
+        record = await stored(store, TABLE)
+        assert (record.revision, record.marks, record.expires) == (1, {"a": b"ignored"}, None)
+
+    async def test_of_marks_alone_no_deletion_is_remembered(self, store: Store) -> None:
+        # [SEND11] [NAME6]
+        await announce(store, "one")
+        claimed = await own(store, TABLE, "one")
+        ignored = replace(first(TABLE, "one", claimed), new=0, snapshot=None, marks={"a": b"1"})
+        await write(store, ignored)
+        assert await store.release(TABLE, "one", claimed.epoch, None)
+        again = await own(store, TABLE, "one")
+        assert await store.delete(TABLE, Owner("one", again.epoch))
+        anew = await own(store, TABLE, "one")
+        assert (anew.record, anew.deleted) == (None, None)
 
     # ------------------------------------------------------------ due
 

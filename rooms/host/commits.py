@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rooms.definition import replicas_of
 from rooms.host.expiry import ttl_of
 from rooms.host.journal import UNCHANGED
+from rooms.host.marks import FORGET_AFTER
 from rooms.host.turn import Turn
 from rooms.store.port import Commit
 
@@ -113,13 +114,14 @@ class Commits:
             return True
         if self._room.durability == "memory" and not self.resting:
             return session.past is not None and len(session.past) >= MAX_PAST
-        return session.revision > self._handed or (
-            session.revision > 0
-            and (
-                session.marks.changed()
-                or (self._keeps_seats and session.seats.changed)
-                or (self._expires and self.resting)  # its time begins now
-            )
+        if session.revision > self._handed:
+            return True
+        if not session.revision:
+            return len(session.marks) > 0 and session.marks.changed()
+        return (
+            session.marks.changed()
+            or (self._keeps_seats and session.seats.changed)
+            or (self._expires and self.resting)  # its time begins now
         )
 
     def _folds(self) -> bool:
@@ -132,6 +134,8 @@ class Commits:
         Raises Unstorable.
         """
         session, journal = self._session, self._journal
+        if not session.revision:
+            return self._make_no_session(now)
         past, written = session.past or (), UNCHANGED
         if session.revision > self._handed or journal.rewrite or self._folds():
             written = journal.write(
@@ -177,6 +181,28 @@ class Commits:
         self.flights.append(Flight(self.pending, session.snapshot, owed))
         self.pending = []
         return commit
+
+    def _make_no_session(self, now: int) -> Commit:
+        """The commit of what became of events where none was accepted yet (SPEC, SEND11)."""
+        id, incarnation, epoch, generation = self._claim
+        snapshot = self._session.snapshot
+        self.flights.append(Flight(self.pending, snapshot))
+        self.pending = []
+        ttl = ttl_of(self._room, snapshot.root.status)
+        return Commit(
+            id=id,
+            incarnation=incarnation,
+            epoch=epoch,
+            generation=generation,
+            prev=0,
+            new=0,
+            version=self._room.version(),
+            due=None,
+            expires=now + min(FORGET_AFTER, FORGET_AFTER if ttl is None else ttl),
+            marks=self._session.marks.changes(),
+            durable=self._room.durability == "fsync",
+            replicas=self._replicas,
+        )
 
     def free(self) -> Flight | None:
         """What depends on no commit and may be seen at once; None: it has to wait its turn."""

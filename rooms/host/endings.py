@@ -157,7 +157,7 @@ class Endings:
             raise NotHere(acquired.address)
         if not await self._store.delete(id, Owner(incarnation, acquired.epoch)):
             raise StoreError("another host has taken it over")
-        return acquired.record is not None
+        return acquired.record is not None and acquired.record.snapshot is not None
 
     async def _plant(self, id: SessionId, record: Record, log: Sequence[Logged]) -> bool:
         """Store a session, asleep. Raises StoreError, and what was there is there."""

@@ -64,8 +64,9 @@ def awaken(
             machine can't be started.
     """
     now, record = keeper.clock.now(), acquired.record
+    marks = Marks({}, acquired.deleted) if record is None else Marks(record.marks)
     if record is not None and record.snapshot is None:
-        record = None
+        record = None  # nothing was accepted yet
     room = kind.room(claim.id.kind, claim.id.session)
     listing = Listing(room, record.listing if record else None) if room.listed else None
     outbox = Outbox(
@@ -79,12 +80,10 @@ def awaken(
     )
     seats = Seats(room.grace, kind.heard)
     activation: dict[str, Any] | None = None  # what the incarnation before left for this one
-    marks = Marks({}, acquired.deleted)
     if record is not None:
         if record.activation is not None:
             activation = msgpack.unpackb(record.activation)
         seats.restore(record.seats, now, slept=activation is not None)
-        marks = Marks(record.marks)
     revision = 0 if record is None else record.revision
     own = Belongings(revision, seats, marks, outbox, claim.epoch, keeper.tally, now)
 

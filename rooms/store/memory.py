@@ -144,7 +144,7 @@ class MemoryStore:
         row = self._rows.get(id)
         if row is None or row.owner != incarnation or row.epoch != epoch:
             return False
-        if row.snapshot is None:
+        if row.version is None:
             del self._rows[id]
         else:
             row.owner, row.activation = None, activation
@@ -240,7 +240,7 @@ class MemoryStore:
             for id, row in list(self._rows.items()):
                 if row.owner in dead:
                     row.owner = None
-                    if row.snapshot is None:
+                    if row.version is None:
                         del self._rows[id]
         return self._leases.living()
 

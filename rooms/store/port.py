@@ -38,8 +38,8 @@ class SessionId(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that is kept of a session. `revision` 0 with no snapshot: claimed, but nothing was ever
-    accepted.
+    """All that is kept of a session. `revision` 0 with no snapshot: nothing was ever accepted, so
+    that it is none, and `marks` say what became of events all the same.
 
     `generation` is random and made with the record: a room deleted and made again is another one.
     `activation` is what a clean release left for the next incarnation (nonce and numbers of its
@@ -231,8 +231,8 @@ class Store(Protocol):
     async def release(
         self, id: SessionId, incarnation: str, epoch: int, activation: bytes | None
     ) -> bool:
-        """Give a session back after its last commit. One with no snapshot is forgotten. False: it
-        wasn't yours.
+        """Give a session back after its last commit. One that was only claimed is forgotten. False:
+        it wasn't yours.
         """
 
     async def load(self, id: SessionId) -> Record | None:

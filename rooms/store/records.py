@@ -206,7 +206,7 @@ def disown(db: sqlite3.Connection, dead: Iterable[str]) -> None:
     """Let the sessions of the dead sleep, and forget what they only claimed."""
     for incarnation in dead:
         claimed = db.execute(
-            "SELECT kind, session, generation FROM sessions WHERE owner = ? AND snapshot IS NULL",
+            "SELECT kind, session, generation FROM sessions WHERE owner = ? AND version IS NULL",
             (incarnation,),
         )
         for kind, session, generation in claimed.fetchall():
@@ -257,16 +257,16 @@ def _claim(db: sqlite3.Connection, id: SessionId, generation: str, owner: Owner)
 def release(
     db: sqlite3.Connection, id: SessionId, incarnation: str, epoch: int, activation: bytes | None
 ) -> bool:
-    """Let a session sleep if it is this owner's; forget it if nothing was accepted."""
+    """Let a session sleep if it is this owner's; forget it if it was only claimed."""
     found = db.execute(
-        "SELECT snapshot IS NULL, generation FROM sessions"
+        "SELECT version IS NULL, generation FROM sessions"
         " WHERE kind = ? AND session = ? AND owner = ? AND epoch = ?",
         (*id, incarnation, epoch),
     ).fetchone()
     if found is None:
         return False
-    empty, generation = found
-    if empty:
+    claimed, generation = found
+    if claimed:
         _forget(db, id, generation)
     else:
         db.execute(

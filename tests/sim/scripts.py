@@ -89,11 +89,20 @@ async def overtaken(world: World) -> None:
 
 async def asked_again(world: World) -> None:
     """An event was ignored, its outcome lost with the server; when it comes again it would do."""
+    await _ignored_and_killed(world, "write", "write")
+
+
+async def asked_again_of_none(world: World) -> None:
+    """As above, and until then nothing was accepted: there is no session."""
+    await _ignored_and_killed(world)
+
+
+async def _ignored_and_killed(world: World, *before: str) -> None:
     world.faults.calm()
     ann, bob, eve = world.players[:3]
     ann.where = bob.where = eve.where = "ledger/a"
     await passed(1)
-    bob.tell("write", "write")
+    bob.tell(*before)
     await passed(0.5)
     assert ann.wire is not None
     ann.wire.stall()
@@ -105,4 +114,23 @@ async def asked_again(world: World) -> None:
     bob.tell("write")
     await passed(3)
     ann.process.resume()
+    await passed(5)
+
+
+async def asked_again_after_sleep(world: World) -> None:
+    """An event was ignored, and its outcome lost on a socket that has gone silent, of which the
+    server knows only that it was told; until it comes again its room, in which nothing was ever
+    accepted, has slept.
+    """
+    world.faults.calm()
+    ann = world.players[0]
+    for player in world.players:
+        player.where = "ledger/a"
+    await passed(1)
+    assert ann.wire is not None
+    ann.wire.stall()
+    ann.tell("odd")
+    await passed(6)
+    ann.wire.silence()
+    ann.process.run(ann.room.reconnect)
     await passed(5)

@@ -39,6 +39,8 @@ HARM = {
     "dedupe_off": {"twice", "two outcomes", "client order"},
     "marks_not_restored": {"twice", "two outcomes", "client order"},
     "ignored_not_marked": {"two outcomes"},
+    "only_sessions_marked": {"two outcomes"},
+    "marks_go_with_their_room": {"turned away"},
     "unanswered_forgotten": {"unanswered"},
     "acknowledged_repeat_refused": {"turned away"},
     "late_attempt_ends_page": {"turned away"},

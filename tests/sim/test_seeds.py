@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sim.scripts import asked_again, cut_off_and_asked, overtaken, suspended_and_asked
+from tests.sim.scripts import (
+    asked_again,
+    asked_again_after_sleep,
+    asked_again_of_none,
+    cut_off_and_asked,
+    overtaken,
+    suspended_and_asked,
+)
 from tests.sim.world import Script, World
 
 if TYPE_CHECKING:
@@ -43,9 +50,19 @@ def test_whatever_goes_wrong_every_promise_is_kept(first: int, players: Executor
         """Raises what playing it did."""
 
 
-@pytest.mark.parametrize("script", [cut_off_and_asked, suspended_and_asked, overtaken, asked_again])
+@pytest.mark.parametrize(
+    "script",
+    [
+        cut_off_and_asked,
+        suspended_and_asked,
+        overtaken,
+        asked_again,
+        asked_again_of_none,
+        asked_again_after_sleep,
+    ],
+)
 def test_whatever_somebody_arranges_every_promise_is_kept(script: Script) -> None:
-    # [STORE2] [STORE4] [SEND3]
+    # [STORE2] [STORE4] [SEND3] [SEND11]
     for seed in range(5):
         assert not World(seed, script=script).play()
 

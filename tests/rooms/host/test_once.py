@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar
 
 import pytest
 
+from rooms.definition import Room
+from rooms.effects import effect
 from rooms.errors import CloseCode
 from rooms.host.marks import FORGET_AFTER
+from rooms.store.port import SessionId
+from runtime import setup
 from tests.rooms.host import machines
 from tests.rooms.host.machines import Counter, Lobby, Volatile
 from tests.rooms.host.stage import Stage
-
-if TYPE_CHECKING:
-    from rooms.definition import Room
 
 
 @pytest.fixture(autouse=True)
@@ -219,3 +220,78 @@ async def test_what_crosses_with_falling_asleep_is_not_lost(numbered: bool) -> N
     await on.settle()
     assert ann.view["context"] == {"count": 2}
     assert len(ann.outcomes()) == 1 + numbered
+
+
+# ------------------------------------------------------------------ where nothing was accepted
+
+
+@pytest.mark.parametrize("how", ["crash", "sleep"])
+async def test_before_the_first_accepted_event_outcomes_outlive_the_room(how: str) -> None:
+    # [SEND3] [SEND11]
+    on = await stage()
+    ann = await on.connect()
+    await ann.send("unknown")
+    assert ann.outcomes() == [(1, "ignored")]
+    await ann.leave()
+    await (on.crash() if how == "crash" else on.advance(20_000))
+    assert not on.awake()
+    await (await on.connect("bob")).send("increment")
+    again = await on.connect(client=ann.client)
+    await again.send("increment", seq=1)  # the same number: the outcome that it had
+    assert again.outcomes() == [(1, "ignored")]
+    assert again.view["context"] == {"count": 1}
+
+
+async def _ring(room: Room, params: Any, attempt: Any) -> None:
+    """Nobody hears it."""
+
+
+class Full(Room):
+    """Of everything that a session may have, something from the start."""
+
+    listed = True
+    max_viewers = 8
+    effects: ClassVar[Any] = {"bell": _ring}
+    machine = setup(actions={"ring": effect("bell")}).create_machine(
+        {
+            "initial": "quiet",
+            "entry": "ring",
+            "states": {"quiet": {"after": {"60000": "late"}}, "late": {}},
+            "on": {"go": {}},
+        }
+    )
+
+
+async def test_the_outcomes_of_no_session_make_none() -> None:  # [SEND11] [NAME3] [NAME4]
+    on = await stage(Full)
+    ann = await on.connect()
+    await ann.send("unknown")
+    (commit,) = on.store.commits
+    assert list(commit.marks) == [f"ann\x00{ann.client}"]
+    assert (commit.due, commit.seats, commit.listing, commit.snapshot) == (None,) * 4
+    assert (commit.outbox, commit.log) == ({}, ())
+    await ann.leave()
+    await on.advance(20_000)
+    assert not on.awake()
+    assert await on.record() is None
+    assert (await on.operated("DELETE"))[0] == 404
+    late = await on.connect("bob", create=False)
+    assert late.closing is not None
+    assert late.closing.code == CloseCode.NOT_FOUND
+
+
+@pytest.mark.parametrize(("ttl", "kept"), [(None, FORGET_AFTER), (3_600_000, 3_600_000)])
+async def test_the_outcomes_of_no_session_are_kept_for_a_day(ttl: int | None, kept: int) -> None:
+    # [SEND11] [TTL1]
+    on = await stage(type("Kind", (Counter,), {"ttl": ttl}))
+    ann = await on.connect()
+    await ann.send("unknown")
+    await ann.leave()
+    where = SessionId("counter", "x")
+    await on.advance(kept - 60_000)
+    assert where in on.inner._rows
+    await on.advance(180_000)
+    assert where not in on.inner._rows
+    again = await on.connect(client=ann.client, since=1)
+    await again.send("increment", seq=1)
+    assert again.outcomes() == [(1, "accepted")]

@@ -167,7 +167,8 @@ async def test_without_create_a_session_has_to_exist() -> None:  # [NAME4]
 async def test_nothing_is_stored_before_the_first_accepted_event() -> None:  # [NAME3]
     on = await stage(Counter)
     ann = await on.connect("ann", "lobby/x")
-    await ann.send("nonsense")
+    await ann.say("nonsense")
+    await on.request("POST", "lobby/x", {"type": "nonsense"})
     await on.advance(60_000)
     assert not on.awake("lobby/x")
     assert on.store.commits == []

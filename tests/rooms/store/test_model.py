@@ -83,7 +83,7 @@ class Stores(RuleBasedStateMachine):
         for id, kept in list(self.kept.items()):
             if kept.owner in self.dead:
                 kept.owner = None
-                if kept.snapshot is None:
+                if not kept.committed:
                     del self.kept[id]
 
     def asleep(self) -> list[Due]:
@@ -234,7 +234,7 @@ class Stores(RuleBasedStateMachine):
         assert answer is owns
         if kept is not None and owns:
             kept.owner, kept.activation = None, activation
-            if kept.snapshot is None:
+            if not kept.committed:
                 del self.kept[by.id]
 
     @rule(id=st.sampled_from(IDS))

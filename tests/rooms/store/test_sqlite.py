@@ -418,31 +418,29 @@ async def test_a_group_keeps_the_order_it_was_asked_in(store: SqliteStore, refus
 
 
 @pytest.mark.parametrize(
-    "how", ["deleted", "released with nothing accepted", "claimed by the dead"]
+    "how", ["deleted", "deleted with nothing accepted", "only claimed", "claimed by the dead"]
 )
 async def test_a_forgotten_session_leaves_no_rows(store: SqliteStore, how: str) -> None:
     await announce(store, "one")
     claimed = await own(store, TABLE, "one")
-    await write(
-        store,
-        replace(
-            first(TABLE, "one", claimed),
-            snapshot=b"x" * 10_000 if how == "deleted" else None,
-            marks={"a": b"1"},
-            patches={"1": b"1"},
-            storage={"s": b"1"},
-            log=[Logged(1, 1, b"")],
-            listing=b"listing",
-        ),
+    session = replace(
+        first(TABLE, "one", claimed),
+        snapshot=b"x" * 10_000 if how == "deleted" else None,
+        marks={"a": b"1"},
+        patches={"1": b"1"},
+        storage={"s": b"1"},
+        log=[Logged(1, 1, b"")],
+        listing=b"listing",
     )
     match how:
-        case "deleted":
-            await store.delete(TABLE)
         case "claimed by the dead":
             await store.retire("one")
             await store.next_due()
-        case _:
+        case "only claimed":
             await store.release(TABLE, "one", claimed.epoch, None)
+        case _:
+            await write(store, session)
+            await store.delete(TABLE)
 
     def rows(db: sqlite3.Connection) -> list[int]:
         tables = ("sessions", "entries", "listings", "log")

@@ -20,7 +20,14 @@ from tests.sim.mutants import (  # noqa: F401 - each names its mutants
     views,
 )
 from tests.sim.mutants.registry import MUTANTS, applied, edited, mutated
-from tests.sim.scripts import asked_again, cut_off_and_asked, overtaken, suspended_and_asked
+from tests.sim.scripts import (
+    asked_again,
+    asked_again_after_sleep,
+    asked_again_of_none,
+    cut_off_and_asked,
+    overtaken,
+    suspended_and_asked,
+)
 
 if TYPE_CHECKING:
     from tests.sim.world import Script
@@ -60,6 +67,8 @@ SCRIPTS: Final[dict[str, Script]] = {
     "reads_without_lease": suspended_and_asked,
     "epoch_ignored": overtaken,
     "ignored_not_marked": asked_again,
+    "only_sessions_marked": asked_again_of_none,
+    "marks_go_with_their_room": asked_again_after_sleep,
 }
 """Where chance would need too long: what happens in their worlds."""
 

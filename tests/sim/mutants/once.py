@@ -6,9 +6,11 @@ from typing import Any
 
 from client import link
 from rooms.host import marks, waking
+from rooms.host.commits import Commits
 from rooms.host.session import Session
 from rooms.host.teller import Teller
 from rooms.router.channels import Channel as Door
+from rooms.store import memory
 from rooms.sync import conversation
 from tests.sim.mutants.registry import mutant
 
@@ -45,6 +47,27 @@ def ignored_not_marked(swap: Any) -> None:
             del self._changed[key]
 
     swap(marks.Marks, "settle", settle_some)
+
+
+@mutant
+def only_sessions_marked(swap: Any) -> None:
+    """Before anything was accepted nothing is stored, not even what became of events."""
+    unstored = Commits.unstored
+    swap(Commits, "unstored", lambda self: bool(self._session.revision) and unstored(self))
+
+
+@mutant
+def marks_go_with_their_room(swap: Any) -> None:
+    """A store forgets what is no session as soon as its room sleeps."""
+    release = memory.MemoryStore.release
+
+    async def forget(self: Any, id: Any, *more: Any) -> bool:
+        released = await release(self, id, *more)
+        if released and id in self._rows and self._rows[id].snapshot is None:
+            del self._rows[id]
+        return released
+
+    swap(memory.MemoryStore, "release", forget)
 
 
 @mutant

@@ -10,11 +10,11 @@ if redis.call('ZSCORE', dead, incarnation) then
 end
 
 local held = redis.call('HMGET', record, 'owner', 'epoch', 'generation')
-local owner, epoch, snapshot = held[1], held[2], redis.call('HEXISTS', record, 'snapshot') == 1
+local owner, epoch, stored = held[1], held[2], redis.call('HEXISTS', record, 'version') == 1
 if owner and owner ~= '' and owner ~= incarnation and owner ~= gone then
   return {'held', owner, epoch}
 end
-if owner and owner == gone and not snapshot then -- it was only claimed
+if owner and owner == gone and not stored then -- it was only claimed
   forget(name, owner)
   owner = false
 end

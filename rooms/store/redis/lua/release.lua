@@ -1,11 +1,11 @@
--- Let a session sleep that is this owner's, at this epoch ('': at any), and forget it if nothing was
--- ever accepted. ARGV: name, incarnation, epoch, whether an activation follows, activation.
+-- Let a session sleep that is this owner's, at this epoch ('': at any), and forget it if it was only
+-- claimed. ARGV: name, incarnation, epoch, whether an activation follows, activation.
 local name, incarnation, epoch, leaves, activation = unpack(ARGV)
 local held = redis.call('HMGET', record, 'owner', 'epoch', 'due', 'expires')
 if held[1] ~= incarnation or (epoch ~= '' and held[2] ~= epoch) then
   return 0
 end
-if redis.call('HEXISTS', record, 'snapshot') == 0 then
+if redis.call('HEXISTS', record, 'version') == 0 then
   forget(name, incarnation)
   return 1
 end
