@@ -294,8 +294,5 @@ class _HostsStore(CalledStore):
     async def due(self, before: int, limit: int) -> Sequence[Due]:
         return ()
 
-    async def next_due(self) -> int | None:
-        return None
-
     async def expired(self, before: int, limit: int) -> Sequence[SessionId]:
         return ()

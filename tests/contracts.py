@@ -713,13 +713,11 @@ class StoreContract:
         assert list(await store.due(300, 10)) == [Due(ids[3], 100), Due(ids[1], 300)]
         assert [one.due for one in await store.due(1000, 3)] == [100, 300, 301]
         assert list(await store.due(99, 10)) == []
-        assert await store.next_due() == 100
 
     async def test_nothing_is_due_in_a_store_without_timers(self, store: Store) -> None:
         await announce(store, "one")
-        assert await store.next_due() is None
+        assert list(await store.due(1 << 60, 10)) == []
         await put_to_sleep(store, TABLE, "one", None)
-        assert await store.next_due() is None
         assert list(await store.due(1 << 60, 10)) == []
 
     async def test_a_live_session_is_not_due_and_its_last_commit_counts_when_it_sleeps(
@@ -728,18 +726,17 @@ class StoreContract:
         await announce(store, "one")
         await put_to_sleep(store, TABLE, "one", 100)
         acquired = await own(store, TABLE, "one")
-        assert await store.next_due() is None
         assert list(await store.due(1000, 10)) == []
         assert acquired.record is not None
         change = replace(first(TABLE, "one", acquired), prev=1, new=2, due=50)
         await write(store, change)
-        assert await store.next_due() is None
+        assert list(await store.due(1000, 10)) == []
         assert await store.release(TABLE, "one", acquired.epoch, None)
         assert list(await store.due(1000, 10)) == [Due(TABLE, 50)]
         acquired = await own(store, TABLE, "one")
         await write(store, replace(following(change), epoch=acquired.epoch, due=None))
         assert await store.release(TABLE, "one", acquired.epoch, None)
-        assert await store.next_due() is None
+        assert list(await store.due(1000, 10)) == []
 
     @pytest.mark.parametrize("how", ["expired", "retired"])
     async def test_the_timers_of_the_dead_are_due(
@@ -752,14 +749,12 @@ class StoreContract:
             clock.advance(TTL)
         else:
             await store.retire("one")
-        assert await store.next_due() == 100
         assert list(await store.due(100, 10)) == [Due(TABLE, 100)]
 
     async def test_a_deleted_session_is_not_due(self, store: Store) -> None:
         await announce(store, "one")
         await put_to_sleep(store, TABLE, "one", 100)
         assert await store.delete(TABLE)
-        assert await store.next_due() is None
         assert list(await store.due(1000, 10)) == []
 
     # ------------------------------------------------------------ scan, delete, close
@@ -945,7 +940,6 @@ class StoreContract:
             store.release(TABLE, "one", 1, None),
             store.load(TABLE),
             store.due(0, 1),
-            store.next_due(),
             store.scan(),
             store.history(TABLE),
             store.find("trivia"),

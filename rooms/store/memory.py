@@ -156,11 +156,13 @@ class MemoryStore:
         return None if row is None or row.snapshot is None else row.record()
 
     async def due(self, before: int, limit: int) -> Sequence[Due]:
-        found = [one for one in self._asleep() if one.due <= before]
+        self._disown()
+        found = [
+            Due(id, row.due)
+            for id, row in self._rows.items()
+            if row.owner is None and row.due is not None and row.due <= before
+        ]
         return sorted(found, key=lambda one: (one.due, one.id))[:limit]
-
-    async def next_due(self) -> int | None:
-        return min((one.due for one in self._asleep()), default=None)
 
     async def scan(
         self, kind: str | None = None, after: SessionId | None = None, limit: int = 100
@@ -243,14 +245,6 @@ class MemoryStore:
                     if row.version is None:
                         del self._rows[id]
         return self._leases.living()
-
-    def _asleep(self) -> list[Due]:
-        self._disown()
-        return [
-            Due(id, row.due)
-            for id, row in self._rows.items()
-            if row.owner is None and row.due is not None
-        ]
 
     def _refusal(self, commit: Commit) -> StoreError | None:
         row = self._rows.get(commit.id)

@@ -243,9 +243,6 @@ class Store(Protocol):
         earliest first.
         """
 
-    async def next_due(self) -> int | None:
-        """The earliest due time of any session without a living owner."""
-
     async def scan(
         self, kind: str | None = None, after: SessionId | None = None, limit: int = 100
     ) -> Sequence[Listed]:

@@ -395,14 +395,6 @@ def due(db: sqlite3.Connection, before: int, limit: int) -> list[Due]:
     return [Due(SessionId(kind, session), due) for kind, session, due in rows.fetchall()]
 
 
-def next_due(db: sqlite3.Connection) -> int | None:
-    """The earliest due time of a sleeping session."""
-    row = db.execute(
-        "SELECT due FROM sessions WHERE owner IS NULL AND due IS NOT NULL ORDER BY due LIMIT 1"
-    ).fetchone()
-    return None if row is None else int(row[0])
-
-
 def scan(
     db: sqlite3.Connection, kind: str | None, after: SessionId | None, limit: int
 ) -> list[Listed]:

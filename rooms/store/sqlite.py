@@ -154,9 +154,6 @@ class SqliteStore:
     async def due(self, before: int, limit: int) -> Sequence[Due]:
         return await self._with_the_dead_disowned(lambda db: records.due(db, before, limit))
 
-    async def next_due(self) -> int | None:
-        return await self._with_the_dead_disowned(records.next_due)
-
     async def scan(
         self, kind: str | None = None, after: SessionId | None = None, limit: int = 100
     ) -> Sequence[Listed]:

@@ -248,25 +248,18 @@ class RedisStore:
     async def due(self, before: int, limit: int) -> Sequence[Due]:
         return [Due(id, due) for due, id in await self._asleep("due", before, limit)]
 
-    async def next_due(self) -> int | None:
-        found = await self._asleep("due", None, 1)
-        return found[0][0] if found else None
-
     async def expired(self, before: int, limit: int) -> Sequence[SessionId]:
         return [id for _, id in await self._asleep("expires", before, limit)]
 
-    async def _asleep(
-        self, index: str, before: int | None, limit: int
-    ) -> list[tuple[int, SessionId]]:
+    async def _asleep(self, index: str, before: int, limit: int) -> list[tuple[int, SessionId]]:
         """The earliest entries of an index of those that sleep, the sessions of the dead too."""
         leases = await self._leases()
         if leases.dead:
             await self._bury(leases)
-        upto = "+inf" if before is None else before
 
         async def read(partitions: Sequence[int], count: int) -> list[list[tuple[int, SessionId]]]:
             rows = await self._each(
-                partitions, index, "ZRANGEBYSCORE", "-inf", upto, "WITHSCORES", "LIMIT", 0, count
+                partitions, index, "ZRANGEBYSCORE", "-inf", before, "WITHSCORES", "LIMIT", 0, count
             )
             return [
                 [

@@ -435,7 +435,7 @@ async def test_a_forgotten_session_leaves_no_rows(store: SqliteStore, how: str) 
     match how:
         case "claimed by the dead":
             await store.retire("one")
-            await store.next_due()
+            await store.due(0, 1)
         case "only claimed":
             await store.release(TABLE, "one", claimed.epoch, None)
         case _:
@@ -595,7 +595,6 @@ async def test_the_frequent_statements_use_the_indexes(store: SqliteStore) -> No
         db.set_trace_callback(seen.append)
         records.write(db, [(one, 0)])
         records.due(db, 10, 10)
-        records.next_due(db)
         records.load(db, TABLE)
         records.scan(db, "trivia", TABLE, 10)
         records.history(db, TABLE, 3, 10)
@@ -611,10 +610,10 @@ async def test_the_frequent_statements_use_the_indexes(store: SqliteStore) -> No
 
     found = await store._writer.do(plans)
     steps = [step for plan in found.values() for step in plan]
-    assert len(found) == 12, found
+    assert len(found) == 11, found
     for table in ("sessions", "entries", "listings", "log"):
         assert not [step for step in steps if f"SCAN {table}" in step], found
-    assert sum("asleep" in step for step in steps) == 2, found
+    assert sum("asleep" in step for step in steps) == 1, found
     assert sum("expiring" in step for step in steps) == 1, found
 
 
@@ -629,9 +628,9 @@ async def test_the_dead_are_disowned_again_when_that_was_not_written(
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(records, "next_due", fails)
+        broken.setattr(records, "due", fails)
         with pytest.raises(StoreError, match="the disk is full"):
-            await store.next_due()
+            await store.due(0, 1)
     await own(store, TABLE, "two")
 
 
@@ -642,8 +641,8 @@ async def test_the_dead_of_long_ago_cost_nothing(
     monkeypatch.setattr(records, "disown", lambda db, dead: disowned.append(sorted(dead)))
     await announce(store, "one", "two", "three")
     await store.retire("one")
-    await store.next_due()
+    await store.due(0, 1)
     await store.retire("two")
-    await store.next_due()
-    await store.next_due()
+    await store.due(0, 1)
+    await store.due(0, 1)
     assert disowned == [["one"], ["two"], []]
