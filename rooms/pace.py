@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 LOOK_AGAIN: Final = 0.02
-"""When it is looked again whether a router has caught up (s)."""
+"""When it is looked again whether a link's other side has caught up (s)."""
 LONGEST: Final = 1_000
 """How long a room waits for a router at most (ms): others may watch it, too."""
 

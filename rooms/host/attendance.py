@@ -58,7 +58,7 @@ def enter(session: Attended, channel: Channel, turn: Turn) -> None:
         if not attach.greeted or not session.revision:
             admit(session, viewer, create=attach.create)
     except Closing as refused:
-        turn.told.append(Shut(channel, refused.code, refused.reason, refused.retry_after))
+        turn.told.append(Shut(channel, refused))
         return
     key = client_key(viewer, attach.client or f"channel {channel.id}")
     client = session.clients.get(key, attach.since)
@@ -101,7 +101,7 @@ def renew(session: Attended, channel: Channel, viewer: Viewer, turn: Turn) -> No
         try:
             admit(session, viewer, create=False)
         except Closing as refused:
-            turn.told.append(Shut(channel, refused.code, refused.reason, refused.retry_after))
+            turn.told.append(Shut(channel, refused))
             return
         for event in sit(session, channel, viewer):
             session.step(event, turn)
@@ -131,7 +131,7 @@ def take_over(session: Attended, older: Channel, turn: Turn) -> None:
         older.seated = False
         session.seats.disconnect(older.viewer.id, turn.now)
     reason = "a newer connection of yours took over"
-    turn.told.append(Shut(older, CloseCode.TAKEN_OVER, reason, None))
+    turn.told.append(Shut(older, Closing(CloseCode.TAKEN_OVER, reason)))
 
 
 def _unseat(session: Attended, channel: Channel, viewer: Viewer, turn: Turn) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from rooms.errors import Closing
 from rooms.host.ask import Ask
+from rooms.host.crowding import BEHIND
 from rooms.host.endings import TOLD
 from rooms.host.isolated import Met, Passed
 from rooms.host.kinds import viewer
@@ -34,7 +35,9 @@ from rooms.link.protocol import (
     Unheard,
     Want,
 )
+from rooms.pace import LOOK_AGAIN
 from rooms.store.port import SessionId
+from rooms.sync.messages import NUMBERED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -46,11 +49,6 @@ if TYPE_CHECKING:
 
 MAX_HELD: Final = 1024
 """How much one connection may say while its room's process is yet to come."""
-BEHIND: Final = 1024 * 1024
-"""While a router hasn't taken so many bytes, no more is heard of a room that tells it something."""
-LOOK_AGAIN: Final = 0.02
-"""How often it is looked whether that router has caught up (s)."""
-_NUMBERED: Final = ("room.send", "room.send_to")
 _LOST: Final = b'{"code":1013,"reason":"the room\'s process ended; it may have done this"}'
 
 
@@ -154,7 +152,7 @@ class Guests:
         elif (tenant := self._homes.find(guest.at)) is not None:
             tenant.send(Passed(router, message))
         elif self._homes.draining:
-            if type(message) is Said and message.message["type"] not in _NUMBERED:
+            if type(message) is Said and message.message["type"] not in NUMBERED:
                 end.send(Unheard(message.channel, message.message))
         elif len(guest.held) < MAX_HELD:  # it fell asleep at this moment: its router attaches again
             guest.held.append(message)  # type: ignore[arg-type]
@@ -285,8 +283,7 @@ class Guests:
 
     def _shut(self, router: int, guest: _Guest, refused: Closing) -> None:
         del self._guests[router, guest.attach.channel]
-        code, reason, retry_after = refused.code, refused.reason, refused.retry_after
-        guest.end.send(Close(guest.attach.channel, code, reason, retry_after))
+        guest.end.send(Close.of(guest.attach.channel, refused))
 
     def _of(self, id: SessionId) -> list[tuple[int, _Guest]]:
         guests = self._guests.items()

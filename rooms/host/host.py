@@ -239,8 +239,8 @@ class Host:
     def _attach(self, end: End, attach: Attach) -> None:
         kind = self._kinds.get(attach.kind)
         if kind is None:
-            reason = f"there is no kind {attach.kind!r}"
-            end.send(Close(attach.channel, CloseCode.NOT_FOUND, reason, None))
+            refused = Closing(CloseCode.NOT_FOUND, f"there is no kind {attach.kind!r}")
+            end.send(Close.of(attach.channel, refused))
             return
         if self._guests is not None and self._rooms.apart(attach.kind):
             self._guests.attach(end, attach)

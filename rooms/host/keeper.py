@@ -425,8 +425,7 @@ class RoomKeeper:
 
     def shut(self, channel: Channel, refused: Closing) -> None:
         """Close a channel."""
-        code, reason, retry_after = refused.code, refused.reason, refused.retry_after
-        self._links.send([Close(channel.id, code, reason, retry_after)])
+        self._links.send([Close.of(channel.id, refused)])
 
     @property
     def draining(self) -> bool:

@@ -8,7 +8,7 @@ each router that has somebody in the lane. Next outward: `rooms/link/`.
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rooms.host.channels import Channel, Heard
 from rooms.host.crowding import Crowding
@@ -22,6 +22,7 @@ from rooms.link.protocol import (
     Tell,
     Unheard,
 )
+from rooms.sync.messages import NUMBERED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from rooms.link.protocol import Attach, Message
     from rooms.store.port import SessionId
     from rooms.tally import HostTally
-
-_NUMBERED: Final = ("room.send", "room.send_to")
 
 
 class Links:
@@ -157,7 +156,7 @@ class Links:
     def unheard(self, channel: Channel) -> None:
         """Give back what a connection said plainly and nobody handled."""
         for item in channel.held:
-            if not isinstance(item, Heard) or item.message["type"] in _NUMBERED:
+            if not isinstance(item, Heard) or item.message["type"] in NUMBERED:
                 continue  # numbered ones are kept by its router until they are answered
             channel.end.send(Unheard(channel.number, item.message))
         channel.held.clear()

@@ -103,10 +103,9 @@ async def _on_request(room: Any, request: Request) -> tuple[int, dict[str, str],
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
-            headers.update(
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in message["headers"]
-            )
+            for header in message["headers"]:
+                name, line = (part.decode("latin-1") for part in header)
+                headers[name] = f"{headers[name]}\n{line}" if name in headers else line
         else:
             body.extend(message.get("body", b""))
 

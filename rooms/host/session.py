@@ -406,4 +406,4 @@ class Session:
 
 def too_old(channel: Channel) -> Shut:
     """A client whose numbers may have been settled and forgotten can't go on."""
-    return Shut(channel, CloseCode.UNRESTORABLE, TOO_OLD, None)
+    return Shut(channel, Closing(CloseCode.UNRESTORABLE, TOO_OLD))

@@ -72,9 +72,9 @@ class Teller:
                 ask.answer(self._audience, outcome_now, now)
             case Denied(ask, refused):
                 ask.refuse(refused)
-            case Shut(channel, code, reason, retry_after):
+            case Shut(channel, closing):
                 self._audience.leave(channel)
-                self._send([Close(channel.id, code, reason, retry_after)])
+                self._send([Close.of(channel.id, closing)])
             case Sent(payload, channels, without):
                 self._audience.send(payload, channels, without)
             case Remembered(channel, kept):

@@ -126,9 +126,7 @@ class Shut(NamedTuple):
     """A channel is to be closed."""
 
     channel: Channel
-    code: int
-    reason: str
-    retry_after: int | None
+    closing: Closing
 
 
 class Answered(NamedTuple):

@@ -12,7 +12,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final, Protocol
 
-from rooms.errors import CloseCode
+from rooms.errors import CloseCode, Closing
 from rooms.host.ask import Ask
 from rooms.host.channels import Heard
 from rooms.host.commits import MAX_EVENTS
@@ -126,7 +126,7 @@ class Watched(Session):
         match item:
             case Enter(channel):
                 reason = f"this room {_REASONS[cause]} as you were let in"
-                turn.told.append(Shut(channel, CloseCode.UNRESTORABLE, reason, None))
+                turn.told.append(Shut(channel, Closing(CloseCode.UNRESTORABLE, reason)))
             case _:
                 super().handle(item, turn)  # comes to `_accept` or `_post` as any event
 

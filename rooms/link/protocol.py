@@ -12,9 +12,12 @@ Next inward: `rooms/host/host.py`; next outward: `rooms/router/routing.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgpack
+
+if TYPE_CHECKING:
+    from rooms.errors import Closing
 
 FORWARDED_WITHIN: Final = 30
 """How long a host waits for the answer to a `Request` of its own, and a router tries (s)."""
@@ -264,10 +267,17 @@ class Close(Message):
     reason: str
     retry_after: int | None
 
+    @classmethod
+    def of(cls, channel: int, closing: Closing) -> Close:
+        """This channel is to be closed so."""
+        return cls(channel, closing.code, closing.reason, closing.retry_after)
+
 
 @dataclass(slots=True)
 class Answer(Message):
-    """The response to a `Request`."""
+    """The response to a `Request`. A header that comes several times (`set-cookie`) has a line for
+    each.
+    """
 
     request: int
     status: int

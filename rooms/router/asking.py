@@ -15,7 +15,7 @@ from rooms.link.protocol import Answer
 from rooms.router.hosts import MAX_HOPS, pause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from rooms.link.protocol import Request
     from rooms.router.channels import Host
@@ -50,15 +50,6 @@ class Requests:
         self._known = known
         self._later = later
         self._asked: dict[int, _Asked] = {}
-
-    def __contains__(self, number: object) -> bool:
-        return number in self._asked
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._asked)
-
-    def __len__(self) -> int:
-        return len(self._asked)
 
     def ask(self, request: Request, answered: Callable[[Answer], None]) -> None:
         """Put a request before its host; `answered` is called at most once."""

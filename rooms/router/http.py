@@ -166,7 +166,11 @@ class Http:
         answer = await self._ask(asked)
         if answer is None:
             return refused(Closing(CloseCode.OVERLOADED, "the room doesn't answer"))
-        return Response(answer.body, answer.status, {**_ASK_AGAIN, **answer.headers})
+        response = Response(answer.body, answer.status)
+        for name, lines in {**_ASK_AGAIN, **answer.headers}.items():
+            for line in lines.split("\n"):
+                response.headers.append(name, line)
+        return response
 
     async def _ask(self, asked: Request) -> Answer | None:
         """What the host answers; None when it doesn't in time."""

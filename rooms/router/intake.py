@@ -13,6 +13,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
+from rooms.pace import LOOK_AGAIN
 from rooms.router.channels import Session
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ REQUEST: Final = 0.3
 """What a plain request takes of its room's time (ms); its pieces are too many to be measured."""
 MOST_ASKED: Final = 1024
 """Of so many sessions without connections it is known how much was asked of late."""
-LOOK_AGAIN: Final = 0.02
-"""When it is looked again whether a host has caught up (s)."""
 
 
 class Reader(Protocol):

@@ -73,9 +73,6 @@ class Buckets:
         self._most = most
         self._buckets: dict[str, Bucket] = {}
 
-    def __len__(self) -> int:
-        return len(self._buckets)
-
     def take(self, name: str, now: float) -> bool:
         """Whether one more of this name is allowed at `now`; takes it if so."""
         if self._rate is None:

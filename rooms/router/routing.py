@@ -57,8 +57,6 @@ MOVING_AFTER: Final = 0.5
 MAX_PAUSES: Final = 11
 """After so many (some 13 s) its connections shall come back, perhaps through another router."""
 
-_NUMBERED: Final = frozenset({"room.send", "room.send_to"})
-
 
 class Routing:
     """All channels of one router, and its links to the hosts that have their rooms.
@@ -105,7 +103,7 @@ class Routing:
         A numbered message is kept until its outcome is known, a plain one until its connection is
         let in. With too many numbered ones the socket isn't read.
         """
-        numbered = message["type"] in _NUMBERED
+        numbered = message["type"] in messages.NUMBERED
         if numbered:
             channel.remember(message, size)
         elif channel.place is not Place.INSIDE and not channel.keep(message, size):

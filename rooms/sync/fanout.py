@@ -172,10 +172,6 @@ class Fanout:
             [] if place is None else [self._catch_up(channel, place.watch, place.lane, cursor, now)]
         )
 
-    def key(self, channel: int) -> Hashable:
-        """The view key a connection watches. Raises KeyError for one that isn't here."""
-        return self._places[channel].key
-
     def cursor(self, channel: int) -> str | None:
         """The cursor of the newest view a connection was sent; None for one that isn't here."""
         place = self._places.get(channel)

@@ -31,6 +31,8 @@ MAX_PRESENCE_BYTES: Final = 2048
 MAX_UNANSWERED: Final = 64
 MAX_SAFE_INTEGER: Final = 2**53
 
+NUMBERED: Final = frozenset({"room.send", "room.send_to"})
+"""What has a number, and an outcome."""
 FORBIDDEN_KEYS: Final = frozenset({"__proto__", "constructor", "prototype"})
 _NOT_FOR_CLIENTS: Final = ("xstate.", "room.", "party.")
 

@@ -7,12 +7,14 @@ doesn't look into it. What they are given is never changed, as all data of a mac
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rooms.sync.messages import Json
+
+T = TypeVar("T")
 
 REMEMBERED: Final = 4096
 """Results that are kept at least; at most twice as many."""
@@ -26,10 +28,7 @@ class _Recent:
         self._young: dict[Any, tuple[Any, Any]] = {}
         self._old: dict[Any, tuple[Any, Any]] = {}
 
-    def __len__(self) -> int:
-        return len(self._young) + len(self._old)
-
-    def get(self, how: Any, source: Any, make: Callable[[], Any]) -> Any:
+    def get(self, how: Any, source: Any, make: Callable[[], T]) -> T:
         """The result for this source, made at the first time."""
         name = (how, id(source))
         found = self._young.get(name)
@@ -38,7 +37,8 @@ class _Recent:
             if len(self._young) >= REMEMBERED:
                 self._old, self._young = self._young, {}
             self._young[name] = found
-        return found[1]
+        result: T = found[1]
+        return result
 
 
 recent: Final = _Recent()
@@ -46,14 +46,14 @@ recent: Final = _Recent()
 
 def pick(source: Mapping[str, Json], *keys: str) -> dict[str, Json]:
     """Those of `keys` that `source` has: `pick(player, "name", "score")`."""
-    return recent.get(  # type: ignore[no-any-return]
+    return recent.get(
         ("pick", keys), source, lambda: {key: source[key] for key in keys if key in source}
     )
 
 
 def omit(source: Mapping[str, Json], *keys: str) -> dict[str, Json]:
     """All of `source` but `keys`."""
-    return recent.get(  # type: ignore[no-any-return]
+    return recent.get(
         ("omit", keys), source, lambda: {key: source[key] for key in source if key not in keys}
     )
 
@@ -72,7 +72,7 @@ def map_values(source: Mapping[str, Json], make: Callable[[Json], Json]) -> dict
         return show(snapshot, context={"players": map_values(snapshot.context["players"], seen)})
     ```
     """
-    return recent.get(  # type: ignore[no-any-return]
+    return recent.get(
         ("map", make), source, lambda: {key: _made(make, source[key]) for key in source}
     )
 

@@ -95,5 +95,5 @@ def _kept_at_the_door(server: Server, routing: Routing) -> Iterator[tuple[str, C
         yield "lanes at the door", host.lanes
         yield "channels of a host at the door", host.channels
     yield "sessions that wait", routing._waiting
-    yield "requests", routing._requests
+    yield "requests", routing._requests._asked
     yield "connections", server.connections._open

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rooms.errors import UsageError
+from rooms.errors import CloseCode, Closing, UsageError
 from rooms.hooks.connection import Connection, payload
 from rooms.host.turn import Sent, Shut
 
@@ -67,7 +67,7 @@ class Call:
 
     def shut(self, channel: Channel, code: int, reason: str) -> None:
         """Close a connection."""
-        self.told.append(Shut(channel, code, reason, None))
+        self.told.append(Shut(channel, Closing(CloseCode(code), reason)))
 
     def changes(self, connection: Connection, before: bytes | None) -> None:
         """A connection is about to have another state than `before`."""

@@ -262,7 +262,7 @@ class HookSession(Session):
         else:
             self.connections.pop(channel.id, None)
             reason = "this room failed to let you in"
-            turn.told.append(Shut(channel, CloseCode.OVERLOADED, reason, COME_BACK))
+            turn.told.append(Shut(channel, Closing(CloseCode.OVERLOADED, reason, COME_BACK)))
 
     def _leave(self, channel: Channel, turn: Turn) -> None:
         super()._leave(channel, turn)

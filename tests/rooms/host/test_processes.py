@@ -14,8 +14,9 @@ import pytest
 from rooms.definition import Room
 from rooms.effects import send_to_room
 from rooms.errors import CloseCode, UsageError
-from rooms.host import guests, processes, watched
+from rooms.host import processes, watched
 from rooms.host.clock import Clock
+from rooms.host.crowding import BEHIND
 from rooms.host.host import Host
 from rooms.host.isolated import Resting
 from rooms.link.protocol import Said, Unheard
@@ -508,8 +509,8 @@ async def test_a_room_that_fills_a_link_is_heard_no_further(  # [FAIR4] [ISOLATE
     on = await stage()
     ann = await on.connect()
     end = next(iter(on.processes.guests._ends))
-    monkeypatch.setattr(type(end), "under_way", guests.BEHIND + 1, raising=False)
-    end.under_way = guests.BEHIND + 1  # type: ignore[misc]
+    monkeypatch.setattr(type(end), "under_way", BEHIND + 1, raising=False)
+    end.under_way = BEHIND + 1  # type: ignore[misc]
     await ann.send("increment")
     assert on.body().paused
     end.under_way = 0  # type: ignore[misc]

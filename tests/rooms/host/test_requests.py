@@ -213,6 +213,21 @@ async def test_anything_else_goes_to_the_authors_hook() -> None:
     assert b"secret" not in answer.body
 
 
+async def test_an_answer_may_have_several_headers_of_one_name() -> None:  # [HTTP5]
+    class Kind(Counter):
+        def on_request(self, request: Any) -> Any:
+            response = Response(headers={"x-room": self.id})
+            response.set_cookie("one", "1")
+            response.set_cookie("two", "2")
+            return response
+
+    on = await stage(Kind)
+    answer = await on.request("GET", path="/export")
+    assert answer.headers["x-room"] == "x"
+    cookies = answer.headers["set-cookie"].split("\n")
+    assert [cookie.partition(";")[0] for cookie in cookies] == ["one=1", "two=2"]
+
+
 async def test_without_a_hook_the_room_isnt_woken() -> None:
     on = await stage()
     assert (await on.request("GET", path="/export")).status == 404

@@ -43,7 +43,7 @@ class Host:
     def __init__(self, end: memory.End) -> None:
         self.end = end
         self.heard: list[Message] = []
-        self.answers: dict[str, Any] = {}
+        self.headers = {"etag": '"n.1"'}  # of what it answers
         self._arrived = asyncio.Event()
         end.listen(self._on_message)
 
@@ -55,7 +55,7 @@ class Host:
             self.let_in(message)
         elif isinstance(message, Request):
             body = codec.encode({"method": message.method, "path": message.path}, "json")
-            self.end.send(Answer(message.request, 200, {"etag": '"n.1"'}, body))
+            self.end.send(Answer(message.request, 200, self.headers, body))
 
     def let_in(self, attach: Attach) -> None:
         viewer = attach.viewer

@@ -83,6 +83,15 @@ async def test_who_asks_what_may_be_asked_is_told(door: Door, client: httpx.Asyn
     assert door.host.heard == []
 
 
+async def test_an_answers_lines_are_headers_each(  # [HTTP5]
+    door: Door, client: httpx.AsyncClient
+) -> None:
+    door.host.headers = {"set-cookie": "one=1\ntwo=2", "cache-control": "no-store"}
+    answer = await client.get("/rooms/counter/x")
+    assert answer.headers.get_list("set-cookie") == ["one=1", "two=2"]
+    assert answer.headers.get_list("cache-control") == ["no-store"]
+
+
 async def test_head_is_get_without_a_body(client: httpx.AsyncClient) -> None:
     answer = await client.head("/rooms/counter/x")
     assert (answer.status_code, answer.content) == (200, b"")

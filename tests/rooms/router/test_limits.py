@@ -89,7 +89,7 @@ def test_only_so_many_are_known_and_who_comes_often_is_one_of_them() -> None:  #
     for number in range(2 * MOST_KNOWN):
         assert buckets.take(f"once-{number}", 0.0)
         assert not buckets.take("often", 0.0)
-    assert len(buckets) == MOST_KNOWN
+    assert len(buckets._buckets) == MOST_KNOWN
 
 
 @pytest.mark.parametrize(
