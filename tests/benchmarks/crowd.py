@@ -38,13 +38,10 @@ class Client(asyncio.Protocol):
         """When the event that has no outcome yet was sent (s)."""
         self.took = 0.0
         """How long the last outcome took (ms)."""
-        self.viewed = 0.0
-        """When it was last told a whole view (s)."""
+        self.viewed = False
+        """Whether it was told a view."""
         self.heard = 0
         """How many frames came."""
-        self.lost = False
-        self.told = b""
-        """Why, where the server said so."""
         self._ask = _UPGRADE.format(session=session, name=name).encode()
         self._settled = settled
         self._buffer = b""
@@ -67,11 +64,8 @@ class Client(asyncio.Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether it has said something and got no answer yet; none comes over a lost socket."""
-        return self.sent is not None and not self.lost
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = True
+        """Whether it has said something and got no answer yet."""
+        return self.sent is not None
 
     def data_received(self, data: bytes) -> None:
         data = self._buffer + data
@@ -103,9 +97,7 @@ class Client(asyncio.Protocol):
             self.sent = None
             self._settled(self)
         elif data.startswith(b'{"type":"room.view"', at):
-            self.viewed = time.perf_counter()
-        elif data.startswith(b'{"type":"room.closing"', at):
-            self.told = data[at : at + 125]
+            self.viewed = True
 
     def close(self) -> None:
         """Hang up."""
@@ -113,14 +105,13 @@ class Client(asyncio.Protocol):
 
 
 class Crowd:
-    """Clients of one server. While `busy`, each says its next event `pause` s after an outcome."""
+    """Clients of one server. While it is busy, each says its next event after an outcome."""
 
     def __init__(self) -> None:
         self.clients: list[Client] = []
         self.took: list[float] = []
         """How long each outcome took (ms)."""
-        self.busy = False
-        self.pause = 0.0
+        self._busy = False
         self._name = os.urandom(16).hex()
 
     async def connect(self, port: int, sessions: Sequence[str]) -> None:
@@ -138,11 +129,11 @@ class Crowd:
         clients = self.clients if clients is None else clients
         self.took.clear()
         begun = time.perf_counter()
-        self.busy = True
-        for place, client in enumerate(clients):
-            self._later(client, self.pause * place / len(clients))
+        self._busy = True
+        for client in clients:
+            client.send()
         await passed(seconds)
-        self.busy = False
+        self._busy = False
         await until(lambda: not any(client.waits for client in clients))
         return len(self.took) / (time.perf_counter() - begun)
 
@@ -153,17 +144,7 @@ class Crowd:
 
     def _settled(self, client: Client) -> None:
         self.took.append(client.took)
-        if self.busy:
-            self._later(client, self.pause)
-
-    def _later(self, client: Client, seconds: float) -> None:
-        if seconds:
-            asyncio.get_running_loop().call_later(seconds, self._say, client)
-        else:
-            self._say(client)
-
-    def _say(self, client: Client) -> None:
-        if client.sent is None and not client.lost:
+        if self._busy:
             client.send()
 
 

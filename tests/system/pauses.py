@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from tests.system.processes import Server
 
 COUNTER: Final = "examples/counter"
-CLIENTS: Final = 32
 EVERY: Final = 0.05
 """Seconds from an outcome to the next event of the same client."""
 QUIET: Final = 2.0
@@ -146,16 +145,17 @@ async def _passed(seconds: float) -> None:
 
 
 class Asked(NamedTuple):
-    """How often, in how many rooms."""
+    """How often; how many clients, a room each; how many rooms of the host that gives them over."""
 
     blows: int
+    clients: int
     rooms: int
 
 
 async def death(asked: Asked, stack: AsyncExitStack, folder: Path) -> bool:
     """A host is killed, and its supervisor certifies that."""
     server = stack.enter_context(running(COUNTER, folder, "--hosts", "2", "--routers", "2"))
-    load = Load(server.url, CLIENTS)
+    load = Load(server.url, asked.clients)
     await load.begin()
     for _ in range(asked.blows):
         await load.blow(lambda: _kill_host(server))
@@ -171,7 +171,7 @@ async def _kill_host(server: Server) -> None:
 async def lease(asked: Asked, stack: AsyncExitStack, folder: Path) -> bool:
     """A host is killed, which nobody certifies."""
     fleet = await Apart.start(stack)
-    load = Load(fleet.url, CLIENTS)
+    load = Load(fleet.url, asked.clients)
     await load.begin()
     for _ in range(min(asked.blows, 3)):
         await load.blow(fleet.kill)
@@ -184,7 +184,7 @@ async def failover(asked: Asked, stack: AsyncExitStack, folder: Path) -> bool:
     servers, url = stack.enter_context(watched("redis", replicas=2))
     options = ("--store", url, "--hosts", "2", "--routers", "2")
     server = stack.enter_context(running(str(folder), folder, *options))
-    load = Load(server.url, CLIENTS)
+    load = Load(server.url, asked.clients)
     await load.begin()
 
     async def kill() -> None:
@@ -215,7 +215,7 @@ async def drain(asked: Asked, stack: AsyncExitStack, folder: Path) -> bool:
 async def deploy(asked: Asked, stack: AsyncExitStack, folder: Path) -> bool:
     """All hosts are replaced, one after the other."""
     server = stack.enter_context(running(COUNTER, folder, "--hosts", "2", "--routers", "2"))
-    load = Load(server.url, CLIENTS)
+    load = Load(server.url, asked.clients)
     await load.begin()
 
     async def roll() -> None:
@@ -290,9 +290,10 @@ async def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.system.pauses", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=list(HAPPENINGS), default=list(HAPPENINGS))
     parser.add_argument("--blows", type=int, default=20, help="how often a host is killed")
+    parser.add_argument("--clients", type=int, default=32, help="who count, a room each")
     parser.add_argument("--rooms", type=int, default=1_000, help="of the host that gives them over")
     options = parser.parse_args()
-    asked = Asked(options.blows, options.rooms)
+    asked = Asked(options.blows, options.clients, options.rooms)
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # a socket a room: more than is usual
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     kept = True
