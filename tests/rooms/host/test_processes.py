@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -123,8 +124,8 @@ class Deadly(Room):
     )
 
 
-@pytest.fixture
-async def deadly() -> AsyncIterator[Isolated]:
+@asynccontextmanager
+async def dying() -> AsyncIterator[Isolated]:
     """What leaks ends its process."""
     on = await stage(deadly=Deadly)
     on.cause = "memory"
@@ -135,8 +136,16 @@ async def deadly() -> AsyncIterator[Isolated]:
 
     handler = Exhausted()
     logging.getLogger().addHandler(handler)
-    yield on
-    logging.getLogger().removeHandler(handler)
+    try:
+        yield on
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+@pytest.fixture
+async def deadly() -> AsyncIterator[Isolated]:
+    async with dying() as on:
+        yield on
 
 
 async def test_each_room_has_its_own_and_others_none() -> None:  # [ISOLATE1]
