@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import tempfile
@@ -45,13 +46,25 @@ def test_what_a_killed_fleet_left_the_next_one_clears_away(tmp_path: Path) -> No
         assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_what_lives_or_isnt_a_fleets_is_left_alone(tmp_path: Path) -> None:
+def test_whose_owner_is_gone_is_cleared_away(tmp_path: Path) -> None:  # [FLEET6]
+    left = tmp_path / "rooms-fleet-left"
+    left.mkdir()
+    _socket(left / "store")
+    with meeting_place() as folder:
+        assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_what_lives_or_isnt_a_fleets_is_left_alone(tmp_path: Path) -> None:  # [FLEET6]
     (tmp_path / "rooms-fleet-diary").mkdir()
     (tmp_path / "rooms-fleet-diary/monday").touch()
     with meeting_place() as one:
-        (one / "host").touch()
+        _socket(one / "host")
         with meeting_place() as other:
             assert (tmp_path / "rooms-fleet-diary/monday").is_file()
-            assert (one / "host").is_file()
+            assert (one / "host").is_socket()
             assert other != one
-        (one / "host").unlink()
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))

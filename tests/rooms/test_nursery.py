@@ -12,14 +12,14 @@ import pytest
 from rooms.errors import LinkError
 from rooms.host.deaths import Died
 from rooms.host.isolated import Called, Orders
-from rooms.nursery import Nursery
+from rooms.host.watched import OUT_OF_MEMORY, SIZE
+from rooms.link.stream import PING_EVERY
+from rooms.nursery import Nursery, RoomProcess, _Nurse
 from rooms.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
-
-    from rooms.nursery import RoomProcess
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
 
@@ -76,6 +76,81 @@ async def test_after_a_killed_nursery_there_is_another(nursery: Nursery) -> None
     await asyncio.wait_for(over.wait(), 20)
     assert await one.died() == Died("crashed", "wake")
     two.close()
+
+
+@pytest.mark.parametrize("max_cpu", [200, 20_000, 60_000])
+async def test_one_that_may_compute_for_long_may_be_silent_for_longer(  # [ISOLATE3]
+    monkeypatch: pytest.MonkeyPatch, max_cpu: int
+) -> None:
+    asked: list[int] = []
+
+    class Nurse:
+        gone = False
+
+        async def start(self, missed: int) -> None:
+            asked.append(missed)
+
+    async def born(*_: Any) -> Nurse:
+        return Nurse()
+
+    monkeypatch.setattr(_Nurse, "born", born)
+    await Nursery(APP, Settings(), "rooms").start(max_cpu)
+    assert asked[0] * PING_EVERY >= max(30, 1.25 * max_cpu / 1000)
+
+
+class Link:
+    """One to a process that says nothing."""
+
+    def __init__(self) -> None:
+        self.send = self.close = self.pause = self.resume = lambda *_: None
+        self.over: Callable[[], None] = lambda: None
+
+    def listen(self, on_line: Any, on_close: Any) -> None:
+        self.over = on_close
+
+
+def _process(status: asyncio.Future[int]) -> tuple[RoomProcess, Link]:
+    link: Any = Link()
+    memory: Any = bytearray(SIZE)
+    process = RoomProcess(4711, link, memory, status)
+    process.listen(lambda line: None, lambda: None)
+    return process, link
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (-signal.SIGVTALRM, "cpu"),
+        (OUT_OF_MEMORY, "memory"),
+        (-signal.SIGKILL, "crashed"),
+        (1, "crashed"),
+    ],
+)
+async def test_how_it_ended_is_known_by_its_status(status: int, cause: str) -> None:  # [ISOLATE4]
+    told = asyncio.get_running_loop().create_future()
+    told.set_result(status)
+    assert await _process(told)[0].died() == Died(cause, "")
+
+
+async def test_nobody_is_killed_by_a_number_that_may_be_anothers(  # [ISOLATE2]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
+    loop = asyncio.get_running_loop()
+    for end in ("it lives", "its nursery was killed", "it was reaped", "both are gone"):
+        status: asyncio.Future[int] = loop.create_future()
+        process, link = _process(status)
+        match end:
+            case "its nursery was killed":
+                status.cancel()
+            case "it was reaped":
+                status.set_result(0)
+            case "both are gone":
+                status.cancel()
+                link.over()
+        process.kill()
+        assert len(killed) == (1 if end == "it lives" else 2), end
 
 
 async def test_an_app_that_cant_be_imported_gives_none(tmp_path: Path) -> None:  # [ISOLATE2]

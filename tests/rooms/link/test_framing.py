@@ -184,6 +184,15 @@ def test_silence_is_the_end_and_any_byte_is_life() -> None:  # [LINK5]
         one.tick()
 
 
+def test_who_may_be_silent_for_longer_is() -> None:  # [ISOLATE3]
+    one = Framing(dials=False, secret=SECRET, nonce=b"l" * 16, missed=10 * MISSED)
+    carry(one, side(dials=True))
+    for _ in range(10 * MISSED):
+        one.tick()
+    with pytest.raises(LinkError, match="nothing came"):
+        one.tick()
+
+
 def test_a_handshake_that_never_ends_is_given_up() -> None:  # [LINK5]
     one = side(dials=True)
     for _ in range(MISSED):

@@ -1,0 +1,125 @@
+"""Guards of processes and of who starts them, each switched off: the test of its rule sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rooms import alone, meeting
+from rooms.children import Parent
+from rooms.host.watched import OUT_OF_MEMORY
+from rooms.nursery import Nursery, RoomProcess
+from tests.guards import Guards
+from tests.rooms import test_alone as limits
+from tests.rooms import test_children as children
+from tests.rooms import test_meeting as folders
+from tests.rooms import test_nursery as nurseries
+from tests.rooms.test_alone import process  # noqa: F401 - a fixture
+from tests.rooms.test_meeting import _elsewhere  # noqa: F401 - as above
+from tests.sim.mutants import edited
+
+GUARDS = Guards()
+
+
+# -------------------------------------------------------------------------------- what it may use
+
+
+def _turns_limited(swap: Any, old: str, new: str) -> None:
+    edited(swap, alone, "_limit_turns", old, new)
+    swap(limits, "_limit_turns", alone._limit_turns)
+
+
+@GUARDS.seen_by(limits.test_who_computes_for_too_long_at_a_stretch_is_ended, before=0.3)
+def computes_for_ever(swap: Any) -> None:
+    """A process may compute for as long as it likes."""
+    _turns_limited(swap, "signal.setitimer(signal.ITIMER_VIRTUAL, ms / 800)", "ms")
+
+
+@GUARDS.seen_by(limits.test_who_computes_for_too_long_at_a_stretch_is_ended, before=0.9)
+def ended_by_what_it_computed_before(swap: Any) -> None:
+    """What a process computed before its last turn counts."""
+    _turns_limited(swap, "loop.call_soon_threadsafe(begin)", "loop")
+
+
+@GUARDS.seen_by(limits.test_who_computes_for_ever_and_lets_others_have_their_turn_is_not)
+def ended_for_all_that_it_computes(swap: Any) -> None:
+    """A process may compute for so long in its whole life."""
+    _turns_limited(swap, "signal.setitimer(signal.ITIMER_PROF, ms / 4000)", "ms")
+
+
+@GUARDS.seen_by(limits.test_more_memory_than_it_may_take_is_not_to_be_had)
+def takes_what_there_is(swap: Any) -> None:
+    """A process may take all the memory that there is."""
+    edited(swap, alone, "_limit_memory", "(taken + most, hard)", "(hard, hard)")
+    swap(limits, "_limit_memory", alone._limit_memory)
+
+
+@GUARDS.seen_by(limits.test_more_memory_than_it_may_take_is_not_to_be_had)
+def begins_in_debt(swap: Any) -> None:
+    """What a process began with counts against what it may take."""
+    edited(swap, alone, "_limit_memory", "(taken + most, hard)", "(most, hard)")
+    swap(limits, "_limit_memory", alone._limit_memory)
+
+
+@GUARDS.seen_by(
+    nurseries.test_one_that_may_compute_for_long_may_be_silent_for_longer, max_cpu=60_000
+)
+def silent_as_it_computes(swap: Any) -> None:
+    """A process that computes for as long as it may is taken for dead."""
+    edited(swap, Nursery, "start", "SILENT_FOR + max_cpu // 500", "SILENT_FOR")
+
+
+# -------------------------------------------------------------------------------- how it ended
+
+
+@GUARDS.seen_by(
+    nurseries.test_how_it_ended_is_known_by_its_status, status=OUT_OF_MEMORY, cause="memory"
+)
+def whatever_it_died_of(swap: Any) -> None:
+    """That a process found no more memory isn't known."""
+    edited(swap, RoomProcess, "died", "status == OUT_OF_MEMORY", "False")
+
+
+@GUARDS.seen_by(nurseries.test_nobody_is_killed_by_a_number_that_may_be_anothers)
+def reaped_ones_killed(swap: Any) -> None:
+    """A process is killed by a number that may be another one's by now."""
+    edited(
+        swap,
+        RoomProcess,
+        "kill",
+        "not status.done() or (status.cancelled() and not self._over)",
+        "True",
+    )
+
+
+@GUARDS.seen_by(nurseries.test_nobody_is_killed_by_a_number_that_may_be_anothers)
+def unnursed_ones_live(swap: Any) -> None:
+    """A process whose nursery is gone can't be ended."""
+    edited(swap, RoomProcess, "kill", " or (status.cancelled() and not self._over)", "")
+
+
+# -------------------------------------------------------------------------------- who started it
+
+
+@GUARDS.seen_by(children.test_a_child_ends_with_its_parent)
+def orphans_live_on(swap: Any) -> None:
+    """A process goes on when the one that started it is gone."""
+    edited(swap, Parent, "_watch", "os._exit(1)", "self")
+
+
+@GUARDS.seen_by(folders.test_whose_owner_is_gone_is_cleared_away)
+def folders_stay(swap: Any) -> None:
+    """What a killed fleet left stays for ever."""
+    swap(meeting, "_clear", lambda folder: None)
+
+
+@GUARDS.seen_by(folders.test_what_lives_or_isnt_a_fleets_is_left_alone)
+def folders_of_the_living_cleared(swap: Any) -> None:
+    """A fleet takes away the sockets of others that live."""
+    edited(swap, meeting, "_locked", "fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)", "lock")
+
+
+@pytest.mark.parametrize("name", GUARDS)
+async def test_the_loss_of_a_guard_is_seen(name: str, request: pytest.FixtureRequest) -> None:
+    await GUARDS.lose(name, request)
