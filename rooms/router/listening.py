@@ -132,9 +132,14 @@ class Listening:
             raise _taken(address, port, error) from error
 
     def close(self) -> None:
-        """Accept no more; what is connected stays."""
+        """Accept no more; open sockets stay. A plain connection ends with the request that it has:
+        who takes a stream up again finds another server, and isn't refused here for good.
+        """
         for server in self._server.servers:
             server.close()
+        for connection in list(self._server.server_state.connections):
+            if isinstance(connection, Requests):
+                connection.shutdown()
 
     async def stop(self) -> None:
         """Let requests end for a second, then hang up on everybody.

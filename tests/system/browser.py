@@ -19,7 +19,7 @@ from playwright.sync_api import expect, sync_playwright
 from client.replica import Replica
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, Page
 
@@ -34,8 +34,9 @@ ARGS = [
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FETCH_WITHIN_S = 240.0
-WITHIN_MS = 15_000
-"""How long anything may take to be seen: the countdown and the prepare timer are 5 s each."""
+WITHIN_MS = 45_000
+"""How long anything may take to be seen: a page that has lost its server tries again after 8 s."""
+STEP_MS = 50
 PHONE: Any = {"width": 390, "height": 844}
 
 
@@ -74,6 +75,14 @@ class Screen:
     page: Page
     frames: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+
+    def until(self, what: str, condition: Callable[[], bool]) -> None:
+        """Wait until it is so. Raises AssertionError: it isn't in time."""
+        for _ in range(0, WITHIN_MS, STEP_MS):
+            if condition():
+                return
+            self.page.wait_for_timeout(STEP_MS)  # what the browser tells is heard meanwhile
+        raise AssertionError(f"{self.name}: not within {WITHIN_MS} ms: {what}")
 
     def views(self) -> Iterator[tuple[str, Any]]:
         """Each frame, with the view that its page holds after it."""

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self.lines: list[str] = []
         self._process: subprocess.Popen[str] | None = None
+        self._reading = threading.Thread()
 
     def start(self) -> None:
         """Start it, wait until it says `ready`. Raises AssertionError with its output otherwise."""
@@ -53,7 +54,10 @@ class Server:
             start_new_session=True,
         )
         ready: queue.Queue[bool] = queue.Queue()
-        threading.Thread(target=self._read, args=(self._process, ready), daemon=True).start()
+        self._reading = threading.Thread(
+            target=self._read, args=(self._process, ready), daemon=True
+        )
+        self._reading.start()
         try:
             came = ready.get(timeout=READY_WITHIN_S)
         except queue.Empty:
@@ -65,11 +69,11 @@ class Server:
             )
 
     def kill(self) -> None:
-        """SIGKILL to the whole process group, and wait until it is reaped."""
+        """SIGKILL to the whole process group, and wait until nothing is left of it."""
         self._signal(signal.SIGKILL)
 
     def stop(self) -> int:
-        """SIGTERM, wait until it has ended; the exit status."""
+        """SIGTERM, wait until it and its processes have ended; the exit status."""
         return self._signal(signal.SIGTERM)
 
     def signal(self, number: signal.Signals) -> None:
@@ -82,10 +86,15 @@ class Server:
         if process is None:
             return 0
         if number == signal.SIGKILL:
-            os.killpg(process.pid, number)
+            with suppress(ProcessLookupError):  # it has ended, and was reaped
+                os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        return process.wait(ENDS_WITHIN_S)
+        status = process.wait(ENDS_WITHIN_S)
+        # Its children die when they next have a turn: until then they have port, store and output.
+        self._reading.join(ENDS_WITHIN_S)
+        assert not self._reading.is_alive(), f"a child of it is there after {ENDS_WITHIN_S} s"
+        return status
 
     def _read(self, process: subprocess.Popen[str], ready: queue.Queue[bool]) -> None:
         assert process.stdout is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,7 +53,7 @@ def test_each_page_sees_the_others_pointer_and_nothing_is_stored(tmp_path: Path)
         expect(bob.page.get_by_text("only you")).to_be_visible()
         assert ann.faults == bob.faults == []
         # Bob is still there: once nobody is, a room that accepted nothing is forgotten altogether.
-        with sqlite3.connect(next(tmp_path.glob("*.db"))) as store:
+        with closing(sqlite3.connect(tmp_path / "rooms.db")) as store:
             assert store.execute("SELECT revision, snapshot FROM sessions").fetchall() == [
                 (0, None)
             ]

@@ -59,6 +59,8 @@ def fleet(started: Server) -> Server:
         started.kill()
         started.start()
     settled(60, "both routers take connections", lambda: listening(started.port) == 2)
+    again = said(started, "starting another")
+    settled(60, "what was started again says so", lambda: said(started, "is ready") >= again)
     return started
 
 

@@ -168,7 +168,7 @@ async def test_a_facade_holds_what_the_server_shows_through_a_kill(  # [PARTY1] 
     tmp_path: Path,
 ) -> None:
     with running(APP, tmp_path) as server:
-        async with sockets(server) as party, httpx.AsyncClient() as client:
+        async with sockets(server) as party, httpx.AsyncClient(trust_env=False) as client:
 
             async def equal() -> None:
                 answer = await client.get(f"{server.url}/rooms/board/x")
@@ -214,6 +214,7 @@ async def test_who_is_refused_for_good_doesnt_come_back_at_once(tmp_path: Path) 
         async with sockets(server) as party:
             party.open("eve", "nothing", "x")
             party.open("mallory", "chat", "x", query={"token": "forged"})
+            await party.until(lambda: bool(party.of("eve", "open")))
             await party.until(lambda: len(party.of("mallory", "open")) > 3)
             assert {one["code"] for one in party.of("mallory", "close")} == {4401}
             assert len(party.of("eve", "open")) == 1

@@ -4,6 +4,7 @@ the wire have it."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import random
@@ -29,6 +30,7 @@ from rooms.server import serve
 from rooms.settings import Settings
 from runtime import assign, setup
 from tests.system.endurance import within
+from tests.system.processes import READY_WITHIN_S
 from tests.wire import Wire, dial
 
 if TYPE_CHECKING:
@@ -93,6 +95,12 @@ async def serving(
         server.cancel()
         await asyncio.wait([server], timeout=WITHIN)
         assert server.done(), f"still there {WITHIN} s after it was told to stop"
+
+
+@pytest.fixture(autouse=True)
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a busy machine takes to wake a room, nobody is told of it."""
+    monkeypatch.setattr(routing, "MOVING_AFTER", 2 * WITHIN)
 
 
 @pytest.fixture
@@ -386,29 +394,14 @@ async def passed(seconds: float) -> None:
     await over
 
 
-@pytest.fixture
-def silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long a busy machine takes to wake a room, nobody is told of it."""
-    monkeypatch.setattr(routing, "MOVING_AFTER", 2 * WITHIN)
-
-
 async def count_on(one: Wire, two: Wire, count: int) -> None:
-    """One counts, both see it, and nothing else; but a room that wakes slowly says so [STATUS1]."""
+    """One counts, both see it, and nothing else."""
     await one.send({"type": "room.send", "seq": count, "event": INCREMENT})
-    assert (await beside_status(one))["ops"] == [[["context", "count"], count]]
+    assert (await one.expect("room.patch"))["ops"] == [[["context", "count"], count]]
     assert (await one.expect("room.outcome"))["outcome"] == "accepted"
-    assert (await beside_status(two))["ops"] == [[["context", "count"], count]]
+    assert (await two.expect("room.patch"))["ops"] == [[["context", "count"], count]]
 
 
-async def beside_status(wire: Wire) -> Any:
-    """The next patch, whatever is said before it of where the room is."""
-    while (message := await wire.receive())["type"] == "room.status":
-        pass
-    assert message["type"] == "room.patch", message
-    return message
-
-
-@pytest.mark.usefixtures("silent")
 async def test_sockets_outlive_the_rooms_sleep(  # [SLEEP1] [SLEEP2] [VIEW8]
     hosts: list[Host], url: str
 ) -> None:
@@ -419,7 +412,6 @@ async def test_sockets_outlive_the_rooms_sleep(  # [SLEEP1] [SLEEP2] [VIEW8]
         await two.quiet()
 
 
-@pytest.mark.usefixtures("silent")
 async def test_a_message_may_come_at_any_moment_of_a_rooms_life(url: str) -> None:  # [SLEEP2]
     dice = random.Random(5)
     async with await enter(url, kind="sleepy") as one, await enter(url, kind="sleepy") as two:
@@ -451,6 +443,31 @@ async def test_a_restart_keeps_what_was_acknowledged(tmp_path: Path) -> None:  #
             await wire.quiet()
 
 
+async def test_a_stream_that_ends_with_its_server_isnt_refused_by_it(  # [STREAM3]
+    tmp_path: Path,
+) -> None:
+    get = b"GET /rooms/counter/x HTTP/1.1\r\nHost: x\r\n"
+    stream = get + b"Accept: text/event-stream\r\n\r\n"
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    socket = get + upgrade + b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    async with serving(settings(tmp_path)) as (url, server):
+        port = int(url.rpartition(":")[2])
+        (reader, writer), (other, deaf) = [
+            await asyncio.open_connection("127.0.0.1", port) for _ in range(2)
+        ]
+        for into, out, asked in ((reader, writer, stream), (other, deaf, socket)):
+            out.write(asked)
+            await asyncio.wait_for(into.readuntil(b"room.view"), WITHIN)
+        server.cancel()  # it waits for a second, for the socket that doesn't say goodbye
+        last = await asyncio.wait_for(reader.readuntil(b"\r\n0\r\n\r\n"), WITHIN)
+        assert b"room.closing" in last
+        writer.write(stream)  # as a browser does on a connection that is still there
+        with contextlib.suppress(ConnectionError):  # it was reset
+            assert await asyncio.wait_for(reader.read(), WITHIN) == b""
+        for out in (writer, deaf):
+            out.close()
+
+
 SCRIPT = """
 import asyncio, sys
 from rooms.server import run, serve
@@ -469,7 +486,7 @@ async def test_a_signal_ends_it_well(tmp_path: Path, number: int) -> None:
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
-    url = (await asyncio.wait_for(process.stdout.readline(), WITHIN)).decode().strip()
+    url = (await asyncio.wait_for(process.stdout.readline(), READY_WITHIN_S)).decode().strip()
     async with await enter(url) as wire:
         process.send_signal(number)
         assert (await wire.refused())["code"] == 1001
