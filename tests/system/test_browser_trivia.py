@@ -274,6 +274,7 @@ def test_what_is_typed_outlives_a_pause(server: Server, browser: Browser) -> Non
     expect(dialog).to_be_visible()
     paused = now(ann.page)
     [stands] = re.findall(r"(\d+) second", dialog.locator("p").first.inner_text())
+    ann.page.wait_for_function("paused => performance.now() > paused + 1000", arg=paused)
     resumed = now(ann.page)
     for person in (bob, ann):
         button(person.page, "Go on").click()
