@@ -67,14 +67,15 @@ def test_whatever_somebody_arranges_every_promise_is_kept(script: Script) -> Non
         assert not World(seed, script=script).play()
 
 
-def test_a_seed_is_the_same_world_in_every_process() -> None:
-    told = {_in_another_process(31, hashes) for hashes in ("1", "2")}
+@pytest.mark.parametrize("world", ["--seed 31", "--fleet --seed 7", "--redis --seed 2"])
+def test_a_seed_is_the_same_world_in_every_process(world: str) -> None:
+    told = {_in_another_process(world, hashes) for hashes in ("1", "2")}
     assert len(told) == 1, told
 
 
-def _in_another_process(seed: int, hashes: str) -> str:
+def _in_another_process(world: str, hashes: str) -> str:
     run = subprocess.run(
-        [sys.executable, "-m", "tests.sim", "--seed", str(seed)],
+        [sys.executable, "-m", "tests.sim", *world.split()],
         cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONHASHSEED": hashes},
         capture_output=True,

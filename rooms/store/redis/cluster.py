@@ -121,7 +121,7 @@ class Cluster:
         async with self._finding:
             if self._at is not None:
                 return self._at
-            known = {address for address, _ in self._lines}
+            known = [address for address, _ in self._lines]
             errors = []
             for address in dict.fromkeys([*known, *self._seeds]):
                 try:
