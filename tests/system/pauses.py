@@ -181,7 +181,7 @@ async def lease(asked: Asked, stack: AsyncExitStack, folder: Path) -> bool:
 async def failover(asked: Asked, stack: AsyncExitStack, folder: Path) -> bool:
     """Redis' primary is killed; a sentinel promotes a replica."""
     (folder / "app.py").write_text(REPLICATED)
-    servers, url = stack.enter_context(watched("redis", replicas=2))
+    servers, url = stack.enter_context(watched("redis", replicas=2, missed_after=500))
     options = ("--store", url, "--hosts", "2", "--routers", "2")
     server = stack.enter_context(running(str(folder), folder, *options))
     load = Load(server.url, asked.clients)

@@ -15,8 +15,8 @@ import pytest
 
 from client import connect
 from rooms.store.port import SessionId
+from tests.rooms.store.servers import promote, watched
 from tests.rooms.store.servers import running as running_redis
-from tests.rooms.store.servers import watched
 from tests.system.endurance import APP, BRIEF, log, within
 from tests.system.processes import Server, processes, running, said
 from tests.system.shared import eventually, shared
@@ -143,6 +143,7 @@ async def test_a_primary_lost_under_load_loses_nothing(tmp_path: Path) -> None: 
 
             async def lose() -> None:
                 servers[0].kill()
+                await asyncio.to_thread(promote, url)
 
             violations = await log(
                 *(server.url, "table", 6, 30, lose, 1, random.Random(7)),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -14,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -23,7 +25,7 @@ from tests.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-READY_WITHIN: Final = 20.0
+READY_WITHIN: Final = 50.0
 PRODUCTS: Final = ("redis", "valkey")
 
 
@@ -103,10 +105,16 @@ class Server:
             process.kill()
             process.wait(10)
 
-    def signal(self, number: int) -> None:
-        """Send it a signal that it may survive."""
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """It does nothing until the end of the block."""
         assert self._process is not None
-        self._process.send_signal(number)
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
 
 @contextmanager
@@ -125,9 +133,12 @@ def running(
 
 
 @contextmanager
-def watched(product: str, replicas: int) -> Iterator[tuple[list[Server], str]]:
-    """A primary, its replicas, and a sentinel that promotes one of them when the primary ends: the
-    servers, the primary first, and where the store finds whichever is the primary.
+def watched(
+    product: str, replicas: int, *, missed_after: int = 60_000
+) -> Iterator[tuple[list[Server], str]]:
+    """A primary, its replicas, and a sentinel that promotes one of them when it is told to
+    (`promote`) or the primary has been silent for so long (ms), which on a busy machine it may be
+    any time: the servers, the primary first, and where the store finds whichever is the primary.
     """
     with ExitStack() as stack:
         port, sentinel_port = free_port(), free_port()
@@ -144,7 +155,8 @@ def watched(product: str, replicas: int) -> Iterator[tuple[list[Server], str]]:
         (folder / "sentinel.conf").write_text(
             f"port {sentinel_port}\nbind 127.0.0.1\ndir {folder}\nlogfile sentinel.log\n"
             f"sentinel monitor rooms 127.0.0.1 {port} 1\n"
-            "sentinel down-after-milliseconds rooms 500\nsentinel failover-timeout rooms 5000\n"
+            f"sentinel down-after-milliseconds rooms {missed_after}\n"
+            "sentinel failover-timeout rooms 50000\n"
         )
         command = [needed(product), str(folder / "sentinel.conf"), "--sentinel"]
         process = subprocess.Popen(command, cwd=folder)
@@ -153,6 +165,19 @@ def watched(product: str, replicas: int) -> Iterator[tuple[list[Server], str]]:
         client = stack.enter_context(redis.Redis(port=sentinel_port))
         within(50, "the sentinel knows all", lambda: _knows(client, replicas))
         yield servers, f"redis+sentinel://127.0.0.1:{sentinel_port}/rooms"
+
+
+def promote(url: str) -> None:
+    """Have the sentinel put a replica in the primary's place."""
+
+    def begun() -> bool:
+        try:
+            return bool(sentinel.sentinel_failover("rooms"))
+        except redis.ResponseError:  # it has no replica to promote yet
+            return False
+
+    with redis.Redis(port=urlsplit(url).port or 0) as sentinel:
+        within(50, "a replica is promoted", begun)
 
 
 def _knows(sentinel: redis.Redis, replicas: int) -> bool:
