@@ -27,6 +27,7 @@ from rooms.router.listening import Listening, bind
 from rooms.router.router import Router
 from rooms.store.port import HostInfo
 from rooms.sync import codec, messages
+from tests.wire import WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Message)
 SECRET = b"s" * 32
 NOW = 1_700_000_000_000
-WITHIN = 5.0
 
 
 class Host:

@@ -303,17 +303,17 @@ async def test_a_message_may_come_in_fragments(door: Door) -> None:
     assert door.host.said == [EVENT]
 
 
-async def test_more_than_the_rate_allows_closes(door: Door) -> None:  # [DOOR8]
-    async with await enter(door) as wire:
+async def test_more_than_the_rate_allows_closes() -> None:  # [DOOR8]
+    async with open_door(limits=Limits(rate=0.001)) as door, await enter(door) as wire:
         try:
             for _ in range(1000):
                 await wire.socket.send('{"type":"increment"}')
         except ConnectionClosed:
             pass
         closing = await wire.refused()
-    assert closing["code"] == 4429
-    assert closing["retry_after"] > 0
-    assert 400 <= len(door.host.said) < 700
+        assert closing["code"] == 4429
+        assert closing["retry_after"] > 0
+        assert len(door.host.said) == Limits().burst
 
 
 async def test_limits_can_be_off() -> None:
@@ -459,6 +459,7 @@ async def test_a_slow_reader_is_skipped_then_caught_up(  # [VIEW10]
             if sent == 100:
                 wire.socket.transport.resume_reading()
         assert sent < 200
+        wire.socket.transport.resume_reading()  # it has drained into the kernel's buffers, perhaps
         received = 0
         door.host.end.send(
             Tell(attach.channel, codec.encode(messages.view("n.3", NOW, {}), "json"), cursor="n.3")

@@ -14,7 +14,7 @@ from rooms.router import http
 from rooms.router.limits import Limits
 from rooms.router.tokens import Tokens
 from tests.rooms.router.doors import NOW, SECRET, Door, open_door
-from tests.wire import dial
+from tests.wire import WITHIN, dial
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ JSON = {"Content-Type": "application/json"}
 
 @asynccontextmanager
 async def asking(door: Door) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=door.url, trust_env=False, timeout=5) as client:
+    async with httpx.AsyncClient(base_url=door.url, trust_env=False, timeout=WITHIN) as client:
         yield client
 
 
@@ -337,7 +337,7 @@ async def test_nothing_else_can_be_had(site: httpx.AsyncClient, path: str) -> No
     # By hand: a proper client wouldn't even send some of these.
     reader, writer = await asyncio.open_connection("127.0.0.1", site.base_url.port)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), WITHIN)
     writer.close()
     assert answer.startswith(b"HTTP/1.1 404")
     assert b"SECRET" not in answer

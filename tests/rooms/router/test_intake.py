@@ -15,8 +15,9 @@ from rooms.router.channels import BEHIND, SHARE, Host, Session
 from rooms.router.intake import Intake
 from rooms.router.limits import Limits
 from rooms.store.port import HostInfo
-from tests.rooms.router.doors import WITHIN, open_door
+from tests.rooms.router.doors import open_door
 from tests.rooms.router.test_sockets import CLOSE, PING, PONG, TEXT, frame, raw
+from tests.wire import WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +94,7 @@ async def test_a_flood_that_breaks_the_protocol_is_told_and_closed() -> None:  #
 
 @pytest.mark.usefixtures("in_slices")
 async def test_a_connection_closed_in_a_flood_is_told_why() -> None:  # [FAIR5] [DOOR8]
-    async with open_door(limits=Limits(rate=1, burst=10)) as door, raw(door) as flood:
+    async with open_door(limits=Limits(rate=0.001, burst=10)) as door, raw(door) as flood:
         flood.writer.write(b"".join(event(n) for n in range(MANY)) + frame(CLOSE, b"\x11\x4d"))
         assert await flood.closed() == 4429
         assert len(door.host.said) == 10

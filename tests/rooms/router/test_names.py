@@ -9,13 +9,14 @@ import pytest
 
 from rooms.link.protocol import Request
 from tests.rooms.router.doors import open_door
+from tests.wire import WITHIN
 
 if TYPE_CHECKING:
     from tests.rooms.router.doors import Door
 
 
 async def status(door: Door, kind: str, session: str) -> int:
-    async with httpx.AsyncClient(base_url=door.url, trust_env=False, timeout=5) as client:
+    async with httpx.AsyncClient(base_url=door.url, trust_env=False, timeout=WITHIN) as client:
         return (await client.get(f"/rooms/{kind}/{session}")).status_code
 
 

@@ -8,7 +8,7 @@ import pytest
 from rooms.link.protocol import Attach, Request
 from rooms.router.tokens import Tokens
 from tests.rooms.router.doors import NOW, SECRET, Door
-from tests.wire import dial
+from tests.wire import WITHIN, dial
 
 OPERATOR = {"Authorization": f"Bearer {Tokens(SECRET).issue_operator(NOW)}"}
 VIEWER = {"Authorization": f"Bearer {Tokens(SECRET).issue('ada', NOW)}"}
@@ -25,7 +25,7 @@ PATHS = [
 
 
 async def fetch(door: Door, method: str, path: str, **more: object) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=door.url, trust_env=False, timeout=5) as client:
+    async with httpx.AsyncClient(base_url=door.url, trust_env=False, timeout=WITHIN) as client:
         return await client.request(method, path, **more)  # type: ignore[arg-type]
 
 

@@ -14,8 +14,9 @@ import pytest
 from rooms.link.protocol import Attach, Close, Detach, Fanout, Moment, Tell, Want
 from rooms.router import streams
 from rooms.sync import codec, messages
-from tests.rooms.router.doors import NOW, SECRET, WITHIN, open_door
+from tests.rooms.router.doors import NOW, SECRET, open_door
 from tests.rooms.router.test_connections import enter
+from tests.wire import WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
