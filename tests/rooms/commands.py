@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-WITHIN_S = 20.0
+WITHIN_S = 50.0
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 COUNTER = """
 from rooms import App, Room, everything
@@ -106,5 +107,5 @@ def ask(url: str, event: dict[str, Any] | None = None) -> Any:
     """GET a room, or POST an event to it."""
     data = None if event is None else json.dumps(event).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=WITHIN_S) as answer:
+    with DIRECTLY.open(request, timeout=WITHIN_S) as answer:
         return json.load(answer)

@@ -10,7 +10,6 @@ import socket
 import stat
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -18,9 +17,9 @@ import pytest
 from rooms.__main__ import main
 from rooms.welcome import qr_code
 from tests.ports import free_port
-from tests.rooms.commands import COUNTER, ROOT, ask, rooms
+from tests.rooms.commands import COUNTER, DIRECTLY, ROOT, WITHIN_S, ask, rooms
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture
@@ -357,9 +356,9 @@ def both_children(pid: int) -> list[str]:
     children = Path(f"/proc/{pid}/task/{pid}/children")
     if not children.exists():
         pytest.skip("needs /proc")
-    end = time.perf_counter() + 10
+    end = time.perf_counter() + WITHIN_S
     while len(found := children.read_text().split()) < 2:
-        assert time.perf_counter() < end, f"{pid} had no two children within 10 s"
+        assert time.perf_counter() < end, f"{pid} had no two children within {WITHIN_S} s"
         time.sleep(0.01)
     return found
 
@@ -427,5 +426,5 @@ def test_new_makes_an_app_that_serves_its_page(tmp_path: Path, port: str) -> Non
         url = command.until("ready").removeprefix("ready ")
         view = ask(f"{url}/rooms/counter/shared-counter", {"type": "increment"})["view"]
         assert view["context"] == {"count": 1}
-        with urllib.request.urlopen(url, timeout=10) as page:
+        with DIRECTLY.open(url, timeout=WITHIN_S) as page:
             assert page.read() == (ROOT / "rooms/starter/web/index.html").read_bytes()

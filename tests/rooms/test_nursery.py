@@ -16,12 +16,13 @@ from rooms.host.watched import OUT_OF_MEMORY, SIZE
 from rooms.link.stream import PING_EVERY
 from rooms.nursery import Nursery, RoomProcess, _Nurse
 from rooms.settings import Settings
+from tests.wire import WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.system
 
 APP = "tests/system/isolated.py"
 
@@ -39,7 +40,7 @@ async def first_said(process: RoomProcess) -> tuple[Any, asyncio.Event]:
     over = asyncio.Event()
     process.listen(lambda line: None if said.done() else said.set_result(line), over.set)
     process.send(Orders("heavy", "x", "incarnation", 1, {}, careful=False))
-    return await asyncio.wait_for(said, 20), over
+    return await asyncio.wait_for(said, WITHIN), over
 
 
 async def test_a_process_does_what_it_is_ordered_and_says_how_it_ended(  # [ISOLATE1] [ISOLATE2]
@@ -50,7 +51,7 @@ async def test_a_process_does_what_it_is_ordered_and_says_how_it_ended(  # [ISOL
     assert type(said) is Called
     assert not over.is_set()
     process.kill()
-    await asyncio.wait_for(over.wait(), 20)
+    await asyncio.wait_for(over.wait(), WITHIN)
     assert await process.died() == Died("crashed", "wake")
 
 
@@ -60,7 +61,7 @@ async def test_it_ends_by_itself_when_its_host_has_closed_the_link(  # [ISOLATE6
     process = await nursery.start(200)
     await first_said(process)
     process.close()
-    assert await asyncio.wait_for(asyncio.shield(process._status), 20) == 0
+    assert await asyncio.wait_for(asyncio.shield(process._status), WITHIN) == 0
 
 
 async def test_after_a_killed_nursery_there_is_another(nursery: Nursery) -> None:  # [ISOLATE2]
@@ -68,12 +69,12 @@ async def test_after_a_killed_nursery_there_is_another(nursery: Nursery) -> None
     _, over = await first_said(one)
     nurse = (await nursery._nurse())._process
     os.kill(nurse.pid, signal.SIGKILL)
-    await asyncio.wait_for((await nursery._nurse())._hearing, 20)
+    await asyncio.wait_for((await nursery._nurse())._hearing, WITHIN)
     two = await nursery.start(200)
     assert type((await first_said(two))[0]) is Called
     assert not over.is_set()
     one.kill()  # though nobody is there to say how it ended
-    await asyncio.wait_for(over.wait(), 20)
+    await asyncio.wait_for(over.wait(), WITHIN)
     assert await one.died() == Died("crashed", "wake")
     two.close()
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from rooms import operations
+from tests.wire import WITHIN
 
 
 async def _metrics() -> bytes:
@@ -20,7 +21,7 @@ async def test_it_says_metrics_health_and_why_it_is_not_ready() -> None:  # [MET
     async with operations.serving("0", lambda: _metrics, lambda: state) as url:
         assert url is not None
         assert url.startswith("http://127.0.0.1:")
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=WITHIN) as client:
             page = await client.get("/metrics")
             assert page.text == "rooms_lease 1.0\n"
             assert page.headers["content-type"].startswith("text/plain; version=0.0.4")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rooms.link.memory import End
 
 SECRET = b"s" * 32
-WITHIN = 5.0
+WITHIN = 20.0
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rooms.link.stream import StreamEnd
 
-WITHIN = 5.0
+WITHIN = 20.0
 
 
 class TestRemoteStore(StoreContract):
