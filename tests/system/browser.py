@@ -34,6 +34,7 @@ ARGS = [
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FETCH_WITHIN_S = 240.0
+LAUNCHED_WITHIN_MS = 90_000
 WITHIN_MS = 45_000
 """How long anything may take to be seen: a page that has lost its server tries again after 8 s."""
 STEP_MS = 50
@@ -54,7 +55,9 @@ def chromium() -> Iterator[Browser]:
             sorry = "no Chromium was found or could be fetched: `apt-get install chromium`, say"
             assert "REQUIRE_ALL" not in os.environ, sorry
             pytest.skip(sorry)
-        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        browser = playwright.chromium.launch(
+            executable_path=path, args=ARGS, timeout=LAUNCHED_WITHIN_MS
+        )
         yield browser
         browser.close()
 

@@ -140,6 +140,15 @@ def asked_in(view: Any) -> list[str]:
     return [entry["id"] for entry in entries if entry]
 
 
+def lists(value: Any) -> Iterator[list[Any]]:
+    """All lists that lie in a value."""
+    if isinstance(value, list):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value:
+        if isinstance(part, dict | list):
+            yield from lists(part)
+
+
 def told_to(person: Screen, questions: set[str]) -> bool:
     """Whether the last view that came shows the right answers of all of these."""
     *_, (_, view) = person.views()
@@ -157,6 +166,9 @@ def check_secrets(person: Screen) -> set[str]:
         told.update(asked_in(view))
         if question := view["context"].get("question"):
             shown.add(question["id"])
+        context = dict(view["context"])
+        mine = (context.pop("answer", None) or {}).get("value")
+        others = list(lists(context))
         for question in QUESTIONS.values():
             if question.id in told:
                 continue
@@ -165,9 +177,12 @@ def check_secrets(person: Screen) -> set[str]:
             if question.type == "text" and question.id in shown:
                 for answer in question.answers:
                     assert json.dumps(answer, ensure_ascii=False) not in frame, question.id
-            mine = (view["context"].get("answer") or {}).get("value")
-            if question.type != "text" and question.answers and mine != list(question.answers):
-                order = json.dumps(list(question.answers), ensure_ascii=False)
+            right = list(question.answers)
+            if question.type == "text" or not right:
+                continue
+            assert right not in others, question.id
+            if len(right) > 1 and right != mine:  # a patch of one's own list may be a list of one
+                order = json.dumps(right, ensure_ascii=False)
                 assert order.replace(", ", ",") not in frame.replace(", ", ","), question.id
         if not told:
             assert '"answers"' not in frame

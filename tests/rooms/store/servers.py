@@ -103,7 +103,7 @@ class Server:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            process.wait(10)
+            process.wait(30)
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
