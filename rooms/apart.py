@@ -28,6 +28,7 @@ from rooms.server import (
     drain,
     facade_folder,
     metrics_of,
+    pages_of,
     replicas_wanted,
     signalled,
     signing_secret,
@@ -83,13 +84,12 @@ async def serve_host(
         )
         ending.callback(listener.close)
         address = settings.advertise or listener.address
-        pages = None if app.pages is None else str(app.pages)
         host = Host(
             app.kinds,
             store,
             address=address,
             weight=settings.weight,
-            pages=pages,
+            pages=pages_of(app),
             nursery=nursery,
         )
         door = operations.serving(
@@ -146,7 +146,6 @@ async def serve_router(
         asking = asyncio.ensure_future(_ask_time_on(store, clock))
         ending.callback(asking.cancel)
         router = Router(
-            kinds={},
             secret=await signing_secret(store, settings.secret),
             now=clock.now,
             pace=Pace(elapsed),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rooms import operations
-from rooms.definition import Room, replicas_of
+from rooms.definition import replicas_of
 from rooms.errors import UsageError
 from rooms.host.clock import elapsed
 from rooms.host.host import Host
@@ -83,14 +83,13 @@ async def serve(
         ending.push_async_callback(store.close)
         secret = await signing_secret(store, settings.secret)
 
-        host = Host(app.kinds, store, nursery=nursery)
+        host = Host(app.kinds, store, pages=pages_of(app), nursery=nursery)
         router = Router(
-            kinds={name: _authenticates(kind) for name, kind in app.kinds.items()},
             secret=secret,
             now=host.clock.now,
             pace=host.pace,
             limits=Limits() if settings.limits else Limits.off(),
-            pages=app.pages,
+            pages=None,
             facade=facade_folder(),
             origins=frozenset(settings.origins),
             development=development,
@@ -106,6 +105,7 @@ async def serve(
         ours, theirs = memory.pair()
         host.serve(theirs)
         router.meet(host.info, ours)
+        await router.hosted()
         listening = Listening(router.app, bound)
         await listening.start()
         ending.push_async_callback(listening.stop)
@@ -135,6 +135,11 @@ def metrics_of(
     return measured
 
 
+def pages_of(app: App) -> str | None:
+    """The folder of its pages, as its hosts say it."""
+    return None if app.pages is None else str(app.pages)
+
+
 def replicas_wanted(app: App) -> int:
     """How many replicas the strictest kind's `durability` wants."""
     return max(replicas_of(kind) for kind in app.kinds.values())
@@ -162,11 +167,6 @@ async def drain(host: Host) -> None:
         await asyncio.wait_for(host.drain(), _DRAINED_WITHIN)
     except TimeoutError:
         logger.error("rooms took over %d s to store what they have", _DRAINED_WITHIN)
-
-
-def _authenticates(kind: type[Room]) -> bool:
-    """Whether the author decides who somebody is."""
-    return any("authenticate" in vars(base) for base in kind.__mro__ if base is not Room)
 
 
 def facade_folder() -> Path:

@@ -75,6 +75,13 @@ def test_no_file_leads_back_to_itself_not_even_by_its_types(package: str) -> Non
     TopologicalSorter(imports).prepare()  # raises CycleError, which names them
 
 
+def test_what_changed_is_said_in_a_line_each() -> None:
+    _, _, changes = (ROOT / "README.md").read_text().partition("## Changes\n\n")
+    for line in changes.partition("\n\n")[0].splitlines():
+        assert line.startswith("- ")
+        assert len(line) <= 132
+
+
 def test_no_folder_is_named_after_nothing() -> None:
     for path in SOURCES:
         assert not {"core", "common", "utils"} & set(path.relative_to(ROOT).parts)

@@ -2,7 +2,7 @@
 
 In: sockets and requests. Here the parts are put together: admission, connections, plain HTTP,
 pages; behind them routing and its links to the hosts. It imports no application code: what it must
-know of it (names of kinds, the pages' folder) it is given by who makes it.
+know of it (names of kinds, the pages' folder) hosts say.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from rooms.router.routing import Routing
 from rooms.router.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import PurePosixPath
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -58,17 +58,15 @@ _GONE_WITHIN: Final = 1.0
 class Router:
     """All that stands between the network and the links to hosts.
 
-    `kinds` says of each kind whether it has an `authenticate` of its own; `secret` signs tokens;
-    `now` is the store's time in ms; `pace` shares out the time of this process; `pages` and
-    `facade` are folders of files; pages of `origins` (`https://example.com`) may use it from
-    elsewhere. Further kinds, and the pages where none were given, it learns from hosts.
-    `development`: pages opened on this machine may ask as its operator.
+    `secret` signs tokens; `now` is the store's time in ms; `pace` shares out the time of this
+    process; `pages` and `facade` are folders of files; pages of `origins` (`https://example.com`)
+    may use it from elsewhere. Which kinds of rooms there are, and the pages where none were given,
+    it learns from hosts. `development`: pages opened on this machine may ask as its operator.
     """
 
     def __init__(
         self,
         *,
-        kinds: Mapping[str, bool],
         secret: bytes,
         now: Callable[[], int],
         pace: Pace,
@@ -79,7 +77,7 @@ class Router:
         development: bool = False,
     ) -> None:
         tokens = Tokens(secret)
-        self._kinds = dict(kinds)
+        self._kinds: dict[str, bool] = {}  # whether each has an `authenticate` of its own
         self._pages = None if pages is None else Pages(pages)
         self._hosted = asyncio.Event()
         admissions = Admissions(self._kinds, tokens, now, origins)

@@ -28,7 +28,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from rooms.host.clock import elapsed
 from rooms.link import memory
-from rooms.link.protocol import Attach, Fanout, Joined, Tell
+from rooms.link.protocol import Attach, Fanout, Hosted, Joined, Tell
 from rooms.pace import Pace
 from rooms.router.limits import Limits
 from rooms.router.listening import Listening, bind
@@ -110,7 +110,6 @@ async def straight(port: socket.socket) -> AsyncIterator[Callable[[int], None]]:
 
     theirs.listen(host)
     router = Router(
-        kinds={"counter": False},
         secret=b"s" * 32,
         now=lambda: 0,
         pace=Pace(elapsed),
@@ -119,6 +118,8 @@ async def straight(port: socket.socket) -> AsyncIterator[Callable[[int], None]]:
         facade=Path(),
     )
     met = router.meet(HostInfo("host", "", {"counter": "1"}, 0), ours)
+    theirs.send(Hosted({"counter": False}, None))
+    await router.hosted()
     listening = Listening(router.app, port)
     await listening.start()
 

@@ -113,7 +113,6 @@ class FleetRouter(Server):
         clock = Clock(world.loop.elapsed)
         clock.measured(world.loop.now(), world.loop.elapsed(), world.loop.elapsed())
         router = self.router = Router(
-            kinds={},
             secret=SECRET,
             now=clock.now,
             pace=Pace(clock.elapsed),

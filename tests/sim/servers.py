@@ -71,7 +71,6 @@ class Server:
         ours, theirs = pair()
         host.serve(Tapped(theirs, self._said))
         router = self.router = Router(
-            kinds={name: "authenticate" in vars(kind) for name, kind in KINDS.items()},
             secret=SECRET,
             now=clock.now,
             pace=host.pace,
@@ -80,6 +79,7 @@ class Server:
             facade=Path(__file__).parent,
         )
         router.meet(host.info, ours)
+        await router.hosted()
         self.connections = router._connections
         self.http = router._http
         self.ready = True

@@ -14,6 +14,7 @@ from rooms.link.protocol import (
     Attach,
     Detach,
     Fanout,
+    Hosted,
     Joined,
     Message,
     Request,
@@ -131,7 +132,6 @@ async def open_door(
     opened: Door
     kinds = kinds or {"counter": False, "club": True}
     router = Router(
-        kinds=kinds,
         secret=SECRET,
         now=lambda: opened.now,
         pace=Pace(elapsed),
@@ -141,6 +141,8 @@ async def open_door(
         origins=origins,
     )
     router.meet(HostInfo("host", "", dict.fromkeys(kinds, "1"), 0), ours)
+    theirs.send(Hosted(kinds, None))
+    await router.hosted()
     bound = bind("127.0.0.1", 0)
     opened = Door(router, Host(theirs), bound.getsockname()[1])
     listening = Listening(router.app, bound)

@@ -22,7 +22,6 @@ PATH = "/rooms/-/token"
 
 def router(tmp_path: Path, *, development: bool) -> Router:
     return Router(
-        kinds={"counter": False},
         secret=SECRET,
         now=lambda: NOW,
         pace=Pace(elapsed),
