@@ -103,6 +103,18 @@ class Closing(RoomsError):
         self.reason = reason
         self.retry_after = 1000 if retry_after is None and code.come_back else retry_after
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What plain HTTP is told beside the status: after how many seconds to come back."""
+        if self.retry_after is None:
+            return {}
+        return {"retry-after": str(-(-self.retry_after // 1000))}
+
+    @property
+    def body(self) -> dict[str, int | str]:
+        """What plain HTTP is told, as JSON."""
+        return {"code": int(self.code), "reason": self.reason}
+
 
 class PatchError(RoomsError):
     """An operation that doesn't fit the view: nothing was applied; ask for the whole view."""

@@ -27,6 +27,7 @@ from rooms.errors import StoreError
 from rooms.host.clock import elapsed
 from rooms.meeting import meeting_place
 from rooms.router.listening import bind
+from rooms.router.refusals import READY
 from rooms.server import store_time, url_of
 from rooms.store import file_of, lockfile, open_store, remote
 
@@ -123,7 +124,7 @@ class Fleet:
         if self._stopping.is_set():
             return "draining"
         some = all(any(one.up for one in team) for team in (self._hosts, self._routers))
-        return operations.READY if some else "no host or no router"
+        return READY if some else "no host or no router"
 
     async def _measure(self) -> bytes:
         """What all processes say of themselves."""

@@ -1,6 +1,6 @@
 """What the server's loggers write, to standard error: lines for people, or JSON for programs.
 
-A line is about a session where one of its arguments says so (`Logged`): as text that is its name,
+A line is about a session where one of its arguments says so (`Loggable`): as text that is its name,
 in JSON it has fields of its own.
 """
 
@@ -28,7 +28,7 @@ _NOT_THEIRS: Final = (
 
 
 @runtime_checkable
-class Logged(Protocol):
+class Loggable(Protocol):
     """What a line of the log can be about."""
 
     def log_fields(self) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         for argument in record.args if isinstance(record.args, tuple) else ():
-            if isinstance(argument, Logged):
+            if isinstance(argument, Loggable):
                 line.update(argument.log_fields())
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

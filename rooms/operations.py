@@ -14,10 +14,11 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from rooms.router.listening import Listening, bind
+from rooms.router.refusals import health, readiness
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-READY: Final = "ready"
 _ANSWER_WITHIN: Final = 2.0  # s
 
 
@@ -52,14 +52,13 @@ async def serving(
     async def metrics(request: Request) -> Response:
         return Response(await read(), headers={"content-type": CONTENT_TYPE})
 
-    async def health(request: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+    async def lives(request: Request) -> Response:
+        return health()
 
     async def ready(request: Request) -> Response:
-        now = state()
-        return JSONResponse({"status": now}, 200 if now == READY else 503)
+        return readiness(state())
 
-    routes = [Route("/metrics", metrics), Route("/health", health), Route("/ready", ready)]
+    routes = [Route("/metrics", metrics), Route("/health", lives), Route("/ready", ready)]
     host, port = parse(address)
     bound = bind(host, port)
     listening = Listening(Starlette(routes=routes), bound)

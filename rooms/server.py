@@ -21,9 +21,9 @@ from rooms.errors import UsageError
 from rooms.host.clock import elapsed
 from rooms.host.host import Host
 from rooms.link import memory
-from rooms.operations import READY
 from rooms.router.limits import Limits
 from rooms.router.listening import Listening, bind
+from rooms.router.refusals import READY
 from rooms.router.router import Router
 from rooms.store import file_of, lockfile, open_store
 from runtime.clock import LoopClock

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
-    from rooms.logs import Logged
+    from rooms.logs import Loggable
 
 tracer: Tracer | None = None
 """What makes spans; None: nobody asked for any."""
@@ -53,7 +53,7 @@ def enable() -> None:
 
 
 @contextmanager
-def received(channel: Logged, type: str) -> Iterator[None]:
+def received(channel: Loggable, type: str) -> Iterator[None]:
     """A connection's event comes in."""
     assert tracer is not None
     with tracer.start_as_current_span("rooms.receive", attributes=_attributes(channel, type)):
@@ -70,7 +70,7 @@ def carried() -> str | None:
 
 
 @contextmanager
-def turn(session: Logged, type: str, parent: str) -> Iterator[Traced]:
+def turn(session: Loggable, type: str, parent: str) -> Iterator[Traced]:
     """A session handles what a connection said, `parent` being what the link `carried` of that."""
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -100,6 +100,6 @@ def leave(turns: Iterable[Turn], error: Exception | None = None) -> None:
                 traced.span = None
 
 
-def _attributes(about: Logged, type: str) -> dict[str, Any]:
+def _attributes(about: Loggable, type: str) -> dict[str, Any]:
     fields = {f"rooms.{name}": value for name, value in about.log_fields().items()}
     return {**fields, "rooms.event": type}

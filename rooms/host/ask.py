@@ -106,11 +106,7 @@ class Ask:
 
     def refuse(self, refused: Closing) -> None:
         """Answer that it can't be."""
-        headers = {}
-        if refused.retry_after is not None:
-            headers["retry-after"] = str(-(-refused.retry_after // 1000))
-        body = {"code": int(refused.code), "reason": refused.reason}
-        self.reply(refused.code.http_status, body, headers)
+        self._end.send(Answer.of(self._number, refused))
 
     def elsewhere(self, address: str | None) -> None:
         """Nothing was done of it: another host, at `address` or any, is to be asked."""

@@ -13,12 +13,10 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from rooms.errors import Closing
-from rooms.host.ask import Ask
+from rooms.errors import CloseCode, Closing
 from rooms.host.crowding import BEHIND
 from rooms.host.endings import TOLD
 from rooms.host.isolated import Met, Passed
-from rooms.host.kinds import viewer
 from rooms.host.tenant import NUMBERS
 from rooms.link.protocol import (
     Answer,
@@ -49,7 +47,7 @@ if TYPE_CHECKING:
 
 MAX_HELD: Final = 1024
 """How much one connection may say while its room's process is yet to come."""
-_LOST: Final = b'{"code":1013,"reason":"the room\'s process ended; it may have done this"}'
+_LOST: Final = Closing(CloseCode.OVERLOADED, "the room's process ended; it may have done this")
 
 
 class Homes(Protocol):
@@ -182,7 +180,7 @@ class Guests:
         try:
             tenant = self._homes.enter(SessionId(request.kind, request.session))
         except Closing as refused:
-            _refuse(end, request, refused)
+            end.send(Answer.of(request.request, refused))
             return
         if tenant is None:
             end.send(Elsewhere(request.request, None))
@@ -267,15 +265,14 @@ class Guests:
             if keyed or (request.method == "GET" and again):
                 self._routers[router].send(Elsewhere(number, None))
             else:
-                headers = {"content-type": "application/json", "retry-after": "1"}
-                self._routers[router].send(Answer(number, 503, headers, _LOST))
+                self._routers[router].send(Answer.of(number, _LOST))
 
     def turn_away(self, tenant: Tenant, refused: Closing) -> None:
         """There is to be no process."""
         for router, guest in self._of(tenant.id):
             self._shut(router, guest, refused)
-        for (router, _), request in tenant.asked.items():
-            _refuse(self._routers[router], request, refused)
+        for router, number in tenant.asked:
+            self._routers[router].send(Answer.of(number, refused))
 
     def _send_on(self, router: int, guest: _Guest) -> None:
         del self._guests[router, guest.attach.channel]
@@ -288,7 +285,3 @@ class Guests:
     def _of(self, id: SessionId) -> list[tuple[int, _Guest]]:
         guests = self._guests.items()
         return [(router, guest) for (router, _), guest in guests if guest.at == id]
-
-
-def _refuse(end: End, request: Request, refused: Closing) -> None:
-    Ask(end, request.request, viewer(request.viewer), create=False).refuse(refused)

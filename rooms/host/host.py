@@ -386,12 +386,11 @@ class Host:
             return
         kind = self._kinds.get(request.kind)
         if kind is None:
-            reason = f"there is no kind {request.kind!r}"
-            nobody = Ask(end, request.request, viewer(request.viewer), create=False)
-            nobody.refuse(Closing(CloseCode.NOT_FOUND, reason))
+            refused = Closing(CloseCode.NOT_FOUND, f"there is no kind {request.kind!r}")
+            end.send(Answer.of(request.request, refused))
         elif not request.session and not kind.room.listed:
-            nobody = Ask(end, request.request, viewer(request.viewer), create=False)
-            nobody.refuse(Closing(CloseCode.NOT_FOUND, f"the rooms of {kind.name} aren't listed"))
+            refused = Closing(CloseCode.NOT_FOUND, f"the rooms of {kind.name} aren't listed")
+            end.send(Answer.of(request.request, refused))
         elif request.letter is not None:
             self._rooms.put(SessionId(request.kind, request.session), Posted(end, request))
         elif not kind.authenticates:
@@ -403,7 +402,7 @@ class Host:
         try:
             known = await self._kinds[request.kind].identify(request)
         except Closing as refused:
-            Ask(end, request.request, viewer(request.viewer), create=False).refuse(refused)
+            end.send(Answer.of(request.request, refused))
         else:
             self._ask(end, request, known)
 

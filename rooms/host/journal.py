@@ -32,10 +32,10 @@ MAX_PATCHES: Final = 256
 """After so many patches the state is stored whole again."""
 
 
-class Moment(NamedTuple):
+class Revision(NamedTuple):
     """A revision as it came about. `event` is the type of what made it, where that is known."""
 
-    revision: int
+    number: int
     at: int
     event: str | None
     snapshot: SystemSnapshot
@@ -102,7 +102,7 @@ class Journal:
         self,
         snapshot: SystemSnapshot,
         revision: int,
-        past: Sequence[Moment],
+        past: Sequence[Revision],
         now: int,
         *,
         whole: bool = False,
@@ -153,13 +153,13 @@ class Journal:
         return {key: patch}
 
     def _log(
-        self, past: Sequence[Moment], revision: int, now: int
+        self, past: Sequence[Revision], revision: int, now: int
     ) -> tuple[list[Logged], Trim | None]:
         log: list[Logged] = []
-        for moment in past:
-            shape = self._system.share(moment.snapshot)
+        for one in past:
+            shape = self._system.share(one.snapshot)
             ops = stored.operations(shape, self._before)
-            log.append(Logged(moment.revision, moment.at, dump_entry(moment.event, ops)))
+            log.append(Logged(one.number, one.at, dump_entry(one.event, ops)))
             self._before = shape
         if self._forget:
             return log, Trim(revision - len(past), FOR_EVER)

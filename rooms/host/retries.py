@@ -30,7 +30,7 @@ def wait_after(attempts: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class FailedTimer:
     """One failed timer. `due` is when the machine set it for, `next` when it is tried again, `dead`
     since when nobody tries (ms).
     """
@@ -58,8 +58,8 @@ class Retries:
     ) -> None:
         self._changed = changed
         self._prefix = prefix
-        self._failed: dict[str, Retry] = {
-            key: Retry(**orjson.loads(blob)) for key, blob in stored.items()
+        self._failed: dict[str, FailedTimer] = {
+            key: FailedTimer(**orjson.loads(blob)) for key, blob in stored.items()
         }
 
     def __len__(self) -> int:
@@ -72,11 +72,11 @@ class Retries:
             return timer.due
         return None if failed.dead is not None else failed.next
 
-    def fail(self, timer: Timer, error: str, now: int) -> Retry:
+    def fail(self, timer: Timer, error: str, now: int) -> FailedTimer:
         """Its event failed: try it again later, or give it up."""
         key = self._key(timer)
         attempts = 1 + (self._failed[key].attempts if key in self._failed else 0)
-        failed = Retry(
+        failed = FailedTimer(
             timer=timer.id,
             target=timer.target,
             due=timer.due,
@@ -121,7 +121,7 @@ class Retries:
             moved = replace(one, due=one.due + ms, next=one.next + ms)
             self._put(self._name(moved.target, moved.timer, moved.due), moved)
 
-    def _put(self, key: str, failed: Retry) -> None:
+    def _put(self, key: str, failed: FailedTimer) -> None:
         self._failed[key] = failed
         self._changed[key] = orjson.dumps(failed)
 

@@ -15,7 +15,7 @@ from rooms.host import attendance, door, record, settling
 from rooms.host.ask import Ask, Retry
 from rooms.host.channels import Heard, Wanted
 from rooms.host.clients import Clients, client_key
-from rooms.host.journal import Moment
+from rooms.host.journal import Revision
 from rooms.host.marks import ACCEPTED, IGNORED, Outcome
 from rooms.host.neighbours import Neighbour
 from rooms.host.scale import REPLY
@@ -114,7 +114,7 @@ class Session:
         self.marks = own.marks
         self.outbox = own.outbox
         self.clients = Clients(own.marks)
-        self.past: list[Moment] | None = [] if keeps_past else None
+        self.past: list[Revision] | None = [] if keeps_past else None
         self._system = system
         self.validate = validate
         self.scale = scale
@@ -272,7 +272,7 @@ class Session:
             if event is not None and event["type"] == OUTSIDE:
                 event = event["event"]
             kind = None if event is None else event["type"]
-            self.past.append(Moment(self.revision, now, kind, self.snapshot))
+            self.past.append(Revision(self.revision, now, kind, self.snapshot))
 
     def begun(self, effects: tuple[Effect, ...], turn: Turn) -> None:
         """Restoring the session has changed it: what was interrupted has failed."""

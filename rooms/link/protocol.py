@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgpack
+import orjson
 
 if TYPE_CHECKING:
     from rooms.errors import Closing
@@ -283,6 +284,12 @@ class Answer(Message):
     status: int
     headers: dict[str, str]
     body: bytes
+
+    @classmethod
+    def of(cls, request: int, closing: Closing) -> Answer:
+        """This request is refused so."""
+        headers = {"content-type": "application/json", **closing.headers}
+        return cls(request, closing.code.http_status, headers, orjson.dumps(closing.body))
 
 
 def encode(message: Message) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rooms.errors import CloseCode, Closing
 from rooms.link.protocol import Answer
 from rooms.router.hosts import MAX_HOPS, pause
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from rooms.router.channels import Host
     from rooms.router.hosts import Hosts
 
-_UNREACHED: Final = b'{"code":1013,"reason":"the room\'s host was lost; it may have done this"}'
+_LOST: Final = Closing(CloseCode.OVERLOADED, "the room's host was lost; it may have done this")
 
 
 @dataclass(slots=True, eq=False)
@@ -78,8 +79,7 @@ class Requests:
             if asked.request.method == "GET":
                 self._put(asked)
             else:
-                headers = {"content-type": "application/json", "retry-after": "1"}
-                self.answer(Answer(asked.request.request, 503, headers, _UNREACHED))
+                self.answer(Answer.of(asked.request.request, _LOST))
 
     def _put(self, asked: _Asked, address: str | None = None) -> None:
         """Put it before the host at `address`, or wherever its session is or is to be."""

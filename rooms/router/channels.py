@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from rooms.store.port import HostInfo
     from rooms.sync.codec import Codec
 
-MAX_UNANSWERED: Final = 256
-MAX_UNANSWERED_BYTES: Final = 64 * 1024
-"""Numbered messages without an outcome; with so many the socket isn't read."""
+STOP_READING: Final = 256
+STOP_READING_BYTES: Final = 64 * 1024
+"""With so many numbered messages that have no outcome the socket isn't read."""
 MAX_HELD_BYTES: Final = 64 * 1024
 """How much may wait of what can't be merged (emitted events), and of volatile events."""
 MAX_EARLY_BYTES: Final = 64 * 1024
@@ -349,7 +349,4 @@ class Channel:
         return bool(self._early) or any(again is None or seq < again for seq in self._unanswered)
 
     def _full(self) -> bool:
-        return (
-            len(self._unanswered) >= MAX_UNANSWERED
-            or self._unanswered_bytes >= MAX_UNANSWERED_BYTES
-        )
+        return len(self._unanswered) >= STOP_READING or self._unanswered_bytes >= STOP_READING_BYTES

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from rooms.errors import CloseCode, Closing
 from rooms.link.protocol import Answer, Request
 from rooms.router.admission import joined, params_of
-from rooms.router.refusals import json, refused
+from rooms.router.refusals import READY, health, json, readiness, refused
 from rooms.sync.messages import CURSOR_PATTERN, MAX_BYTES
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ MAX_IMPORT: Final = 64 * 1024 * 1024
 """The most bytes of a session that an operator brings."""
 MAX_HEAD: Final = 32 * 1024
 """The most bytes of a request's headers, which travel on to its host."""
-READY: Final = "ready"
 _ALLOWED: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
@@ -134,11 +133,11 @@ class Http:
 
     async def health(self, request: HttpRequest) -> Response:
         """`/health`: the process lives."""
-        return json({"status": "ok"})
+        return health()
 
     async def ready(self, request: HttpRequest) -> Response:
         """`/ready`: 200 while new connections are welcome, else 503."""
-        return json({"status": self.state}, 200 if self.state == READY else 503)
+        return readiness(self.state)
 
     async def not_found(self, request: HttpRequest) -> Response:
         """What lies below our own paths and is nothing."""

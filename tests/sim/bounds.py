@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rooms.host.commits import MAX_AHEAD
 from rooms.host.room import MAX_WAITING
-from rooms.router.channels import MAX_HELD_BYTES, MAX_UNANSWERED, MAX_UNANSWERED_BYTES
+from rooms.router.channels import MAX_HELD_BYTES, STOP_READING, STOP_READING_BYTES
 from rooms.sync import messages
 from rooms.sync.backlog import STEPS
 from rooms.sync.fanout import UNWATCHED
@@ -38,8 +38,8 @@ def exceeded(server: Server) -> Iterator[str]:
     channels = {} if server.router is None else server.router._routing._channels
     for number, channel in channels.items():
         if (
-            len(channel._unanswered) > MAX_UNANSWERED + MARGIN
-            or channel._unanswered_bytes > 2 * MAX_UNANSWERED_BYTES
+            len(channel._unanswered) > STOP_READING + MARGIN
+            or channel._unanswered_bytes > 2 * STOP_READING_BYTES
             or channel._held_bytes > MAX_HELD_BYTES
         ):
             yield f"channel {number} of {server.process} keeps too much"

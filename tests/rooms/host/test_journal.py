@@ -16,7 +16,7 @@ from rooms.errors import CloseCode, Unstorable
 from rooms.host import history, journal
 from rooms.host import record as stored
 from rooms.host.history import Keeps, past
-from rooms.host.journal import Journal, Moment
+from rooms.host.journal import Journal, Revision
 from rooms.store.memory import MemoryStore
 from rooms.store.port import Acquired, Commit, HostInfo, SessionId
 from runtime import System
@@ -54,7 +54,7 @@ class Play:
         self.system = System(BOOK)
         self.snapshot: SystemSnapshot = self.system.initial(now=self.now, seed=1).snapshot
         self.revision = self.handed = 0
-        self.past: list[Moment] = []
+        self.past: list[Revision] = []
         self.journal = Journal(self.system, keeps, self.system.share(self.snapshot), None, LIMIT)
         self.were: dict[int, bytes] = {}
         """Each revision, as it is when it's stored whole."""
@@ -80,7 +80,7 @@ class Play:
             self.revision += 1
             self.were[self.revision] = stored.dump(self.system, self.snapshot)
             if self.keeps:
-                self.past.append(Moment(self.revision, self.now, event, self.snapshot))
+                self.past.append(Revision(self.revision, self.now, event, self.snapshot))
 
     def commit(self, *, whole: bool = False) -> Commit:
         """Store what there is, as a room does."""

@@ -230,7 +230,7 @@ def read_whatever_is_unanswered(swap: Any) -> None:
 @GUARDS.seen_by(routing.test_the_socket_isnt_read_with_too_many_bytes_unanswered)
 def unanswered_bytes_uncounted(swap: Any) -> None:
     """A socket is read however big its events are that aren't answered."""
-    edited(swap, Channel, "_full", "self._unanswered_bytes >= MAX_UNANSWERED_BYTES", "False")
+    edited(swap, Channel, "_full", "self._unanswered_bytes >= STOP_READING_BYTES", "False")
 
 
 @GUARDS.seen_by(routing.test_what_is_to_be_sent_again_wakes_no_room)

@@ -28,8 +28,8 @@ from rooms.link.protocol import (
 )
 from rooms.router.channels import (
     MAX_HELD_BYTES,
-    MAX_UNANSWERED,
-    MAX_UNANSWERED_BYTES,
+    STOP_READING,
+    STOP_READING_BYTES,
     Channel,
     Place,
 )
@@ -383,10 +383,10 @@ def test_too_much_that_cant_be_merged_closes_a_slow_connection() -> None:
 def test_the_socket_isnt_read_with_too_many_unanswered() -> None:  # [SEND6]
     door = Door()
     channel, peer = door.joined()
-    for seq in range(1, MAX_UNANSWERED):
+    for seq in range(1, STOP_READING):
         door.number(channel, seq)
     assert not peer.paused
-    door.number(channel, MAX_UNANSWERED)
+    door.number(channel, STOP_READING)
     assert peer.paused
     door.hear(Tell(channel.number, b"outcome", seq=1))
     assert not peer.paused
@@ -395,8 +395,8 @@ def test_the_socket_isnt_read_with_too_many_unanswered() -> None:  # [SEND6]
 def test_the_socket_isnt_read_with_too_many_bytes_unanswered() -> None:
     door = Door()
     channel, peer = door.joined()
-    door.number(channel, 1, size=MAX_UNANSWERED_BYTES - 1)
-    door.number(channel, 1, size=MAX_UNANSWERED_BYTES - 1)  # a repeat counts once
+    door.number(channel, 1, size=STOP_READING_BYTES - 1)
+    door.number(channel, 1, size=STOP_READING_BYTES - 1)  # a repeat counts once
     assert not peer.paused
     door.number(channel, 2, size=1)
     assert peer.paused

@@ -292,7 +292,7 @@ async def test_keepalive_cuts_off_who_is_silent(monkeypatch: pytest.MonkeyPatch)
 async def test_keepalive_is_patient_while_we_dont_read(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channels, "MAX_UNANSWERED", 1)
+    monkeypatch.setattr(channels, "STOP_READING", 1)
     async with raw(door) as connection:
         connection.writer.write(frame(TEXT, b'{"type":"room.send","seq":1,"event":{"type":"a"}}'))
         await door.host.until(lambda heard: len(door.host.said) == 1)
@@ -314,7 +314,7 @@ async def test_not_reading_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listening, "_PING_EVERY", 0.02)
     monkeypatch.setattr(listening, "_PONG_WITHIN", 0.02)
     monkeypatch.setattr(sockets, "_PAUSED_AT_MOST", 0.1)
-    monkeypatch.setattr(channels, "MAX_UNANSWERED", 1)
+    monkeypatch.setattr(channels, "STOP_READING", 1)
     async with open_door() as door, raw(door) as connection:
         numbered = frame(TEXT, b'{"type":"room.send","seq":1,"event":{"type":"a"}}')
         connection.writer.write(numbered + frame(TEXT, b'{"type":"more"}') * 100)
