@@ -12,6 +12,7 @@ import argparse
 import os
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from rooms.errors import UsageError
@@ -56,7 +57,7 @@ def _dev(options: argparse.Namespace) -> int:
 
     def ready(url: str, pages: bool) -> None:
         nonlocal welcomed
-        _say(f"ready {url}")
+        _ready(url)
         if not welcomed:
             welcomed = True
             _welcome(url, lan=options.lan, window=pages and not options.no_open)
@@ -83,9 +84,7 @@ def _serve(options: argparse.Namespace) -> int:
     place, settings = loading.find(options.app), _settings(options)
     if settings.hosts > 1 or settings.routers > 1:
         return _fleet(options.app, settings)
-    process.serve(
-        place, settings, loaded=lambda: None, ready=lambda url, pages: _say(f"ready {url}")
-    )
+    process.serve(place, settings, loaded=lambda: None, ready=lambda url, pages: _ready(url))
     return 0
 
 
@@ -96,8 +95,7 @@ def _fleet(app: str, settings: Settings) -> int:
     logs.configure(settings.log_format, "supervisor")
 
     async def supervise() -> int:
-        ready = lambda url: _say(f"ready {url}")  # noqa: E731
-        return await Fleet(app, settings, ready=ready, say=_complain).run()
+        return await Fleet(app, settings, ready=_ready, say=_complain).run()
 
     with process.tuned():
         return server.run(supervise())
@@ -107,13 +105,13 @@ def _host(options: argparse.Namespace) -> None:
     from rooms import loading, process
 
     place = loading.find(options.app)
-    process.host(place, _settings(options), ready=lambda address: _say(f"ready {address}"))
+    process.host(place, _settings(options), ready=_ready)
 
 
 def _router(options: argparse.Namespace) -> None:
     from rooms import process
 
-    process.router(_settings(options), ready=lambda url: _say(f"ready {url}"))
+    process.router(_settings(options), ready=_ready)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -179,7 +177,7 @@ def _watch(options: argparse.Namespace) -> None:
     from rooms.watching import watch
 
     id, settings = named(options.session), _settings(options)
-    find = lambda: access.remote(settings, options.url)  # noqa: E731
+    find = partial(access.remote, settings, options.url)
     _await(watch(find, id, options.viewer, options.role, _say))
 
 
@@ -213,8 +211,7 @@ def _import(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.file} can't be read: {error.strerror}") from error
     with lines:
         arguments = (lines, options.replace, _say, _complain)
-        do = lambda operator: import_sessions(operator, *arguments)  # noqa: E731
-        failed = _operate(options, do, create=True)
+        failed = _operate(options, lambda one: import_sessions(one, *arguments), create=True)
     return 1 if failed else 0
 
 
@@ -349,6 +346,10 @@ def _await(command: Coroutine[None, None, T]) -> T:
     import asyncio
 
     return asyncio.run(command)
+
+
+def _ready(where: str) -> None:
+    _say(f"ready {where}")
 
 
 def _say(line: str) -> None:

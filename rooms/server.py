@@ -163,6 +163,7 @@ async def signing_secret(store: Store, given: str | None) -> bytes:
 
 
 async def drain(host: Host) -> None:
+    """Let a host store what it has, but not for ever."""
     try:
         await asyncio.wait_for(host.drain(), _DRAINED_WITHIN)
     except TimeoutError:

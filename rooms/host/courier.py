@@ -133,8 +133,9 @@ class Courier:
         try:
             outcome = await self._deliver(to, letter)
         except Closing as refused:
-            ending = "unreachable" if refused.code.come_back else "failed"
-            return Performed(entry, ending, refused.reason)  # type: ignore[arg-type]
+            if refused.code.come_back:
+                return Performed(entry, "unreachable", refused.reason)
+            return Performed(entry, "failed", refused.reason)
         if outcome.word == "rejected":
             return Performed(entry, "rejected", outcome.reason)
         return Performed(entry, "done", outcome.result)

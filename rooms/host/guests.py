@@ -144,16 +144,16 @@ class Guests:
         guest = self._guests.get((router, message.channel))
         if guest is None:
             return
-        if type(message) is Detach:
+        if isinstance(message, Detach):
             del self._guests[router, message.channel]
             self._left(router, guest, moved=message.moved)
         elif (tenant := self._homes.find(guest.at)) is not None:
             tenant.send(Passed(router, message))
         elif self._homes.draining:
-            if type(message) is Said and message.message["type"] not in NUMBERED:
+            if isinstance(message, Said) and message.message["type"] not in NUMBERED:
                 end.send(Unheard(message.channel, message.message))
         elif len(guest.held) < MAX_HELD:  # it fell asleep at this moment: its router attaches again
-            guest.held.append(message)  # type: ignore[arg-type]
+            guest.held.append(message)
             self._homes.wake(guest.at)
 
     def _left(self, router: int, guest: _Guest, *, moved: bool) -> None:

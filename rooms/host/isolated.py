@@ -8,7 +8,7 @@ those of `rooms/link/protocol.py`. Next inward: `rooms/alone.py`; next outward:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
 from rooms.link import protocol
 from rooms.link.stream import Speech
@@ -102,25 +102,26 @@ class Passed(NamedTuple):
 
 Line = Orders | Met | Wake | Drain | Returned | Called | Resting | Counted | Passed
 
-_LINES: Final = (Orders, Met, Wake, Drain, Returned, Called, Resting, Counted, Passed)
+_LINES: Final[tuple[Any, ...]] = get_args(Line)
 _CODES: Final = {line: code for code, line in enumerate(_LINES)}
 
 
 def _encode(line: Line) -> bytes:
+    values: Sequence[Any] = line
     if type(line) is Passed:
-        line = line._replace(message=protocol.encode(line.message))  # type: ignore[arg-type]
-    return remote.encode([_CODES[type(line)], *line])
+        values = line.router, protocol.encode(line.message)
+    return remote.encode([_CODES[type(line)], *values])
 
 
 def _decode(data: bytes) -> Line:
     try:
         code, *values = remote.decode(data)
-        line: Any = _LINES[code](*values)
+        if _LINES[code] is Passed:
+            values[1] = protocol.decode(values[1])
+        line: Line = _LINES[code](*values)
     except (TypeError, IndexError) as error:
         raise ValueError(f"no line of a room's process: {error}") from error
-    if type(line) is Passed:
-        return line._replace(message=protocol.decode(line.message))  # type: ignore[arg-type]
-    return line  # type: ignore[no-any-return]
+    return line
 
 
 LINES: Final = Speech[Line](_encode, _decode)

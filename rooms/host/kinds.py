@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, Final
 
 from rooms.definition import Door, Room
@@ -85,7 +86,7 @@ def kind(name: str, room: type[Room]) -> Kind:
             event for event in SEAT_EVENTS if any(matches_descriptor(event, d) for d in named)
         ),
         validate=event_check(machine) if isinstance(machine, StateMachine) else _anything,
-        authenticates=room.authenticate.__func__ is not Room.authenticate.__func__,  # type: ignore[attr-defined]
+        authenticates=getattr_static(room, "authenticate") is not vars(Room)["authenticate"],
         answers_requests=room.on_request is not Room.on_request,
         hooks=hooks_of(room) if machine is None else frozenset(),
     )
