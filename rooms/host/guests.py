@@ -261,11 +261,18 @@ class Guests:
         for router, guest in self._of(tenant.id):
             self._send_on(router, guest)
         for (router, number), request in tenant.asked.items():
-            keyed = request.letter is not None or "idempotency-key" in request.headers
-            if keyed or (request.method == "GET" and again):
+            if self._known_again(request) or (request.method == "GET" and again):
                 self._routers[router].send(Elsewhere(number, None))
             else:
                 self._routers[router].send(Answer.of(number, _LOST))
+
+    def _known_again(self, request: Request) -> bool:
+        """Whether its room knows it by its number, or by the key of its one event. What an author's
+        hook answers has none.
+        """
+        event = request.path in ("", "/") and "on_request" not in self._kinds[request.kind].hooks
+        keyed = request.method == "POST" and event and "idempotency-key" in request.headers
+        return keyed or request.letter is not None
 
     def turn_away(self, tenant: Tenant, refused: Closing) -> None:
         """There is to be no process."""

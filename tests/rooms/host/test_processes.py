@@ -269,6 +269,22 @@ async def test_a_post_is_answered_when_its_process_ends(  # [ISOLATE4] [ISOLATE5
     assert json.loads(answers[2].body)["view"]["context"] == {"count": 1}  # type: ignore[union-attr]
 
 
+async def test_what_an_authors_hook_answers_is_not_repeated_for_its_key() -> None:  # [ISOLATE4]
+    class Hooked(Alone):
+        def on_request(self, request: Any) -> Any:
+            raise AssertionError("it is asked once")
+
+    on = await stage(counter=Hooked)
+    with on.store.holding("acquire"):
+        asked = on.ask("POST", path="/export", headers={"idempotency-key": "k" * 20})
+        await on.settle()
+        on.body().end("crashed")
+    await on.advance(200)
+    answer = asked()
+    assert answer is not None
+    assert answer.status == 503
+
+
 async def test_a_post_that_ends_processes_is_answered_at_once_or_after_two(  # [ISOLATE4]
     deadly: Isolated,
 ) -> None:
