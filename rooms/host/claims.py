@@ -16,7 +16,7 @@ from rooms.errors import CloseCode, Closing, StoreError
 from rooms.host.commits import Claim
 from rooms.host.hooks.session import HookSession
 from rooms.host.neighbours import NotHere
-from rooms.host.waking import awaken
+from rooms.host.waking import Waking
 from rooms.placement.ring import place
 from rooms.store.port import Held
 from rooms.sync.backlog import Budget
@@ -78,16 +78,9 @@ class Claims:
             raise NotHere(acquired.address)
         claim = Claim(id, incarnation, acquired.epoch, acquired.generation)
         try:
-            room, effects = awaken(
-                self._keeper,
-                self._kinds[id.kind],
-                claim,
-                acquired,
-                chance=self._chance,
-                lanes=self._lanes,
-                budget=self._budget,
-                careful=careful,
-            )
+            kind, ours = self._kinds[id.kind], (self._chance, self._lanes, self._budget)
+            waking = Waking(self._keeper, kind, claim, acquired, *ours)
+            room, effects = waking.awaken(careful=careful)
             if isinstance(room.session, HookSession):
                 await room.start(room.session)
             return room, effects

@@ -46,112 +46,137 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def awaken(
-    keeper: Keeper,
-    kind: Kind,
-    claim: Claim,
-    acquired: Acquired,
-    *,
-    chance: Callable[[int], bytes],
-    lanes: Iterator[int],
-    budget: Budget,
-    careful: bool,
-) -> tuple[LiveRoom, tuple[Effect, ...]]:
-    """A live room, and the effects to `begin` it with. `chance(n)` gives n random bytes.
+class Waking:
+    """One session on its way to a live room. `chance(n)` gives n random bytes."""
 
-    Raises:
-        Closing: 4409, the stored session doesn't fit this machine and can't be migrated, or the
-            machine can't be started.
-    """
-    now, record = keeper.clock.now(), acquired.record
-    marks = Marks({}, acquired.deleted) if record is None else Marks(record.marks)
-    if record is not None and record.snapshot is None:
-        record = None  # nothing was accepted yet
-    room = kind.room(claim.id.kind, claim.id.session)
-    listing = Listing(room, record.listing if record else None) if room.listed else None
-    outbox = Outbox(
-        {} if record is None else record.outbox,
-        generation=claim.generation,
-        life=int.from_bytes(chance(6), "big"),
-        now=now,
-        effects=room.effects,
-        attempts=room.effect_attempts,
-        roll=lambda: int.from_bytes(chance(4), "big") / 2**32,
-    )
-    seats = Seats(room.grace, kind.heard)
-    activation: dict[str, Any] | None = None  # what the incarnation before left for this one
-    if record is not None:
-        if record.activation is not None:
-            activation = msgpack.unpackb(record.activation)
-        seats.restore(record.seats, now, slept=activation is not None)
-    revision = 0 if record is None else record.revision
-    own = Belongings(revision, seats, marks, outbox, claim.epoch, keeper.tally, now)
+    def __init__(
+        self,
+        keeper: Keeper,
+        kind: Kind,
+        claim: Claim,
+        acquired: Acquired,
+        chance: Callable[[int], bytes],
+        lanes: Iterator[int],
+        budget: Budget,
+    ) -> None:
+        record = acquired.record
+        self._keeper = keeper
+        self._kind = kind
+        self._claim = claim
+        self._record = None if record is None or record.snapshot is None else record
+        """What is stored of it; None where nothing was accepted yet."""
+        self._chance = chance
+        self._lanes = lanes
+        self._budget = budget
+        self._now = keeper.clock.now()
+        self._room = kind.room(claim.id.kind, claim.id.session)
+        self._activation: dict[str, Any] | None = None
+        """What the incarnation before left for this one, where it slept."""
+        if self._record is not None and self._record.activation is not None:
+            self._activation = msgpack.unpackb(self._record.activation)
+        marks = Marks({}, acquired.deleted) if record is None else Marks(record.marks)
+        self._own = self._belongings(marks)
 
-    def watching(snapshot: Any) -> Audience:
-        return Audience(
-            room,
-            snapshot,
-            nonce=letters(int.from_bytes(chance(8), "big")),
-            saved=None if activation is None else activation["views"],
-            lanes=lanes,
-            epoch=claim.epoch,
-            budget=budget,
-            full=partial(keeper.pace.full, claim.id),
-            send=keeper.send,
-            now=now,
+    def awaken(self, *, careful: bool) -> tuple[LiveRoom, tuple[Effect, ...]]:
+        """A live room, and the effects to `begin` it with. `careful`: its state is looked at after
+        each event, because one of before couldn't be stored.
+
+        Raises:
+            Closing: 4409, the stored session doesn't fit this machine and can't be migrated, or the
+                machine can't be started.
+        """
+        return (self._hooked(), ()) if self._kind.hooks else self._charted(careful=careful)
+
+    def _belongings(self, marks: Marks) -> Belongings:
+        room, claim, record, chance = self._room, self._claim, self._record, self._chance
+        outbox = Outbox(
+            {} if record is None else record.outbox,
+            generation=claim.generation,
+            life=int.from_bytes(chance(6), "big"),
+            now=self._now,
+            effects=room.effects,
+            attempts=room.effect_attempts,
+            roll=lambda: int.from_bytes(chance(4), "big") / 2**32,
         )
+        seats = Seats(room.grace, self._kind.heard)
+        if record is not None:
+            seats.restore(record.seats, self._now, slept=self._activation is not None)
+        revision, tally = 0 if record is None else record.revision, self._keeper.tally
+        return Belongings(revision, seats, marks, outbox, claim.epoch, tally, self._now)
 
-    if kind.hooks:
+    def _hooked(self) -> LiveRoom:
+        """A room without a machine."""
+        room, record, doing = self._room, self._record, self._keeper.doing
         if record is not None and record.version != room.version():
             reason = f"this room was stored by version {record.version!r} of a machine"
             raise Closing(CloseCode.UNRESTORABLE, reason)
-        hooks = (HookSession if keeper.doing is None else WatchedHooks)(
-            room,
-            kind,
-            Kept({} if record is None else record.storage),
-            own,
-            chance,
-        )
-        if isinstance(hooks, Watched) and keeper.doing is not None:
-            hooks.doing = keeper.doing
-        audience = watching(hooks.snapshot)
+        kept = Kept({} if record is None else record.storage)
+        make = HookSession if doing is None else WatchedHooks
+        session = make(room, self._kind, kept, self._own, self._chance)
         journal = Journal(SYSTEM, Keeps(0, 0), {}, record, room.max_state)
-        live = LiveRoom(keeper, claim, journal, hooks, audience, begun=False, listing=listing)
-        return live, ()
-    system = System(room.machine, on_error=room.on_error)
-    keeps, limit = Keeps(room.history, room.history_age), room.max_state * 7 // 8
-    if record is not None:
-        asleep_since = None
-        if room.restore_timers == "remaining":
-            asleep_since = record.changed if activation is None else activation["asleep"]
-        restored = stored.restore(room, system, record, now, asleep_since=asleep_since)
-        step, begun = restored.step, restored.begun
-        journal = Journal(
-            system, keeps, restored.persisted, record, limit, rewrite=restored.rewrite
+        return self._live(journal, session, self._audience(session.snapshot), begun=False)
+
+    def _charted(self, *, careful: bool) -> tuple[LiveRoom, tuple[Effect, ...]]:
+        """A room with a machine, and what is to be performed first."""
+        room, record, outbox, now = self._room, self._record, self._own.outbox, self._now
+        system = System(room.machine, on_error=room.on_error)
+        keeps, limit = Keeps(room.history, room.history_age), room.max_state * 7 // 8
+        if record is not None:
+            asleep_since = None
+            if room.restore_timers == "remaining":
+                left = self._activation
+                asleep_since = record.changed if left is None else left["asleep"]
+            restored = stored.restore(room, system, record, now, asleep_since=asleep_since)
+            step, begun = restored.step, restored.begun
+            journal = Journal(
+                system, keeps, restored.persisted, record, limit, rewrite=restored.rewrite
+            )
+            if asleep_since is not None:
+                outbox.timers.shift(now - asleep_since)
+        else:
+            step, begun = _first(system, room, now, self._chance), False
+            if (refused := outbox.refuse(step.effects)) is not None:
+                raise _cannot_start(room, refused)
+            outbox.add(step.effects, now)
+            journal = Journal(system, keeps, system.share(step.snapshot), record, limit)
+        audience = self._audience(step.snapshot)
+        make = Session if self._keeper.doing is None else WatchedSession
+        session = make(
+            room,
+            system,
+            step.snapshot,
+            self._own,
+            validate=self._kind.validate,
+            scale=Scale(room, system, audience.widest, size=journal.size, careful=careful),
+            keeps_past=bool(keeps),
         )
-        if asleep_since is not None:
-            outbox.timers.shift(now - asleep_since)
-    else:
-        step, begun = _first(system, room, now, chance), False
-        if (refused := outbox.refuse(step.effects)) is not None:
-            raise _cannot_start(room, refused)
-        outbox.add(step.effects, now)
-        journal = Journal(system, keeps, system.share(step.snapshot), record, limit)
-    audience = watching(step.snapshot)
-    scale = Scale(room, system, audience.widest, size=journal.size, careful=careful)
-    session = (Session if keeper.doing is None else WatchedSession)(
-        room,
-        system,
-        step.snapshot,
-        own,
-        validate=kind.validate,
-        scale=scale,
-        keeps_past=bool(keeps),
-    )
-    if isinstance(session, Watched) and keeper.doing is not None:
-        session.doing = keeper.doing
-    live = LiveRoom(keeper, claim, journal, session, audience, begun=begun, listing=listing)
-    return live, step.effects
+        return self._live(journal, session, audience, begun=begun), step.effects
+
+    def _audience(self, snapshot: Any) -> Audience:
+        keeper, claim, left = self._keeper, self._claim, self._activation
+        return Audience(
+            self._room,
+            snapshot,
+            nonce=letters(int.from_bytes(self._chance(8), "big")),
+            saved=None if left is None else left["views"],
+            lanes=self._lanes,
+            epoch=claim.epoch,
+            budget=self._budget,
+            full=partial(keeper.pace.full, claim.id),
+            send=keeper.send,
+            now=self._now,
+        )
+
+    def _live(
+        self, journal: Journal, session: Session, audience: Audience, *, begun: bool
+    ) -> LiveRoom:
+        room, record, keeper = self._room, self._record, self._keeper
+        if isinstance(session, Watched) and keeper.doing is not None:
+            session.doing = keeper.doing
+        listing = Listing(room, record.listing if record else None) if room.listed else None
+        return LiveRoom(
+            keeper, self._claim, journal, session, audience, begun=begun, listing=listing
+        )
 
 
 def _first(system: System, room: Room, now: int, chance: Callable[[int], bytes]) -> Step:
