@@ -16,6 +16,7 @@ from rooms.apart import _give_over
 from rooms.errors import StoreError
 from rooms.host.clock import Clock
 from rooms.host.host import Host
+from rooms.link import framing
 from rooms.link.stream import Traffic
 from rooms.pace import Pace
 from rooms.router import dialing
@@ -55,6 +56,10 @@ MACHINES: Final = {
     "delete": 0.5,
 }
 """What happens to hosts, routers, what is between them, and sessions."""
+LINKS: Final = ((framing.PIECE, framing.WINDOW), (128, 1024))
+"""How many bytes one frame of a link has at most, and how many may be under way, by seed: so few
+that messages travel in pieces, and wait for each other.
+"""
 LINKED_WITHIN: Final = 5.0
 """For how long a new host waits for routers until the old one leaves (s), as `rooms/fleet.py`."""
 STILL: Final = 14.0
@@ -161,7 +166,12 @@ class Fleet(World):
         self._rolling = False
 
     def play(self) -> list[Violation]:
-        with patch.object(dialing, "dial", self.network.dial):
+        piece, window = LINKS[self.seed % len(LINKS)]
+        small = {"PIECE": piece, "WINDOW": window, "GRANT": window // 256}
+        with (
+            patch.object(dialing, "dial", self.network.dial),
+            patch.multiple(framing, **small),
+        ):
             return super().play()
 
     def _open_doors(self) -> list[Server]:

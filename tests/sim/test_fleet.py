@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rooms.host.lease import Lease
-from rooms.link.framing import Framing
 from rooms.router.channels import Channel
 from rooms.router.dialing import Dialing
 from rooms.router.routing import Routing
 from tests.histories import rules
+from tests.rooms.link.test_guards import (
+    credit_not_given_back,
+    pieces_are_messages,
+    silence_is_borne,
+    small_ones_overtake,
+)
 from tests.sim.fleet import Fleet
 from tests.sim.fleet_scripts import (
     answered_late,
@@ -36,7 +41,8 @@ WITHIN = 30
 
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
 def test_whatever_goes_wrong_in_a_fleet_every_promise_is_kept(first: int) -> None:
-    # [LINK1] [LINK5] [LINK7] [PLACE4] [PLACE5] [ROUTE1] [ROUTE3] [ROUTE5] [ROUTE8]
+    # [LINK1] [LINK3] [LINK4] [LINK5] [LINK7] [PLACE4] [PLACE5] [ROUTE1] [ROUTE3] [ROUTE5]
+    # [ROUTE8]
     for seed in range(first, first + AT_ONCE):
         told = "\n  ".join(map(str, Fleet(seed).play()[:10]))
         assert not told, f"python -m tests.sim --fleet --seed {seed}\n  {told}"
@@ -94,17 +100,6 @@ def lease_goes_on(swap: Any) -> None:
     swap(Lease, "_expire", lambda self: None)
 
 
-def silence_is_borne(swap: Any) -> None:
-    """A link that says nothing is waited for."""
-    tick = Framing.tick
-
-    def bear(self: Any) -> None:
-        self._missed = 0
-        tick(self)
-
-    swap(Framing, "tick", bear)
-
-
 def dialled_once(swap: Any) -> None:
     """Hosts that come later, or come back, aren't dialled."""
     look = Dialing._look
@@ -146,6 +141,9 @@ HARM: dict[Callable[[Any], None], tuple[dict[str, Any], Script | None, set[str]]
         None,
         {"unanswered", "final view"},
     ),
+    small_ones_overtake: ({}, None, {"unanswered", "unavailable"}),
+    credit_not_given_back: ({}, None, {"unanswered", "unavailable"}),
+    pieces_are_messages: ({}, None, {"unanswered", "unavailable"}),
     dialled_once: ({}, half_alone, {"final view", "unavailable", "unanswered"}),
 }
 """For each guard the faults or the script of worlds in which it is needed, and what it keeps away:

@@ -49,6 +49,7 @@ HARM = {
     "revision_ignored": {"gapless", "lost", "acknowledged twice"},
     "generation_ignored": {"committer", "undead session"},
     "expired_renews": {"undead incarnation"},
+    "dead_unburied": {"undead incarnation"},
     "deletion_forgotten": {"two outcomes"},
     "living_owner_ignored": {"stolen"},
     "reads_without_lease": {"stale", "went back"},

@@ -8,7 +8,7 @@ from rooms.host import marks, waking
 from rooms.host.keeper import RoomKeeper
 from rooms.host.lease import Lease
 from rooms.store import memory, ownership
-from tests.sim.mutants.registry import mutant
+from tests.sim.mutants.registry import edited, mutant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +90,12 @@ def expired_renews(swap: Any) -> None:
         return renew(self, host, ttl)
 
     swap(ownership.Leases, "renew", revive)
+
+
+@mutant
+def dead_unburied(swap: Any) -> None:
+    """An incarnation whose death is certain lives again with a heartbeat that was under way."""
+    edited(swap, ownership.Leases, "end", "self._dead.add(incarnation)", "self")
 
 
 @mutant
