@@ -167,10 +167,9 @@ class Fleet(World):
 
     def play(self) -> list[Violation]:
         piece, window = LINKS[self.seed % len(LINKS)]
-        small = {"PIECE": piece, "WINDOW": window, "GRANT": window // 256}
         with (
             patch.object(dialing, "dial", self.network.dial),
-            patch.multiple(framing, **small),
+            patch.multiple(framing, PIECE=piece, WINDOW=window, GRANT=window // 256),
         ):
             return super().play()
 
