@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from rooms.children import spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from rooms.settings import Settings
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # ms: how long a storm of changes is waited out, the pause that ends one, and how often it is asked
 # whether to stop.
 DEBOUNCE, STEP, LOOK_UP = 1600, 50, 5000
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ENDS_WITHIN = 15.0  # seconds; the server itself gives its rooms 10 to store what they have
 
 
@@ -88,7 +89,7 @@ class Supervisor:
         An App that can't be served at first ends it; one that can't be after a change waits for the
         next change.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _SIGNALS:
             signal.signal(number, self._on_signal)
         self._start()
         while True:
@@ -142,6 +143,18 @@ class Supervisor:
                 self._spare = self._spare or _Child(self._events.put)
 
 
+@contextlib.contextmanager
+def _unsignalled() -> Iterator[None]:
+    """No signal that tells us to stop comes to a thread that begins here: the main one waits for
+    events, and wakes up for its own signals alone. After a Ctrl-Z any thread may be given them.
+    """
+    usual = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, usual)
+
+
 class _Child:
     """A process that serves what it is ordered to, and a thread that hears what it says until it
     ends.
@@ -149,7 +162,8 @@ class _Child:
 
     def __init__(self, put: Callable[[_Event], None]) -> None:
         self._process, self._ours = spawn()
-        threading.Thread(target=self._hear, args=(put,), daemon=True).start()
+        with _unsignalled():
+            threading.Thread(target=self._hear, args=(put,), daemon=True).start()
 
     def order(self, target: str, settings: Settings) -> None:
         """Tell it what to serve."""
@@ -197,8 +211,9 @@ class _Watch:
         self.folders = folders
         self.pending = False
         self._stopped = threading.Event()
-        self._notify = RustNotify(folders, False, False, 0, False, True)
-        threading.Thread(target=self._look, args=(put,), daemon=True).start()
+        with _unsignalled():  # it has threads, too
+            self._notify = RustNotify(folders, False, False, 0, False, True)
+            threading.Thread(target=self._look, args=(put,), daemon=True).start()
 
     def stop(self) -> None:
         """Look no more."""

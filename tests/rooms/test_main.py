@@ -341,14 +341,35 @@ def test_ctrl_c_ends_dev_and_what_it_serves_in_order(folder: Path, port: str) ->
     with rooms(folder, "dev", "counter.py", "--no-open", "--port", port) as command:
         command.until("ready")
         for child in both_children(command.process.pid):
-            blocked = re.search(
-                r"^SigBlk:\s*(\w+)", Path(f"/proc/{child}/status").read_text(), re.M
-            )
-            assert blocked is not None
-            assert int(blocked[1], 16) >> (signal.SIGINT - 1) & 1, "only dev itself answers it"
+            assert blocks(child, signal.SIGINT), "only dev itself answers it"
         os.killpg(command.process.pid, signal.SIGINT)  # as a terminal does: everybody gets it
         assert command.ended() == 0
         assert command.lines == [f"ready http://127.0.0.1:{port}"]
+
+
+def test_dev_that_was_suspended_when_told_to_stop_ends_when_it_goes_on(
+    folder: Path, port: str
+) -> None:
+    with rooms(folder, "dev", "counter.py", "--no-open", "--port", port) as command:
+        command.until("ready")
+        pid = command.process.pid
+        both_children(pid)
+        threads = {thread.name for thread in Path(f"/proc/{pid}/task").iterdir()} - {str(pid)}
+        assert threads
+        for thread in threads:  # any of them could be given it
+            assert blocks(f"{pid}/task/{thread}", signal.SIGTERM)
+        command.process.send_signal(signal.SIGSTOP)  # as Ctrl-Z does, but at once
+        os.waitid(os.P_PID, pid, os.WSTOPPED)
+        for number in (signal.SIGTERM, signal.SIGCONT):
+            command.process.send_signal(number)
+        assert command.ended() == 0
+
+
+def blocks(task: str, number: signal.Signals) -> bool:
+    """Whether a thread or a process takes no such signal."""
+    blocked = re.search(r"^SigBlk:\s*(\w+)", Path(f"/proc/{task}/status").read_text(), re.M)
+    assert blocked is not None
+    return bool(int(blocked[1], 16) >> (number - 1) & 1)
 
 
 def both_children(pid: int) -> list[str]:
