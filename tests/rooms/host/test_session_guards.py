@@ -1,0 +1,341 @@
+"""Guards of one session, each switched off: the test of its rule sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rooms.host import attendance, door, outbox, presence, requests, retries, scale
+from rooms.host.host import Host
+from rooms.host.outbox import Outbox
+from rooms.host.presence import Presence
+from rooms.host.retries import Retries
+from rooms.host.scale import Scale
+from rooms.host.seats import Seats
+from rooms.host.session import Session
+from tests.guards import Guards
+from tests.rooms.host import test_administration as operators
+from tests.rooms.host import test_courier as owed
+from tests.rooms.host import test_entrance as entrance
+from tests.rooms.host import test_neighbours as neighbours
+from tests.rooms.host import test_once as once
+from tests.rooms.host import test_presence as present
+from tests.rooms.host import test_requests as asked
+from tests.rooms.host import test_scale as sizes
+from tests.rooms.host import test_seating as seating
+from tests.rooms.host import test_seats as seats
+from tests.rooms.host import test_timers as timers
+from tests.rooms.host import test_turns as turns
+from tests.sim.mutants import edited
+
+GUARDS = Guards()
+
+
+# -------------------------------------------------------------------------------- who comes in
+
+
+@GUARDS.seen_by(entrance.test_nothing_is_made_where_it_must_not_be)
+def made_without_leave(swap: Any) -> None:
+    """Who doesn't want a session made makes it."""
+    edited(swap, door, "admit", "if not exists and not create:", "if False:")
+
+
+@GUARDS.seen_by(seating.test_the_author_says_who_may_make_a_room)
+def made_by_anybody(swap: Any) -> None:
+    """Whoever may join may make a room."""
+    edited(swap, door, "admit", "exists or room.allow_create(viewer)", "True")
+
+
+@GUARDS.seen_by(seating.test_the_author_says_who_may_join_and_who_is_in_stays_in)
+def joined_by_anybody(swap: Any) -> None:
+    """Whatever the author says, one may join."""
+    edited(swap, door, "admit", "if allowed is not True:", "if False:")
+
+
+@GUARDS.seen_by(seating.test_the_author_says_who_may_join_and_who_is_in_stays_in)
+def judged_again_when_it_wakes(swap: Any) -> None:
+    """Who is in a room is judged again each time that it wakes."""
+    edited(swap, attendance, "enter", "if not attach.greeted or not session.revision:", "if True:")
+
+
+@GUARDS.seen_by(entrance.test_of_two_who_come_at_once_for_the_last_seat_one_is_let_in)
+def seats_without_number(swap: Any) -> None:
+    """A room is never full."""
+    edited(swap, door, "admit", " and len(seats) >= limit", " and False")
+
+
+@GUARDS.seen_by(entrance.test_a_second_tab_of_who_sits_there_is_let_in)
+def each_tab_is_a_seat(swap: Any) -> None:
+    """Who sits in a full room may not come in with another tab."""
+    edited(swap, door, "admit", "viewer.id not in seats and ", "")
+
+
+@GUARDS.seen_by(neighbours.test_no_viewer_is_called_like_a_room)
+def viewers_called_like_rooms(swap: Any) -> None:
+    """A viewer may have the name of a room."""
+    edited(swap, door, "admit", "if viewer.id.startswith(PREFIX):", "if False:")
+
+
+@GUARDS.seen_by(operators.test_no_viewer_is_called_like_the_operator)
+def viewers_called_like_the_operator(swap: Any) -> None:
+    """A viewer may have the operator's name."""
+    edited(
+        swap, door, "admit", "if viewer.id == OPERATOR.id and viewer is not OPERATOR:", "if False:"
+    )
+
+
+@GUARDS.seen_by(once.test_a_newer_connection_of_the_client_takes_over)
+def nobody_taken_over(swap: Any) -> None:
+    """The older connection of a client stays when a newer one comes."""
+    edited(swap, attendance, "enter", "if older is not None:", "if False:")
+
+
+@GUARDS.seen_by(once.test_the_same_client_of_another_subject_is_another_one)
+def clients_of_all_subjects(swap: Any) -> None:
+    """Who knows a client's secret goes on as it, whoever they are."""
+    swap(attendance, "client_key", lambda viewer, client: client)
+
+
+# -------------------------------------------------------------------------------- what is said
+
+
+@GUARDS.seen_by(turns.test_the_authors_no_rejects_with_the_reason)
+def sent_by_anybody(swap: Any) -> None:
+    """Whatever the author says, one may send it."""
+    edited(swap, door, "judge_volatile", "if allowed is True:", "if True:")
+
+
+@GUARDS.seen_by(turns.test_an_event_for_a_child_needs_the_authors_yes)
+def sent_to_any_child(swap: Any) -> None:
+    """Who may send something may send it to any child."""
+    edited(
+        swap, door, "judge_volatile", "room.allow_send_to(viewer, child, event, snapshot)", "True"
+    )
+
+
+@GUARDS.seen_by(neighbours.test_a_rejection_is_told_and_not_tried_again)
+def rooms_send_what_they_like(swap: Any) -> None:
+    """A room takes whatever another one sends."""
+    edited(swap, door, "judge_volatile", "room.allow_room(*viewer.room, event, snapshot)", "True")
+
+
+@GUARDS.seen_by(turns.test_an_event_that_fails_its_schema_is_rejected)
+def any_shape(swap: Any) -> None:
+    """An event of any shape is handled."""
+    edited(swap, door, "judge_volatile", "if wrong is not None:", "if False:")
+
+
+@GUARDS.seen_by(turns.test_a_room_that_is_done_shows_its_view_and_rejects)
+def events_after_the_end(swap: Any) -> None:
+    """A machine that is done is sent events."""
+    edited(swap, door, "judge", 'if snapshot.status != "active":', "if False:")
+
+
+@GUARDS.seen_by(turns.test_the_sender_is_stamped)
+def senders_not_stamped(swap: Any) -> None:
+    """A machine isn't told who sent something."""
+    edited(swap, Session, "_event", '{**event, "sender": viewer.id}', "dict(event)")
+
+
+@GUARDS.seen_by(operators.test_who_has_the_operators_role_is_judged_as_anybody)
+def operators_by_role(swap: Any) -> None:
+    """Who has the operator's role may do what the operator may."""
+    edited(
+        swap, door, "judge_volatile", "if viewer is OPERATOR:", "if viewer.role == OPERATOR.role:"
+    )
+
+
+@GUARDS.seen_by(operators.test_an_operators_event_makes_no_session)
+def made_by_an_operator(swap: Any) -> None:
+    """An operator's event makes the session that it is sent to."""
+    edited(swap, door, "admit", "if not exists and not create:",
+           "if not exists and not create and viewer is not OPERATOR:")  # fmt: skip
+
+
+# -------------------------------------------------------------------------------- once
+
+
+@GUARDS.seen_by(asked.test_a_key_stands_for_one_event, between="nothing")
+def keys_for_any_event(swap: Any) -> None:
+    """A request with a known key is answered as the first, whatever it says."""
+    edited(swap, Session, "_once", "mark.digest != ask.digest and ", "False and ")
+
+
+@GUARDS.seen_by(asked.test_an_event_is_posted_as_json, type="text/plain")
+def posted_by_any_form(swap: Any) -> None:
+    """What another site's form can send is an event."""
+    edited(swap, requests, "_event", 'if media.strip().lower() != "application/json":', "if False:")
+
+
+@GUARDS.seen_by(asked.test_a_key_that_is_too_long_is_refused)
+def keys_of_any_length(swap: Any) -> None:
+    """A key may be as long as it likes."""
+    edited(swap, requests, "_event", "not 0 < len(key) <= MAX_KEY", "False")
+
+
+# -------------------------------------------------------------------------------- how big
+
+
+@GUARDS.seen_by(sizes.test_the_event_that_makes_the_state_too_big_is_rejected_alone)
+def states_of_any_size(swap: Any) -> None:
+    """A state may be as big as it likes."""
+    edited(swap, Scale, "_weigh", "if grows and size > self._max_state:", "if False:")
+
+
+@GUARDS.seen_by(sizes.test_what_is_too_big_already_may_shrink)
+def too_big_for_ever(swap: Any) -> None:
+    """What is too big already can't shrink."""
+    edited(
+        swap, Scale, "_weigh", "if grows and size > self._max_state:", "if size > self._max_state:"
+    )
+
+
+@GUARDS.seen_by(sizes.test_the_event_that_makes_a_view_too_big_is_rejected)
+def views_of_any_size(swap: Any) -> None:
+    """A view may be as big as it likes."""
+    edited(swap, Scale, "_weigh", "if grows and widest > self._max_view:", "if False:")
+
+
+@GUARDS.seen_by(sizes.test_near_the_bound_no_room_is_dropped)
+def never_careful(swap: Any) -> None:
+    """A room near its bound finds too much at its commit."""
+    edited(swap, Scale, "committed", "self._distrusted or near or beyond", "False")
+
+
+@GUARDS.seen_by(sizes.test_far_from_it_a_commit_costs_one_look)
+def always_careful(swap: Any) -> None:
+    """Each step of each room is weighed."""
+    edited(swap, Scale, "committed", "self._distrusted or near or beyond", "True")
+
+
+@GUARDS.seen_by(sizes.test_an_answer_and_an_emitted_event_have_a_bound)
+def told_whatever_its_size(swap: Any) -> None:
+    """A machine's answer may be as big as it likes."""
+    edited(swap, scale, "_check_size", "if size > MAX_BYTES:", "if False:")
+
+
+@GUARDS.seen_by(sizes.test_a_room_in_memory_is_weighed_now_and_then)
+def memory_never_weighed(swap: Any) -> None:
+    """A room of level `memory` grows unweighed until it sleeps."""
+    edited(swap, Scale, "check", "elif self._seldom:", "elif False:")
+
+
+# -------------------------------------------------------------------------------- seats
+
+
+@GUARDS.seen_by(seats.test_back_within_the_grace_left_after_it)
+def no_way_back(swap: Any) -> None:
+    """Who comes back within the grace leaves at its end."""
+    edited(swap, Seats, "connect", "seat.away = seat.leaves = None", "seat.away = None")
+
+
+@GUARDS.seen_by(seats.test_only_what_the_machine_names_is_told)
+def seats_told_to_all(swap: Any) -> None:
+    """Each machine hears of seats."""
+    edited(swap, Seats, "_tell", "if type not in self.heard:", "if False:")
+
+
+@GUARDS.seen_by(seats.test_after_a_crash_every_grace_starts_again)
+def grace_over_a_crash(swap: Any) -> None:
+    """Who was away when a host crashed has the grace that was left."""
+    edited(swap, Seats, "restore", "leaves is None or not slept", "leaves is None")
+
+
+@GUARDS.seen_by(seats.test_a_sleeping_room_wakes_for_a_leave_only_where_it_is_heard)
+def woken_for_each_leave(swap: Any) -> None:
+    """A sleeping room wakes for a leave that its machine doesn't hear."""
+    edited(swap, Seats, "wakes_at", "self.next_due if self._wakes else None", "self.next_due")
+
+
+@GUARDS.seen_by(seating.test_a_fresh_token_in_another_role_takes_or_leaves_the_seat)
+def seated_for_ever(swap: Any) -> None:
+    """Who only watches from now on keeps the seat."""
+    edited(swap, attendance, "renew", "if channel.seated and watches:", "if False:")
+
+
+@GUARDS.seen_by(seating.test_a_fresh_token_may_bring_another_role)
+def anybodys_token(swap: Any) -> None:
+    """A connection is another viewer's after a token of theirs."""
+    edited(swap, Host, "_renewed", "if known.id != channel.viewer.id:", "if False:")
+
+
+# -------------------------------------------------------------------------------- presence
+
+
+@GUARDS.seen_by(present.test_who_may_not_see_another_is_never_told_of_them)
+def present_to_all(swap: Any) -> None:
+    """Everybody is told of everybody who is here."""
+    swap(Presence, "_sees", lambda *_: True)
+
+
+@GUARDS.seen_by(present.test_changes_go_out_together_at_most_60_times_a_second)
+def presence_uncapped(swap: Any) -> None:
+    """Presence is told as often as it changes."""
+    swap(presence, "EVERY", 0.0)
+
+
+@GUARDS.seen_by(present.test_above_200_only_their_number_is_told)
+def crowds_named(swap: Any) -> None:
+    """Of however many everybody is told."""
+    swap(presence, "MOST", 1 << 30)
+
+
+# -------------------------------------------------------------------------------- timers, effects
+
+
+@GUARDS.seen_by(timers.test_how_often_a_timer_failed_is_stored_and_others_dont_wait)
+def failed_timers_again_at_once(swap: Any) -> None:
+    """A timer whose event failed fires again at once, and is in others' way."""
+    swap(retries, "FIRST_WAIT", 0)
+
+
+@GUARDS.seen_by(timers.test_after_eight_attempts_it_is_a_dead_letter_that_wakes_nobody)
+def timers_tried_for_ever(swap: Any) -> None:
+    """A timer whose event fails is tried for ever."""
+    edited(swap, Retries, "fail", "now if attempts >= ATTEMPTS else None", "None")
+
+
+@GUARDS.seen_by(timers.test_it_is_gone_when_the_machine_cancels_the_timer)
+def cancelled_timers_stay(swap: Any) -> None:
+    """What went wrong with a timer stays when the machine has cancelled it."""
+    swap(Retries, "keep", lambda self, timers: None)
+
+
+@GUARDS.seen_by(owed.test_after_eight_attempts_it_is_a_dead_letter_and_the_next_goes_on)
+def effects_tried_for_ever(swap: Any) -> None:
+    """An effect that fails is tried for ever, and later ones wait."""
+    edited(swap, Outbox, "fail", "final or attempts >= self._attempts", "final")
+
+
+@GUARDS.seen_by(owed.test_too_many_that_wait_fail_the_next)
+def owed_without_bound(swap: Any) -> None:
+    """A session may owe as many effects as it likes."""
+    swap(outbox, "MAX_WAITING", 1 << 30)
+
+
+@GUARDS.seen_by(owed.test_one_that_brings_its_host_down_doesnt_for_ever)
+def counted_when_it_ends(swap: Any) -> None:
+    """An attempt counts when it has ended: one that ends its host never does."""
+    edited(swap, Outbox, "_first", "attempts=int(own), begun=self.life if own else 0", "attempts=0")
+
+
+@GUARDS.seen_by(owed.test_of_too_many_dead_letters_the_newest_stay)
+def dead_letters_for_ever(swap: Any) -> None:
+    """Every dead letter is kept."""
+    swap(Outbox, "_bury", lambda self: None)
+
+
+@GUARDS.seen_by(neighbours.test_a_room_out_of_reach_is_tried_for_as_long_as_it_takes)
+def out_of_reach_is_a_failure(swap: Any) -> None:
+    """That another room can't be reached is an attempt that failed."""
+
+    def postpone(self: Any, entry: Any, error: str, now: int) -> None:
+        self.fail(entry, error, now)
+
+    swap(Outbox, "postpone", postpone)
+
+
+@pytest.mark.parametrize("name", GUARDS)
+async def test_the_loss_of_a_guard_is_seen(name: str, request: pytest.FixtureRequest) -> None:
+    await GUARDS.lose(name, request)
