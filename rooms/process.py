@@ -195,6 +195,8 @@ def main() -> None:
             case "nursery":
                 nurse(loading.find(target), settings, parent, name=sys.argv[-1])
             case "development":
+                # Of two sources of one length, saved in one second, Python would run the first.
+                sys.dont_write_bytecode = True
                 place = loading.find(target)
                 serve(
                     place,

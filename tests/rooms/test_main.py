@@ -281,6 +281,14 @@ def test_a_rejected_event_is_status_1(folder: Path) -> None:
 # ---------------------------------------------------------------- dev
 
 
+def save(file: Path, text: str) -> None:
+    """All of it at once, as editors do; with the time that it had, as within the same second."""
+    new, before = file.with_suffix(".new"), file.stat()
+    new.write_text(text)
+    os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
+    new.replace(file)
+
+
 def test_dev_starts_again_when_a_source_changes_and_keeps_the_state(
     folder: Path, port: str
 ) -> None:
@@ -290,18 +298,18 @@ def test_dev_starts_again_when_a_source_changes_and_keeps_the_state(
         room = f"{url}/rooms/counter/a"
         assert ask(room, {"type": "increment"})["view"]["context"] == {"count": 1}
         (folder / "notes.txt").write_text("no source")
-        source.write_text(COUNTER.replace("STEP = 1", "STEP = 10"))
+        save(source, COUNTER.replace("STEP = 1", "STEP = 10"))
         assert command.until("changed") == "counter.py changed: starting again"
         command.until("ready")
         assert ask(room, {"type": "increment"})["view"]["context"] == {"count": 11}
-        source.write_text(COUNTER.replace("STEP = 1", "STEP = "))
+        save(source, COUNTER.replace("STEP = 1", "STEP = "))
         command.until("rooms: counter.py:5: SyntaxError")
         command.until("waiting for a change")
         careless = (
             '"on": {',
             '"on": {"spoil": {"actions": lambda a, p: a.context.update(count=0)}, ',
         )
-        source.write_text(COUNTER.replace(*careless))
+        save(source, COUNTER.replace(*careless))
         command.until("ready")
         assert ask(room, {"type": "increment"})["view"]["context"] == {"count": 12}
         ask(room, {"type": "spoil"})
@@ -317,9 +325,9 @@ def test_a_new_file_of_the_app_is_watched(folder: Path, port: str) -> None:
     text = COUNTER.replace("STEP = 1", "from deep import STEP")
     with rooms(folder, "dev", "counter.py", "--no-open", "--port", port) as command:
         url = command.until("ready").removeprefix("ready ")
-        (folder / "counter.py").write_text(text)
+        save(folder / "counter.py", text)
         command.until("ready")
-        (folder / "deep/__init__.py").write_text("STEP = 7")
+        save(folder / "deep/__init__.py", "STEP = 7")
         command.until("__init__.py changed")
         command.until("ready")
         view = ask(f"{url}/rooms/counter/a", {"type": "increment"})["view"]
