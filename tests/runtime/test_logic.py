@@ -112,7 +112,7 @@ async def test_a_parent_hears_of_done_and_failed_coroutines() -> None:
 
     for given, out in (("go", "worked"), ("fail", "no")):
         actor = parent_of(from_promise(work), input=given).start()
-        await wait_for(actor, lambda s, out=out: s.context["out"] == out, timeout=1000)  # type: ignore[misc]
+        await wait_for(actor, lambda s, out=out: s.context["out"] == out, timeout=20_000)  # type: ignore[misc]
 
 
 async def test_leaving_the_state_cancels_a_coroutine() -> None:
@@ -250,7 +250,7 @@ async def test_an_async_iterator_that_raises_fails() -> None:
         raise ValueError("dry")
 
     actor = parent_of(from_observable(fail)).start()
-    await wait_for(actor, lambda s: s.context["out"] == "dry", timeout=1000)
+    await wait_for(actor, lambda s: s.context["out"] == "dry", timeout=20_000)
 
 
 async def test_stopping_cancels_an_async_iterator() -> None:

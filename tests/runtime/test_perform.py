@@ -64,7 +64,7 @@ class Host:
 
     async def until(self, **context: Any) -> None:
         """Wait for what comes from outside until the context has these values."""
-        async with asyncio.timeout(5):  # noqa: TID251 - a bound, not a wait
+        async with asyncio.timeout(20):  # noqa: TID251 - a bound, not a wait
             while not context.items() <= self.snapshot.root.context.items():
                 self.arrived.clear()
                 await self.arrived.wait()

@@ -128,6 +128,7 @@ async def test_a_coroutine_stopped_before_its_first_step_leaves_no_warning() -> 
     async def work(args: Any) -> None:
         await asyncio.Event().wait()
 
+    gc.collect()  # what others have left
     with warnings.catch_warnings(record=True) as caught:
         create_actor(from_promise(work)).start().stop()
         await asyncio.sleep(0)  # noqa: TID251 - lets the cancelled task end

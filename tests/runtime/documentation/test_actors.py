@@ -65,7 +65,7 @@ async def test_waiting_for_a_snapshot_and_for_the_end() -> None:
         }
     )
     actor = create_actor(machine).start()
-    waiting = asyncio.ensure_future(wait_for(actor, lambda s: s.matches("b"), timeout=1_000))
+    waiting = asyncio.ensure_future(wait_for(actor, lambda s: s.matches("b"), timeout=20_000))
     ending = asyncio.ensure_future(to_promise(actor))
     await asyncio.tasks.sleep(0)
     actor.send({"type": "GO"})
@@ -138,7 +138,7 @@ async def test_a_coroutine_gives_output_or_fails() -> None:
         (None, "lost", None, "nobody"),
     ):
         actor = create_actor(machine, input=given).start()
-        snapshot = await wait_for(actor, lambda s: not s.matches("finding"), timeout=1_000)
+        snapshot = await wait_for(actor, lambda s: not s.matches("finding"), timeout=20_000)
         assert snapshot.value == value
         assert (snapshot.context["user"], snapshot.context["problem"]) == (user, problem)
 
@@ -238,7 +238,7 @@ async def test_a_stream_syncs_its_values_and_ends() -> None:
         }
     )
     actor = create_actor(machine).start()
-    snapshot = await wait_for(actor, lambda s: s.matches("off"), timeout=1_000)
+    snapshot = await wait_for(actor, lambda s: s.matches("off"), timeout=20_000)
     assert [n for n in snapshot.context["seen"] if n is not None] == [0, 1, 2]
 
 
@@ -259,7 +259,7 @@ async def test_a_stream_of_events_speaks_for_itself() -> None:
         }
     )
     actor = create_actor(machine).start()
-    await wait_for(actor, lambda s: s.context["text"] == "ab", timeout=1_000)
+    await wait_for(actor, lambda s: s.context["text"] == "ab", timeout=20_000)
 
 
 # Transition actors

@@ -239,7 +239,7 @@ async def test_the_end_of_a_child_and_of_the_state_it_belongs_to_are_two_things(
         }
     )
     actor = create_actor(machine).start()
-    await wait_for(actor, lambda snapshot: bool(snapshot.context["seen"]), timeout=1_000)
+    await wait_for(actor, lambda snapshot: bool(snapshot.context["seen"]), timeout=20_000)
     assert actor.get_snapshot().value == {"loading": "first"}
     actor.send({"type": "NEXT"})
     assert actor.get_snapshot().value == "loaded"
@@ -280,10 +280,10 @@ async def test_a_search_without_a_query_fails_with_what_was_raised() -> None:
     )
     actor = create_actor(machine).start()
     actor.send({"type": "SEARCH", "query": ""})
-    await wait_for(actor, lambda snapshot: snapshot.matches("failure"), timeout=1_000)
+    await wait_for(actor, lambda snapshot: snapshot.matches("failure"), timeout=20_000)
     assert actor.get_snapshot().context["message"] == "No query specified"
     actor.send({"type": "SEARCH", "query": "cats"})
-    await wait_for(actor, lambda snapshot: snapshot.matches("idle"), timeout=1_000)
+    await wait_for(actor, lambda snapshot: snapshot.matches("idle"), timeout=20_000)
     assert actor.get_snapshot().context["results"] == ["cats"]
 
 

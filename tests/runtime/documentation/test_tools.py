@@ -209,6 +209,6 @@ async def test_effects_are_replaced_in_tests() -> None:
     )
     actor = create_actor(machine).start()
     actor.send({"type": "FETCH"})
-    async with asyncio.timeout(1):  # noqa: TID251 - bounds the test
+    async with asyncio.timeout(20):  # noqa: TID251 - bounds the test
         await wait_for(actor, lambda snapshot: snapshot.matches("success"))
     assert called == ["Started!", None]
