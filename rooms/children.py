@@ -45,6 +45,18 @@ def spawn(name: str | None = None, **options: Any) -> tuple[subprocess.Popen[byt
     return process, ours
 
 
+def orders(target: str, settings: Settings, role: str) -> bytes:
+    """What a process is told that was started: the APP, how to serve it, and which part of that it
+    is to be.
+    """
+    return json.dumps([target, settings.to_environ(), role]).encode() + b"\n"
+
+
+def as_shell(status: int) -> int:
+    """The status of a process that has ended, as a shell says it: beyond 128 for a signal."""
+    return status if status >= 0 else 128 - status
+
+
 class Parent:
     """The supervisor's end of the socket, which this process was born with."""
 
@@ -53,8 +65,8 @@ class Parent:
         self.socket = socket
 
     def orders(self) -> tuple[str, Settings, str]:
-        """Wait for what to serve: an APP, how, and which part of it. The process ends with the
-        parent from then on; a nursery, which may have no thread, sees to that itself.
+        """Wait for `orders`. The process ends with the parent from then on; a nursery, which may
+        have no thread, sees to that itself.
         """
         from rooms.settings import Settings
 

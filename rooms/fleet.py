@@ -22,7 +22,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from rooms import operations
-from rooms.children import spawn
+from rooms.children import as_shell, orders, spawn
 from rooms.errors import StoreError
 from rooms.host.clock import elapsed
 from rooms.meeting import meeting_place
@@ -288,8 +288,7 @@ class _Member:
         """Start it, tell it what to be, and hear what it says."""
         self._process, ours = spawn(self.name, stdin=subprocess.DEVNULL)
         reader, writer = await asyncio.open_connection(sock=ours)
-        orders = [self._target, self.settings.to_environ(), self.role]
-        writer.write(json.dumps(orders).encode() + b"\n")
+        writer.write(orders(self._target, self.settings, self.role))
         self._hearing = asyncio.get_running_loop().create_task(self._hear(reader, writer))
         if self.stopped:
             self._process.terminate()
@@ -306,8 +305,7 @@ class _Member:
                     case {"linked": [*addresses]}:
                         self._linked = addresses
                         self._changed.set()
-        status = await asyncio.to_thread(_end_of, self._process)
-        self.status = status if status >= 0 else 128 - status
+        self.status = as_shell(await asyncio.to_thread(_end_of, self._process))
         writer.close()
         self.ended.set()
 

@@ -25,7 +25,7 @@ from functools import partial
 from mmap import mmap
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from rooms.children import spawn
+from rooms.children import orders, spawn
 from rooms.errors import LinkError
 from rooms.host.deaths import Died
 from rooms.host.isolated import LINES
@@ -122,11 +122,10 @@ class _Nurse:
     async def born(cls, target: str, settings: Settings, name: str) -> _Nurse:
         """Start it; it is ready. Raises LinkError: it ended before."""
         process, pair = spawn(name, stdin=subprocess.DEVNULL)
-        orders = json.dumps([target, settings.to_environ(), "nursery"]).encode() + b"\n"
         ours = pair.dup()
         pair.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=pair)
-        writer.write(orders)
+        writer.write(orders(target, settings, "nursery"))
         if not await reader.readline():
             await asyncio.to_thread(process.wait)
             writer.close()

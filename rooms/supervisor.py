@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rooms.children import spawn
+from rooms.children import as_shell, orders, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -168,9 +168,7 @@ class _Child:
     def order(self, target: str, settings: Settings) -> None:
         """Tell it what to serve."""
         with contextlib.suppress(OSError):  # it has ended, which is an event of its own
-            self._ours.sendall(
-                json.dumps([target, settings.to_environ(), "development"]).encode() + b"\n"
-            )
+            self._ours.sendall(orders(target, settings, "development"))
 
     def _hear(self, put: Callable[[_Event], None]) -> None:
         with self._ours, self._ours.makefile() as lines:
@@ -180,9 +178,8 @@ class _Child:
         put(_Ended(self))
 
     def wait(self) -> int:
-        """The status of a process that has ended; as a shell says it, for a signal."""
-        status = self._process.wait()
-        return status if status >= 0 else 128 - status
+        """The status of a process that has ended."""
+        return as_shell(self._process.wait())
 
     def kill(self) -> None:
         """End it now."""

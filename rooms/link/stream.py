@@ -16,7 +16,8 @@ import logging
 import os
 import ssl
 from collections import deque
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from rooms.errors import LinkError, UsageError
 from rooms.link import protocol
@@ -281,13 +282,9 @@ async def join(
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[StreamEnd[M]] = loop.create_future()
 
-    def refused(error: Exception) -> None:
-        if not opened.done():
-            opened.set_exception(error)
-
     def made() -> StreamEnd[M]:
         framing = Framing(dials=dials, secret=b"born", nonce=os.urandom(16), missed=missed)
-        return StreamEnd(framing, speech, opened.set_result, refused)
+        return StreamEnd(framing, speech, opened.set_result, partial(_refuse, opened))
 
     try:
         await loop.create_unix_connection(made, sock=pair)
@@ -313,13 +310,9 @@ async def dial(
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[StreamEnd[M]] = loop.create_future()
 
-    def refused(error: Exception) -> None:
-        if not opened.done():
-            opened.set_exception(error)
-
     def made() -> StreamEnd[M]:
         framing = Framing(dials=True, secret=secret, nonce=os.urandom(16))
-        return StreamEnd(framing, speech, opened.set_result, refused, traffic)
+        return StreamEnd(framing, speech, opened.set_result, partial(_refuse, opened), traffic)
 
     way, host, port = parse(address)
     end: StreamEnd[M] | None = None
@@ -335,10 +328,13 @@ async def dial(
         if end is not None:
             end.close()
         raise LinkError(f"{address}: nothing within {OPEN_WITHIN:g} s") from None
-    except OSError as error:
+    except (OSError, LinkError) as error:
         raise LinkError(f"{address}: {error}") from error
-    except LinkError as error:
-        raise LinkError(f"{address}: {error}") from error
+
+
+def _refuse(opened: asyncio.Future[Any], error: Exception) -> None:
+    if not opened.done():
+        opened.set_exception(error)
 
 
 class Listener:

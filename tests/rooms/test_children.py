@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import socket
@@ -10,7 +9,7 @@ import threading
 
 import pytest
 
-from rooms.children import Parent
+from rooms.children import Parent, orders
 from rooms.settings import Settings
 
 
@@ -18,7 +17,7 @@ def test_a_child_ends_with_its_parent(monkeypatch: pytest.MonkeyPatch) -> None: 
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
     monkeypatch.setattr(os, "_exit", ended.put)
     ours, theirs = socket.socketpair()
-    ours.sendall(json.dumps(["app", Settings().to_environ(), "host"]).encode() + b"\n")
+    ours.sendall(orders("app", Settings(), "host"))
     before = set(threading.enumerate())
     with theirs:
         assert Parent(theirs).orders() == ("app", Settings(), "host")
