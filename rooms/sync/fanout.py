@@ -1,8 +1,9 @@
 """What every connection of one room is told: all view keys of one incarnation (PURE).
 
 In: connections that come, go and ask, and the view of each key after each durable change. Out: link
-messages, in order. One view, one diff and one encoding are made for all who share them; the router
-writes the same bytes to each socket. Next outward: `rooms/link/protocol.py`.
+messages, in order. One view, one diff and one encoding are made for all who share them
+(`rooms/sync/watch.py`); the router writes the same bytes to each socket. Next outward:
+`rooms/link/protocol.py`.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ import xxhash
 from rooms.errors import TooBig
 from rooms.link.protocol import Fanout as Frame
 from rooms.link.protocol import Joined, Moment, Tell
-from rooms.sync import messages, party
+from rooms.sync import party
 from rooms.sync.backlog import Backlog, Budget
-from rooms.sync.codec import embed, encode, encode_sorted
+from rooms.sync.codec import encode, encode_sorted
+from rooms.sync.watch import Lane, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 
     from rooms.link.protocol import Message
     from rooms.sync.codec import Codec
-    from rooms.sync.messages import Json, Op, View
+    from rooms.sync.messages import Json, View
 
 MAX_VIEW: Final = 262_144
 """Bytes of a view, where the kind doesn't say otherwise."""
@@ -33,47 +35,15 @@ UNWATCHED: Final = 128
 SAVED: Final = 256
 """View keys whose cursor outlives a sleep."""
 
-_SMALL: Final = 512  # bytes of a patch that isn't worth a comparison with the whole view
-_LEAST: Final = 4096  # bytes of steps that are kept, however small the view
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-class _Lane:
-    """Everybody who gets the same bytes: one view key in one codec."""
-
-    __slots__ = ("channels", "codec", "number", "patches", "view")
-
-    def __init__(self, number: int, codec: Codec) -> None:
-        self.number = number
-        self.codec = codec
-        self.channels: set[int] = set()
-        self.view: bytes | None = None  # the newest view, encoded
-        self.patches: dict[str, bytes] = {}  # by base: what leads to it, encoded
-
-
-class _Watch:
-    """One view key: its views, and who watches in which codec."""
-
-    __slots__ = ("backlog", "grown", "lanes", "most", "name", "size")
-
-    def __init__(self, name: str, backlog: Backlog, most: int | None) -> None:
-        self.most = most  # bytes of its views
-        self.name = name
-        self.backlog = backlog
-        self.lanes: dict[Codec, _Lane] = {}
-        self.size = 0  # bytes of the whole view when it was last encoded …
-        self.grown = 0  # … and at most so much more since
-
-    def deserted(self) -> bool:
-        return not any(lane.channels for lane in self.lanes.values())
 
 
 class _Place(NamedTuple):
     """Where a channel listens."""
 
     key: Hashable
-    watch: _Watch
-    lane: _Lane
+    watch: Watch
+    lane: Lane
 
 
 class Fanout:
@@ -103,7 +73,7 @@ class Fanout:
         self._saved = dict(saved or {})
         self._lanes = lanes
         self._made = 0
-        self._watches: dict[Hashable, _Watch] = {}
+        self._watches: dict[Hashable, Watch] = {}
         self._unwatched: dict[Hashable, None] = {}  # those of them without a channel, oldest first
         self._places: dict[int, _Place] = {}
 
@@ -133,13 +103,13 @@ class Fanout:
         self._unwatched.pop(key, None)
         lane = watch.lanes.get(codec)
         if lane is None:
-            lane = watch.lanes[codec] = _Lane(next(self._lanes), codec)
+            lane = watch.lanes[codec] = Lane(next(self._lanes), codec)
         lane.channels.add(channel)
         self._places[channel] = _Place(key, watch, lane)
         told.append(Joined(channel, lane.number, self._epoch))
         if not (quiet and cursor == watch.backlog.cursor):
             try:
-                told.append(self._catch_up(channel, watch, lane, cursor, now))
+                told.append(watch.catch_up(channel, lane, cursor, now))
             except (TypeError, TooBig):
                 self.detach(channel)
                 raise
@@ -168,9 +138,7 @@ class Fanout:
         The answer always sets its cursor; there is none for a connection that isn't here.
         """
         place = self._places.get(channel)
-        return (
-            [] if place is None else [self._catch_up(channel, place.watch, place.lane, cursor, now)]
-        )
+        return [] if place is None else [place.watch.catch_up(channel, place.lane, cursor, now)]
 
     def cursor(self, channel: int) -> str | None:
         """The cursor of the newest view a connection was sent; None for one that isn't here."""
@@ -208,7 +176,7 @@ class Fanout:
         told: list[Message] = []
         for key, watch, view in views:
             try:
-                self._step(watch, view, now, told)
+                watch.step(view, now, told)
             except (TypeError, TooBig) as error:
                 report(key, error)
         return told
@@ -293,7 +261,7 @@ class Fanout:
                 told.append(Tell(channel, encoded_in(place.lane.codec)))
         return told
 
-    def _listening(self) -> Iterator[_Lane]:
+    def _listening(self) -> Iterator[Lane]:
         """The lanes that somebody is in."""
         for watch in self._watches.values():
             yield from (lane for lane in watch.lanes.values() if lane.channels)
@@ -317,16 +285,16 @@ class Fanout:
 
     # -------------------------------------------------------------- view keys
 
-    def _open(self, key: Hashable, view: View, now: int, told: list[Message]) -> _Watch:
+    def _open(self, key: Hashable, view: View, now: int, told: list[Message]) -> Watch:
         """The watch of `key`, brought to `view`; those for whom that is news are told."""
         watch = self._watches.get(key)
         if watch is None:
             watch = self._watches[key] = self._make(key, view)
         else:
-            self._step(watch, view, now, told)
+            watch.step(view, now, told)
         return watch
 
-    def _make(self, key: Hashable, view: View) -> _Watch:
+    def _make(self, key: Hashable, view: View) -> Watch:
         """A watch whose cursors nobody ever had, but for one that was saved for this very view."""
         name = _digest(repr(key))
         cursor, hash_saved = self._saved.get(name, (None, None))
@@ -334,7 +302,7 @@ class Fanout:
             cursor = None
         self._made += 1
         backlog = Backlog(_digest(f"{self._nonce}/{self._made}"), view, cursor)
-        return _Watch(name, backlog, self._max_view(key))
+        return Watch(name, backlog, self._max_view(key), self._budget)
 
     def _rest(self, key: Hashable) -> None:
         """Nobody watches `key` now; it is remembered, until too many are."""
@@ -344,91 +312,6 @@ class Fanout:
             oldest = next(iter(self._unwatched))
             self._budget.drop(self._watches[oldest].backlog)
             del self._unwatched[oldest], self._watches[oldest]
-
-    # -------------------------------------------------------------- steps
-
-    def _step(self, watch: _Watch, view: View, now: int, told: list[Message]) -> None:
-        """Bring a watch to its next view, and tell each of its lanes.
-
-        Raises TypeError or TooBig: the view can't be sent; the watch stays where it was, and nobody
-        is told.
-        """
-        backlog, before = watch.backlog, watch.backlog.view
-        step = backlog.step(view)
-        if step is None:
-            return
-        frames: list[Message] = []
-        size = 0
-        try:
-            for lane in watch.lanes.values():
-                lane.view = None
-                lane.patches.clear()
-                if lane.channels:
-                    data = _patch(watch, lane, step.base, step.ops)
-                    size = len(data)
-                    most = watch.most
-                    if most and (not watch.size or watch.size + watch.grown + size > most):
-                        self._whole(watch, lane, now)  # or is it too big?
-                    if size > max(_SMALL, watch.size):  # a change of nearly everything
-                        data = min(data, self._whole(watch, lane, now), key=len)
-                    frames.append(Frame(lane.number, step.base, backlog.cursor, data))
-        except (TypeError, TooBig):
-            backlog.back(before)
-            for lane in watch.lanes.values():
-                lane.view = None
-            raise
-        watch.grown += size
-        self._budget.use(backlog, backlog.weigh(size, max(_LEAST, watch.size)))
-        told.extend(frames)
-
-    def _catch_up(
-        self, channel: int, watch: _Watch, lane: _Lane, cursor: str | None, now: int
-    ) -> Tell:
-        """What leads a connection from `cursor` to the newest view."""
-        newest = watch.backlog.cursor
-        ops = None if cursor is None else watch.backlog.since(cursor)
-        if cursor is None or ops is None:
-            data = self._whole(watch, lane, now)
-        elif not ops:
-            data = encode(messages.unchanged(newest, now), lane.codec)
-        else:
-            self._budget.use(watch.backlog)
-            patch = messages.patch(cursor, newest, ops)
-            data = lane.patches.get(cursor) or encode(patch, lane.codec)
-            if len(lane.channels) > 1:
-                lane.patches[cursor] = data
-            if len(data) > _SMALL:
-                data = min(data, self._whole(watch, lane, now), key=len)
-        return Tell(channel, data, cursor=newest)
-
-    def _whole(self, watch: _Watch, lane: _Lane, now: int) -> bytes:
-        """The whole view with its time, encoded; the view itself once for all of a lane.
-
-        Raises TooBig: nobody is sent that much.
-        """
-        view = lane.view
-        if view is None:
-            newest, dialect = watch.backlog.view, lane.codec == "party"
-            view = party.encode_view(newest) if dialect else encode(newest, lane.codec)
-        if watch.most is not None and len(view) > watch.most:
-            raise TooBig("view", len(view), watch.most)
-        if len(lane.channels) > 1:
-            lane.view = view
-        watch.size, watch.grown = len(view), 0
-        if lane.codec == "party":
-            return party.update(view)
-        if lane.codec == "raw":
-            return b""
-        head = messages.view(watch.backlog.cursor, now, {})
-        del head["view"]
-        return embed(head, "view", view, lane.codec)
-
-
-def _patch(watch: _Watch, lane: _Lane, base: str, ops: list[Op]) -> bytes:
-    """What leads from the view at `base` to the newest, encoded."""
-    if lane.codec == "party":
-        return party.patch(ops, watch.backlog.view)
-    return encode(messages.patch(base, watch.backlog.cursor, ops), lane.codec)
 
 
 def _digest(text: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from rooms.link import protocol
 from rooms.link.protocol import Joined, Message, Moment, Tell
-from rooms.sync import codec, fanout, messages
+from rooms.sync import codec, messages, watch
 from rooms.sync.diff import apply
 from rooms.sync.fanout import SAVED, UNWATCHED, Fanout
 
@@ -144,7 +144,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         calls.append(message)
         return codec.encode(message, of)
 
-    monkeypatch.setattr(fanout, "encode", counting)
+    monkeypatch.setattr(watch, "encode", counting)
     return calls
 
 
