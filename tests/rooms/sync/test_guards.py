@@ -11,6 +11,7 @@ from rooms.sync import diff, lens, messages
 from rooms.sync.backlog import Backlog, Budget
 from rooms.sync.conversation import Conversation
 from rooms.sync.fanout import Fanout
+from rooms.sync.watch import Watch
 from tests.guards import Guards
 from tests.rooms.sync import test_backlog as backlog
 from tests.rooms.sync import test_conversation as conversation
@@ -236,7 +237,7 @@ def keys_remembered_for_ever(swap: Any) -> None:
 @GUARDS.seen_by(fanout.test_a_view_that_cant_be_encoded_is_nobodys_but_its_watchers_affair)
 def unsent_steps_count(swap: Any) -> None:
     """A step that can't be sent counts as one that was."""
-    edited(swap, Fanout, "_step", "backlog.back(before)", "backlog")
+    edited(swap, Watch, "step", "backlog.back(before)", "backlog")
 
 
 # -------------------------------------------------------------------------------- policies

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rooms.host import waking
-from rooms.sync import codec, fanout, messages
+from rooms.sync import codec, messages, watch
 from rooms.sync.backlog import Backlog
 from rooms.sync.views import show
 from tests.sim.machines import Table, seen
@@ -58,4 +58,4 @@ def filter_after_diff(swap: Any) -> None:
 
     swap(Table, "view", view)
     swap(messages, "patch", patched)
-    swap(fanout, "encode", encode_shown)
+    swap(watch, "encode", encode_shown)
