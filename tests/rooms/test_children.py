@@ -11,6 +11,7 @@ import pytest
 
 from rooms.children import Parent, orders
 from rooms.settings import Settings
+from tests.wire import WITHIN
 
 
 def test_a_child_ends_with_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:  # [FLEET6]
@@ -24,7 +25,7 @@ def test_a_child_ends_with_its_parent(monkeypatch: pytest.MonkeyPatch) -> None: 
         [watching] = set(threading.enumerate()) - before
         assert ended.empty()
         ours.close()  # as its system does, however it ends
-        watching.join(10)
+        watching.join(WITHIN)
     assert ended.get_nowait() == 1
 
 

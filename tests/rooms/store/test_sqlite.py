@@ -33,6 +33,7 @@ from tests.contracts import (
     stored,
     write,
 )
+from tests.wire import WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,10 +74,10 @@ async def holding(store: SqliteStore) -> AsyncIterator[None]:
 
     def hold(db: sqlite3.Connection) -> None:
         busy.set()
-        assert go_on.wait(10), "the test never let go of the writer"
+        assert go_on.wait(WITHIN), "the test never let go of the writer"
 
     held = asyncio.create_task(store._writer.do(hold))
-    assert await asyncio.to_thread(busy.wait, 10), "the writer never began"
+    assert await asyncio.to_thread(busy.wait, WITHIN), "the writer never began"
     try:
         yield
     finally:
@@ -245,7 +246,7 @@ async def test_a_second_process_goes_on_when_the_first_lets_go(
     def pause(seconds: float) -> None:
         if not closing:
             closing.append(asyncio.run_coroutine_threadsafe(store.close(), loop))
-        closing[0].result(10)
+        closing[0].result(WITHIN)
 
     async with opened(tmp_path, clock, pause=pause) as second:
         await announce(second, "two")
@@ -261,12 +262,12 @@ async def test_who_stops_waiting_for_the_lock_leaves_it_to_the_next(
 
         def pause(seconds: float) -> None:
             waits.set()
-            assert go_on.wait(10)
+            assert go_on.wait(WITHIN)
 
         opening = asyncio.create_task(
             SqliteStore.open(tmp_path / "rooms.db", now=clock.now, pause=pause)
         )
-        assert await asyncio.to_thread(waits.wait, 10), "nobody waited for the lock"
+        assert await asyncio.to_thread(waits.wait, WITHIN), "nobody waited for the lock"
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await opening

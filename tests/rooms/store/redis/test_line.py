@@ -12,6 +12,7 @@ from rooms.store.redis import line as lines
 from rooms.store.redis.scripts import LEASES
 from rooms.store.redis.servers import open_servers
 from tests.rooms.store.redis.proxy import between
+from tests.wire import WITHIN
 
 if TYPE_CHECKING:
     import pytest
@@ -88,13 +89,14 @@ async def test_a_flushed_script_is_brought_again(server: Server) -> None:
 async def test_swallowed_replies_are_an_unknown_outcome(
     server: Server, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "ANSWER_WITHIN", 0.2)
     async with between(server.socket) as proxy:
         servers = servers_at(proxy.url)
         key = f"{prefix}key"
         await ask(servers, ("SET", key, 1))
         proxy.swallow_replies()
-        [error] = await ask(servers, ("INCR", key))
+        with monkeypatch.context() as soon:
+            soon.setattr(lines, "ANSWER_WITHIN", 0.2)
+            [error] = await ask(servers, ("INCR", key))
         assert isinstance(error, UnknownOutcome)
         proxy.heal()
         assert await ask(servers, ("GET", key)) == [b"2"]  # on another connection
@@ -110,7 +112,7 @@ async def test_a_cut_connection_is_an_unknown_outcome_and_the_next_goes_on(
         await ask(servers, ("SET", key, 1))
         proxy.swallow_replies()
         lost = asyncio.create_task(ask(servers, ("INCR", key)))
-        await asyncio.wait_for(proxy.swallowed.wait(), 10)
+        await asyncio.wait_for(proxy.swallowed.wait(), WITHIN)
         later = asyncio.create_task(ask(servers, ("GET", key)))  # isn't sent before
         await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0)
         proxy.heal()

@@ -31,6 +31,7 @@ from tests.contracts import (
 )
 from tests.rooms.store.redis.proxy import between
 from tests.rooms.store.servers import PRODUCTS, running
+from tests.wire import WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -103,7 +104,7 @@ async def test_an_acquire_that_comes_late_gets_nothing(
 
     store._leases = slowly  # type: ignore[method-assign]
     late = asyncio.create_task(store.acquire(TABLE, "one"))
-    await asyncio.wait_for(looked.wait(), 10)
+    await asyncio.wait_for(looked.wait(), WITHIN)
     clock.advance(TTL)
     assert not await store.due(0, 1)  # who asks that buries
     go_on.set()
@@ -136,7 +137,7 @@ async def test_a_lost_commit_has_an_unknown_outcome_and_the_next_is_judged_by_th
         await write(store, one)
         proxy.swallow_replies()
         lost = asyncio.create_task(store.commit_many([following(one, b"two")]))
-        await asyncio.wait_for(proxy.swallowed.wait(), 10)
+        await asyncio.wait_for(proxy.swallowed.wait(), WITHIN)
         proxy.heal()
         proxy.cut()
         [error] = await lost
@@ -175,7 +176,7 @@ async def test_a_connection_cut_at_any_time_loses_nothing_and_doubles_nothing(
             writing = asyncio.create_task(store.commit_many([wanted]))
             await asyncio.wait([writing], timeout=dice.random() * 0.002)
             if fault == "swallowed":
-                await asyncio.wait_for(proxy.swallowed.wait(), 10)
+                await asyncio.wait_for(proxy.swallowed.wait(), WITHIN)
                 proxy.heal()
             if fault != "none":
                 proxy.cut()
