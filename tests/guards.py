@@ -16,7 +16,7 @@ from rooms.errors import RoomsError
 from tests.sim.mutants import applied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Make = Callable[[Any], None]
 
@@ -48,11 +48,12 @@ class Guards(dict[str, _Guard]):
     async def lose(self, name: str, request: pytest.FixtureRequest) -> None:
         """Play a mutant's test without its guard, and see it fail."""
         make, test, given = self[name]
-        fixtures = inspect.signature(test).parameters.keys() - given.keys()
-        values = {fixture: request.getfixturevalue(fixture) for fixture in sorted(fixtures)}
+        for prepare in _autouse(test):
+            prepare(**_fixtures(prepare, {}, request))
+        fixtures = _fixtures(test, given, request)
         with applied(make):
             try:
-                playing = test(**given, **values)
+                playing = test(**given, **fixtures)
                 if inspect.isawaitable(playing):
                     await playing
             except RoomsError:
@@ -63,6 +64,24 @@ class Guards(dict[str, _Guard]):
                     raise AssertionError(f"{name} is broken itself") from error
             else:
                 pytest.fail(f"{name} survived {test.__name__}")
+
+
+def _fixtures(
+    function: Callable[..., Any], given: Mapping[str, Any], request: pytest.FixtureRequest
+) -> dict[str, Any]:
+    names = inspect.signature(function).parameters.keys() - given.keys()
+    return {name: request.getfixturevalue(name) for name in sorted(names)}
+
+
+def _autouse(test: Callable[..., Any]) -> list[Callable[..., Any]]:
+    """What the tests of this one's file have done before each of them."""
+    found = []
+    for one in vars(inspect.getmodule(test)).values():
+        marker = getattr(one, "_fixture_function_marker", None)
+        if marker is not None and marker.autouse:
+            assert not inspect.isgeneratorfunction(one.__wrapped__), one
+            found.append(one.__wrapped__)
+    return found
 
 
 def _last_of_ours(error: BaseException) -> Path:

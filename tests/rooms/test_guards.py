@@ -16,7 +16,6 @@ from tests.rooms import test_children as children
 from tests.rooms import test_meeting as folders
 from tests.rooms import test_nursery as nurseries
 from tests.rooms.test_alone import process  # noqa: F401 - a fixture
-from tests.rooms.test_meeting import _elsewhere  # noqa: F401 - as above
 from tests.sim.mutants import edited
 
 GUARDS = Guards()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rooms.host import attendance, door, outbox, presence, requests, retries, scale
+from rooms.host import attendance, door, presence, requests, retries, scale
 from rooms.host.host import Host
 from rooms.host.outbox import Outbox
 from rooms.host.presence import Presence
@@ -311,13 +311,13 @@ def effects_tried_for_ever(swap: Any) -> None:
 @GUARDS.seen_by(owed.test_too_many_that_wait_fail_the_next)
 def owed_without_bound(swap: Any) -> None:
     """A session may owe as many effects as it likes."""
-    swap(outbox, "MAX_WAITING", 1 << 30)
+    edited(swap, Outbox, "refuse", "if waiting + len(declared) > MAX_WAITING:", "if False:")
 
 
 @GUARDS.seen_by(owed.test_one_that_brings_its_host_down_doesnt_for_ever)
-def counted_when_it_ends(swap: Any) -> None:
-    """An attempt counts when it has ended: one that ends its host never does."""
-    edited(swap, Outbox, "_first", "attempts=int(own), begun=self.life if own else 0", "attempts=0")
+def attempts_uncounted(swap: Any) -> None:
+    """An attempt that ends its host never counts."""
+    edited(swap, Outbox, "begin", "attempts=entry.attempts + 1, ", "")
 
 
 @GUARDS.seen_by(owed.test_of_too_many_dead_letters_the_newest_stay)
