@@ -5,7 +5,7 @@ first: safety depends on no clock. Leases are measured by the server's, and only
 over. A commit is answered when the primary has it; with `replicas`, when so many replicas have too.
 Whether `durable` means that it is on disk is the server's to say: `appendfsync always`.
 
-Next: `line.py` (groups), `lua/commit.lua`.
+Next: `asking.py`, `servers.py`, then `line.py` (groups) and `lua/commit.lua`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,8 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import orjson
-
-from rooms.errors import StoreError
 from rooms.store.merging import merged
 from rooms.store.ownership import not_alive, refusal
 from rooms.store.port import (
@@ -33,31 +29,23 @@ from rooms.store.port import (
     SessionId,
 )
 from rooms.store.redis import indexes, scripts
-from rooms.store.redis.keys import PARTITIONS, Keys, id_of, name_of, partition_of
+from rooms.store.redis.asking import Asking, error_of
+from rooms.store.redis.keys import id_of, name_of, partition_of
+from rooms.store.redis.leases import Leases
 from rooms.store.redis.records import LINE, change_of, line_of, record_of
 from rooms.store.redis.servers import open_servers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from rooms.errors import StoreError
     from rooms.store.port import Commit, Owner, Record
     from rooms.store.redis.line import Command
-    from rooms.store.redis.scripts import Script
     from rooms.store.redis.servers import Servers
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-_ALL: Final = range(PARTITIONS)
-_BURIED_AT_ONCE: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class _Leases:
-    now: int
-    living: Mapping[str, HostInfo]
-    dead: Sequence[str]  # whose sessions may not sleep yet
 
 
 class RedisStore:
@@ -75,15 +63,13 @@ class RedisStore:
         """`replicas` are told of ownership and leases before that is answered: as many as the
         strictest commit wants. `now` is the store's time (ms), for tests; None: the server's.
         """
-        self._servers = servers
-        self._keys = Keys(prefix)
+        self._asking = Asking(servers, prefix, now)
+        self._leases = Leases(self._asking, replicas)
+        self._keys = self._asking.keys
         self._replicas = replicas
-        self._now = now
         self._random_bytes = random_bytes
-        self._announced: set[str] = set()
         self._secret: bytes | None = None
         self._syncs: bool | None = None  # None: it doesn't say, or it was said that it doesn't
-        self._closed = False
 
     @classmethod
     async def open(cls, url: str, *, replicas: int = 0) -> RedisStore:
@@ -106,75 +92,42 @@ class RedisStore:
     # ---------------------------------------------------------------- time, secret, hosts
 
     async def now(self) -> int:
-        self._check_open()
-        if self._now is not None:
-            return self._now()
-        [(seconds, micros)] = await self._ask(0, ("TIME",))
-        return int(seconds) * 1000 + int(micros) // 1000
+        return await self._asking.now()
 
     async def secret(self) -> bytes:
-        self._check_open()
+        self._asking.check_open()
         if self._secret is None:
             key = self._keys.secret
             make: Command = ("SET", key, self._random_bytes(32), "NX")
-            _, self._secret = await self._ask(0, make, ("GET", key), replicas=self._replicas)
+            _, self._secret = await self._asking.ask(0, make, ("GET", key), replicas=self._replicas)
         assert self._secret is not None
         return self._secret
 
     async def heartbeat(self, host: HostInfo, ttl: int) -> bool:
-        self._check_open()
-        name = host.incarnation
-        said = {"address": host.address, "versions": dict(host.versions), "weight": host.weight}
-        info = orjson.dumps({**said, "leaving": host.leaving})
-        known = "1" if name in self._announced else ""
-        alive = bool(await self._lease("beat", name, ttl, info, known))
-        if alive:
-            self._announced.add(name)
-        else:
-            self._announced.discard(name)
-        return alive
+        return await self._leases.renew(host, ttl)
 
     async def retire(self, incarnation: str) -> None:
-        self._check_open()
-        await self._lease("retire", incarnation)
+        await self._leases.end(incarnation)
 
     async def hosts(self) -> Sequence[HostInfo]:
-        return list((await self._leases()).living.values())
-
-    async def _leases(self, *incarnations: str) -> _Leases:
-        """Who lives of these; of none: of all, and who has died."""
-        self._check_open()
-        now, living, dead = await self._lease("living", *incarnations)
-        infos = {}
-        for place in range(0, len(living), 3):
-            name, ends, info = living[place : place + 3]
-            said = orjson.loads(info)
-            incarnation = name.decode()
-            infos[incarnation] = HostInfo(incarnation, expires=int(float(ends)), **said)
-        return _Leases(int(now), infos, [one.decode() for one in dead])
-
-    async def _lease(self, what: str, *args: str | bytes | int) -> Any:
-        command = scripts.LEASES.command(self._keys.leases(), what, self._time(), *args)
-        replicas = self._replicas if what in ("beat", "retire") else 0
-        [answer] = await self._ask(0, command, replicas=replicas)
-        return answer
+        return list((await self._leases.living()).hosts.values())
 
     # ---------------------------------------------------------------- owning
 
     async def acquire(self, id: SessionId, incarnation: str) -> Acquired | Held:
-        if incarnation not in (await self._leases(incarnation)).living:
+        if incarnation not in (await self._leases.living(incarnation)).hosts:
             raise not_alive(incarnation)
         gone = ""
         while True:
             generation = self._random_bytes(8).hex()
             args = (incarnation, gone, generation)
-            answer = await self._run(scripts.ACQUIRE, id, *args, replicas=self._replicas)
+            answer = await self._asking.run(scripts.ACQUIRE, id, *args, replicas=self._replicas)
             match answer:
                 case [b"dead"]:
                     raise not_alive(incarnation)
                 case [b"held", owner, epoch]:
                     gone = owner.decode()
-                    holds = (await self._leases(gone)).living.get(gone)
+                    holds = (await self._leases.living(gone)).hosts.get(gone)
                     if holds is not None:
                         return Held(gone, int(epoch), holds.address)
                 case [_, epoch, generation, fields, logged, deleted, forgotten]:
@@ -184,7 +137,7 @@ class RedisStore:
                     return Acquired(int(epoch), generation.decode(), record, known)
 
     async def commit_many(self, commits: Sequence[Commit]) -> Sequence[StoreError | None]:
-        self._check_open()
+        self._asking.check_open()
         if self._syncs is False and any(commit.durable for commit in commits):
             self._syncs = None
             logger.warning(
@@ -198,7 +151,7 @@ class RedisStore:
             runs = [of_one.popleft() for of_one in waiting.values()]
             replicas = max(commit.replicas for commit, _ in runs)
             asked = [self._commit(commit) for commit, _ in runs]
-            replies = await self._servers.ask(asked, replicas=replicas, commits=True)
+            replies = await self._asking.servers.ask(asked, replicas=replicas, commits=True)
             for (commit, places), reply in zip(runs, replies, strict=True):
                 error = _judged(commit, reply)
                 later = waiting[commit.id]
@@ -217,19 +170,19 @@ class RedisStore:
         indexes = (keys.index(partition, index) for index in ("listed", "deleted"))
         return partition, scripts.COMMIT.command(
             (keys.record(partition, name), keys.log(partition, name), *indexes),
-            *change_of(commit, name, self._time()),
+            *change_of(commit, name, self._asking.time()),
         )
 
     async def release(
         self, id: SessionId, incarnation: str, epoch: int, activation: bytes | None
     ) -> bool:
         left = ("", b"") if activation is None else ("1", activation)
-        return bool(await self._run(scripts.RELEASE, id, incarnation, epoch, *left))
+        return bool(await self._asking.run(scripts.RELEASE, id, incarnation, epoch, *left))
 
     async def delete(self, id: SessionId, owner: Owner | None = None) -> bool:
         theirs = ("", "") if owner is None else owner
-        args = (*theirs, self._time(), REMEMBERED)
-        return bool(await self._run(scripts.DELETE, id, *args, replicas=self._replicas))
+        args = (*theirs, self._asking.time(), REMEMBERED)
+        return bool(await self._asking.run(scripts.DELETE, id, *args, replicas=self._replicas))
 
     # ---------------------------------------------------------------- reading
 
@@ -237,7 +190,7 @@ class RedisStore:
         name = name_of(id)
         partition = partition_of(name)
         keys = self._keys
-        fields, logged = await self._ask(
+        fields, logged = await self._asking.ask(
             partition,
             ("HGETALL", keys.record(partition, name)),
             ("XLEN", keys.log(partition, name)),
@@ -253,12 +206,12 @@ class RedisStore:
 
     async def _asleep(self, index: str, before: int, limit: int) -> list[tuple[int, SessionId]]:
         """The earliest entries of an index of those that sleep, the sessions of the dead too."""
-        leases = await self._leases()
-        if leases.dead:
-            await self._bury(leases)
+        seen = await self._leases.living()
+        if seen.dead:
+            await self._leases.bury(seen)
 
         async def read(partitions: Sequence[int], count: int) -> list[list[tuple[int, SessionId]]]:
-            rows = await self._each(
+            rows = await self._asking.each(
                 partitions, index, "ZRANGEBYSCORE", "-inf", before, "WITHSCORES", "LIMIT", 0, count
             )
             return [
@@ -274,7 +227,7 @@ class RedisStore:
     async def scan(
         self, kind: str | None = None, after: SessionId | None = None, limit: int = 100
     ) -> Sequence[Listed]:
-        living = (await self._leases()).living
+        living = (await self._leases.living()).hosts
 
         async def read(names: Sequence[str]) -> list[Listed | None]:
             asked: list[tuple[int, Command]] = []
@@ -286,7 +239,7 @@ class RedisStore:
                     (partition, ("HEXISTS", record, "snapshot")),
                     (partition, ("HSTRLEN", record, "snapshot")),
                 ]
-            replies = iter(await self._answers(asked))
+            replies = iter(await self._asking.all(asked))
             rows = zip(names, replies, replies, replies, strict=True)
             return [
                 line_of(id_of(name.encode()), row, size, living) if kept else None
@@ -300,7 +253,7 @@ class RedisStore:
     ) -> Sequence[Found]:
         async def read(names: Sequence[str]) -> list[Found | None]:
             places = [(partition_of(name), name) for name in names]
-            listings = await self._answers(
+            listings = await self._asking.all(
                 [
                     (place, ("HGET", self._keys.record(place, name), "listing"))
                     for place, name in places
@@ -323,13 +276,15 @@ class RedisStore:
         read: Callable[[Sequence[str]], Awaitable[list[T | None]]],
     ) -> list[T]:
         """What `read` makes of the names in an index, in their order; None where it has gone."""
-        self._check_open()
+        self._asking.check_open()
         start, end = ("-", "+") if kind is None else (f"[{kind},", f"({kind}-")
         if after is not None and (kind is None or name_of(after) >= f"{kind},"):
             start = f"({name_of(after)}"
 
         async def entries(partitions: Sequence[int], count: int) -> list[list[bytes]]:
-            return await self._each(partitions, index, "ZRANGEBYLEX", start, end, "LIMIT", 0, count)
+            return await self._asking.each(
+                partitions, index, "ZRANGEBYLEX", start, end, "LIMIT", 0, count
+            )
 
         page: list[T] = []
         while len(page) < limit:
@@ -344,92 +299,23 @@ class RedisStore:
         name = name_of(id)
         partition = partition_of(name)
         log = self._keys.log(partition, name)
-        [rows] = await self._ask(partition, ("XRANGE", log, after + 1, "+", "COUNT", limit))
+        [rows] = await self._asking.ask(partition, ("XRANGE", log, after + 1, "+", "COUNT", limit))
         return [Logged(int(at.partition(b"-")[0]), int(row[1]), row[3]) for at, row in rows]
 
     async def close(self) -> None:
-        self._closed = True
-        await self._servers.close()
-
-    # ---------------------------------------------------------------- the dead
-
-    async def _bury(self, leases: _Leases) -> None:
-        """Let the sessions of the dead sleep, and forget what they only claimed. In each partition
-        they are first kept from acquiring any more: what was asked before may come late.
-        """
-        dead, now = leases.dead, leases.now
-        asked: list[tuple[int, Command]] = []
-        for partition in _ALL:
-            key = self._keys.index(partition, "dead")
-            owners = self._keys.index(partition, "owners")
-            scores = [part for one in dead for part in (now, one)]
-            asked.append((partition, ("ZADD", key, *scores)))
-            asked.append((partition, ("ZREMRANGEBYSCORE", key, "-inf", now - REMEMBERED)))
-            asked += [(partition, ("ZRANGEBYLEX", owners, f"[{one},", f"({one}-")) for one in dead]
-        replies = await self._answers(asked)
-        owned = [one for reply in replies if isinstance(reply, list) for one in reply]
-        for start in range(0, len(owned), _BURIED_AT_ONCE):
-            releases = []
-            for one in owned[start : start + _BURIED_AT_ONCE]:
-                incarnation, _, name = one.decode().partition(",")
-                args = (name, incarnation, "", "", "")
-                partition = partition_of(name)
-                keys = self._keys.session(partition, name)
-                releases.append((partition, scripts.RELEASE.command(keys, *args)))
-            await self._answers(releases)
-        await self._lease("buried", *dead)
+        await self._asking.close()
 
     # ---------------------------------------------------------------- asking
 
     async def _ask_how_it_syncs(self) -> None:
         """Whether the server syncs before it answers, if it tells us."""
         asked = [(0, ("CONFIG", "GET", "append*"))]
-        [reply] = await self._servers.ask(asked)
+        [reply] = await self._asking.servers.ask(asked)
         if not isinstance(reply, Exception):
             options = dict(zip(reply[::2], reply[1::2], strict=True))
             self._syncs = (
                 options.get(b"appendonly") == b"yes" and options.get(b"appendfsync") == b"always"
             )
-
-    async def _run(
-        self, script: Script, id: SessionId, *args: str | bytes | int, replicas: int = 0
-    ) -> Any:
-        """What a script answers about one session."""
-        name = name_of(id)
-        partition = partition_of(name)
-        command = script.command(self._keys.session(partition, name), name, *args)
-        [answer] = await self._ask(partition, command, replicas=replicas)
-        return answer
-
-    async def _each(
-        self, partitions: Sequence[int], index: str, command: str, *args: str | int
-    ) -> list[Any]:
-        """What each of these partitions' index answers."""
-        return await self._answers(
-            [(one, (command, self._keys.index(one, index), *args)) for one in partitions]
-        )
-
-    async def _ask(self, partition: int, *commands: Command, replicas: int = 0) -> list[Any]:
-        return await self._answers([(partition, one) for one in commands], replicas=replicas)
-
-    async def _answers(
-        self, asked: Sequence[tuple[int, Command]], *, replicas: int = 0
-    ) -> list[Any]:
-        """Replies without errors among them. Raises StoreError."""
-        self._check_open()
-        replies = await self._servers.ask(asked, replicas=replicas)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise _error(reply)
-        return replies
-
-    def _time(self) -> str:
-        """The time as the scripts want it: none, where the server's is meant."""
-        return "" if self._now is None else str(self._now())
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreError("the store is closed; open another one")
 
 
 def _runs(commits: Sequence[Commit]) -> dict[SessionId, deque[tuple[Commit, list[int]]]]:
@@ -452,7 +338,7 @@ def _judged(commit: Commit, reply: Any) -> StoreError | None:
     if reply is None:
         return None
     if isinstance(reply, Exception):
-        return _error(reply)
+        return error_of(reply)
     owner, epoch, generation, revision = reply
     return refusal(
         commit,
@@ -461,10 +347,3 @@ def _judged(commit: Commit, reply: Any) -> StoreError | None:
         (generation or b"").decode(),
         int(revision or 0),
     )
-
-
-def _error(error: Exception) -> StoreError:
-    """What went wrong, as the port says it."""
-    if isinstance(error, StoreError):
-        return error
-    return StoreError(f"the server refused: {error}; nothing was written")

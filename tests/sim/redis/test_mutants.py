@@ -13,10 +13,11 @@ from rooms.errors import StoreError
 from rooms.host import waking
 from rooms.host.outbox import Outbox
 from rooms.store.redis import cluster, line, scripts
+from rooms.store.redis.asking import Asking
 from rooms.store.redis.cluster import Cluster
+from rooms.store.redis.leases import Leases
 from rooms.store.redis.scripts import Script
 from rooms.store.redis.servers import Single
-from rooms.store.redis.store import RedisStore
 from rooms.sync import fanout
 from tests.histories import rules
 from tests.sim.mutants import applied
@@ -102,7 +103,7 @@ def waits_on_another_connection(swap: Any) -> None:
 
 def heartbeat_not_replicated(swap: Any) -> None:
     """A host believes in its lease when the primary has its heartbeat."""
-    lease = RedisStore._lease
+    lease = Leases._lease
 
     async def at_primary(self: Any, what: str, *args: Any) -> Any:
         wanted, self._replicas = self._replicas, 0 if what == "beat" else self._replicas
@@ -112,17 +113,17 @@ def heartbeat_not_replicated(swap: Any) -> None:
         finally:
             self._replicas = wanted
 
-    swap(RedisStore, "_lease", at_primary)
+    swap(Leases, "_lease", at_primary)
 
 
 def ownership_not_replicated(swap: Any) -> None:
     """A host believes that a session is its own when the primary says so."""
-    run = RedisStore._run
+    run = Asking.run
 
     async def at_primary(self: Any, script: Any, *args: Any, replicas: int = 0) -> Any:
         return await run(self, script, *args)
 
-    swap(RedisStore, "_run", at_primary)
+    swap(Asking, "run", at_primary)
 
 
 def former_primary_kept(swap: Any) -> None:

@@ -92,17 +92,17 @@ async def test_an_acquire_that_comes_late_gets_nothing(
     servers, _ = open_servers(server.url())
     store = RedisStore(servers, prefix=prefix, now=clock.now)
     await announce(store, "one")
-    leases = store._leases
+    living = store._leases.living
     looked, go_on = asyncio.Event(), asyncio.Event()
 
     async def slowly(*incarnations: str) -> Any:
-        answer = await leases(*incarnations)
+        answer = await living(*incarnations)
         if incarnations == ("one",):
             looked.set()
             await go_on.wait()
         return answer
 
-    store._leases = slowly  # type: ignore[method-assign]
+    store._leases.living = slowly  # type: ignore[method-assign]
     late = asyncio.create_task(store.acquire(TABLE, "one"))
     await asyncio.wait_for(looked.wait(), WITHIN)
     clock.advance(TTL)
