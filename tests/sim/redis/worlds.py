@@ -19,8 +19,7 @@ from rooms.errors import StoreError
 from rooms.host.marks import Mark
 from rooms.host.neighbours import PREFIX as PREFIX_OF_ROOMS
 from rooms.store.port import SessionId
-from rooms.store.redis import cluster, indexes, keys, scripts
-from rooms.store.redis import store as redis_store
+from rooms.store.redis import cluster, indexes, keys, leases, scripts
 from rooms.store.redis.keys import name_of, partition_of
 from rooms.store.redis.store import RedisStore
 from tests.sim.faults import CLUSTERS, STORES, _some
@@ -93,8 +92,7 @@ class RedisFleet(Fleet):
                 (keys, "PARTITIONS", few),
                 (indexes, "PARTITIONS", few),
                 (cluster, "PARTITIONS", few),
-                (redis_store, "PARTITIONS", few),
-                (redis_store, "_ALL", range(few)),
+                (leases, "PARTITIONS", few),
                 (Ledger, "durability", level),
                 (Ledger, "sleep_after", self._sleep_after),
                 (Table, "durability", level),
