@@ -6,12 +6,12 @@ ask each time whether they are still good (ETag)."""
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-import anyio.to_thread
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -59,7 +59,7 @@ class Pages(StaticFiles):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         try:
             slash = scope["path"].endswith("/")
-            found = await anyio.to_thread.run_sync(self._find, PurePosixPath(path), slash)
+            found = await asyncio.to_thread(self._find, PurePosixPath(path), slash)
         except (OSError, ValueError):  # a name that can't be one
             found = None
         if found is None:
