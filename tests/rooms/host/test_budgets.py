@@ -90,6 +90,28 @@ def test_the_more_rooms_work_much_the_smaller_each_ones_share() -> None:  # [FAI
     assert quiet.credit > 0
 
 
+def test_many_that_work_much_are_in_debt_at_once() -> None:  # [FAIR1]
+    budgets, now = Budgets(), 0.0
+    hot = [Account(0) for _ in range(8)]
+    while now < WINDOW - 20:
+        for account in hot:
+            now += 2
+            budgets.spend(account, 2, now)
+    assert max(account.credit for account in hot) < 0
+
+
+def test_a_share_is_a_half_again_when_the_others_have_stopped() -> None:  # [FAIR1]
+    budgets, now = Budgets(), 0.0
+    hot = [Account(0) for _ in range(8)]
+    while now < 2 * WINDOW:
+        for account in hot:
+            now += 2
+            budgets.spend(account, 2, now)
+    now += 2 * WINDOW
+    budgets.spend(hot[0], MUCH / 2, now)
+    assert budgets.credit(hot[0], now + 4) == hot[0].credit + 4 * HALF
+
+
 def test_nobody_pauses_for_nobody() -> None:  # [FAIR2]
     budgets, hot, quiet, now = Budgets(), Account(0), Account(0), 0.0
     while hot.credit >= 0:
