@@ -84,7 +84,7 @@ def following(commit: Commit, snapshot: bytes | None = None) -> Commit:
 
 async def write(store: Store, *commits: Commit) -> None:
     answers = await store.commit_many(commits)
-    assert list(answers) == [None] * len(commits)
+    assert list(answers) == [None] * len(commits), answers
 
 
 async def refused(store: Store, commit: Commit) -> StoreError:

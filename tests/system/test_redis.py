@@ -143,7 +143,7 @@ async def test_a_primary_lost_under_load_loses_nothing(tmp_path: Path) -> None: 
 
             async def lose() -> None:
                 servers[0].kill()
-                await asyncio.to_thread(promote, url)
+                await asyncio.to_thread(promote, servers[1:], url)
 
             violations = await log(
                 *(server.url, "table", 6, 30, lose, 1, random.Random(7)),

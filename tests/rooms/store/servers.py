@@ -11,10 +11,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,7 +23,7 @@ import redis
 from tests.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 READY_WITHIN: Final = 50.0
 PRODUCTS: Final = ("redis", "valkey")
@@ -84,7 +84,7 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers. Raises AssertionError with its log otherwise."""
-        self._process = subprocess.Popen(self._command, cwd=self.folder)
+        self._process = subprocess.Popen(self._command, cwd=self.folder, start_new_session=True)
         give_up = time.monotonic() + READY_WITHIN  # noqa: TID251
         while True:
             try:
@@ -99,10 +99,13 @@ class Server:
                 time.sleep(0.02)
 
     def kill(self) -> None:
-        """SIGKILL, and wait until it is reaped."""
+        """SIGKILL, and wait until it is reaped. A child that it forked to write a file for it goes
+        with it.
+        """
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
 
     @contextmanager
@@ -123,7 +126,8 @@ def running(
 ) -> Iterator[Server]:
     """A started server in a folder that goes with it; killed at the end whatever happens."""
     # A socket's path has at most 100 characters or so, which pytest's own folders can exceed.
-    with tempfile.TemporaryDirectory(prefix="rooms-") as folder:
+    # What a child of it was about to write when it was killed may come while that is cleared away.
+    with tempfile.TemporaryDirectory(prefix="rooms-", ignore_cleanup_errors=True) as folder:
         server = Server(product, Path(folder), *options, port=port, configuration=configuration)
         try:
             server.start()
@@ -149,8 +153,7 @@ def watched(
         for _ in range(replicas):
             of = ("--replicaof", f"127.0.0.1 {port}")
             servers.append(stack.enter_context(running(product, *of, port=free_port())))
-        for replica in servers[1:]:
-            within(50, "the replica is up to date", lambda: follows(replica))  # noqa: B023
+        within(50, "all replicas hear the primary", lambda: heard_by(primary, replicas))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rooms-")))
         (folder / "sentinel.conf").write_text(
             f"port {sentinel_port}\nbind 127.0.0.1\ndir {folder}\nlogfile sentinel.log\n"
@@ -167,8 +170,12 @@ def watched(
         yield servers, f"redis+sentinel://127.0.0.1:{sentinel_port}/rooms"
 
 
-def promote(url: str) -> None:
-    """Have the sentinel put a replica in the primary's place."""
+def promote(replicas: Sequence[Server], url: str) -> None:
+    """Have the sentinel put one of these in the place of their primary, which has ended, once they
+    have read to its end what it sent them: whichever it takes has what any has confirmed.
+    """
+    for replica in replicas:
+        within(50, "the replica has heard of the end", lambda: not follows(replica))  # noqa: B023
 
     def begun() -> bool:
         try:
@@ -195,6 +202,16 @@ def follows(server: Server) -> bool:
     with server.client() as client:
         info = client.info("replication")
     return isinstance(info, dict) and info.get("master_link_status") == "up"
+
+
+def heard_by(primary: Server, replicas: int) -> bool:
+    """Whether so many replicas have confirmed all that a primary has; one that only says that it
+    follows may not be sent anything yet.
+    """
+    with primary.client() as client:
+        info: Any = client.info("replication")
+    confirmed = [info.get(f"slave{n}", {}).get("offset") for n in range(replicas)]
+    return confirmed == [info["master_repl_offset"]] * replicas and confirmed[0] > 0
 
 
 def within(seconds: float, what: str, holds: Callable[[], bool]) -> None:

@@ -177,7 +177,7 @@ async def test_sentinels_say_who_is_the_primary(product: str) -> None:  # [STORE
         servers[0].kill()
         [error] = await store.commit_many([following(one, b"two")])
         assert error is not None
-        promote(url)
+        promote(servers[1:], url)
         async with timeout(50):
             while not await _beats(store):
                 pass
