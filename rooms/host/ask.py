@@ -64,7 +64,6 @@ class Ask:
         create: bool,
         event: dict[str, Json] | None = None,
         key: str | None = None,
-        known: str | None = None,
     ) -> None:
         self._end = end
         self._number = number
@@ -73,7 +72,7 @@ class Ask:
         self.event = event
         self.key = key
         self.digest: bytes | None = None
-        self.known = known
+        self.known: str | None = None
 
     def check(self, room: Room, snapshot: Seen) -> None:
         """Raises Closing: what is asked isn't for this viewer, whom the room has admitted."""

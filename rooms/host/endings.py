@@ -37,29 +37,13 @@ class Keeper(Protocol):
     def clock(self) -> Clock: ...
     @property
     def incarnation(self) -> str: ...
-
-    def asleep(self, id: SessionId) -> bool:
-        """Whether nothing of this session goes on here."""
-
-    def between(self, id: SessionId) -> AbstractAsyncContextManager[LiveRoom | None]:
-        """A session between two incarnations, for as long as the block lasts: whoever comes waits.
-        Gives the room that was live until now.
-        """
-
-    def wake(self, id: SessionId) -> None:
-        """Wake a session, though nobody waits for an answer."""
-
-    def bring_back(self, id: SessionId) -> None:
-        """A session may be this host's without a room: wake it when the store answers again."""
-
-    def dropped(self, room: LiveRoom, error: Exception) -> None:
-        """The room is no more: what it did since its last written commit never happened."""
-
-    def forget(self, id: SessionId) -> None:
-        """The session is another one now."""
-
-    def shut(self, channel: Channel, refused: Closing) -> None:
-        """Close a channel."""
+    def asleep(self, id: SessionId) -> bool: ...
+    def between(self, id: SessionId) -> AbstractAsyncContextManager[LiveRoom | None]: ...
+    def wake(self, id: SessionId) -> None: ...
+    def bring_back(self, id: SessionId) -> None: ...
+    def dropped(self, room: LiveRoom, error: Exception) -> None: ...
+    def forget(self, id: SessionId) -> None: ...
+    def shut(self, channel: Channel, refused: Closing) -> None: ...
 
 
 class Endings:

@@ -390,7 +390,7 @@ class RoomKeeper:
         if not gone:
             self._claims.orphans.add(id)
         if entering or not gone:
-            waiting = self._between[id] if resting else self._waiting(id, pause)
+            waiting = self._waiting(id, pause)
             waiting.wanted, waiting.pause = True, pause
             for channel in entering:
                 self.enter(channel)
