@@ -32,6 +32,9 @@ from tests.sim.scripts import (
 if TYPE_CHECKING:
     from tests.sim.world import Script
 
+CALM: Final[dict[str, Any]] = {"machines": {}, "store_failures": 0.0, "stuck": 0.0}
+"""Servers and the store do what they should."""
+
 WEATHER: Final[dict[str, dict[str, Any]]] = {
     "acknowledged_repeat_refused": {"people": {"repeat": 8.0}, "network": 0.02, "store": 0.15},
     "letters_not_numbered": {"machines": {"kill": 4.0}, "store_failures": 0.1, "pace": 0.25},
@@ -40,7 +43,14 @@ WEATHER: Final[dict[str, dict[str, Any]]] = {
     "effects_at_once": {"store": 0.02, "pace": 0.25},
     "coroutines_not_started_again": {"machines": {"kill": 4.0}, "pace": 0.3},
     "takeover_is_a_leave": {"people": {"reconnect": 6.0}, "kinds": ["table/a"]},
-    "second_tab_ignored": {"people": {"reload": 3.0}, "tabs": 1.0, "kinds": ["table/a"]},
+    "second_tab_ignored": {
+        **CALM,
+        "people": {"reload": 8.0},
+        "tabs": 1.0,
+        "kinds": ["table/a"],
+        "pace": 0.5,
+    },
+    "presence_not_kept": {**CALM, "people": {"share": 2.0}, "kinds": ["table/a"], "pace": 2.0},
     "outcomes_never_forgotten": {"people": {}, "pace": 0.2, "kinds": ["ledger/a"]},
     "refused_log_stays": {
         "curious": True,
@@ -72,4 +82,4 @@ SCRIPTS: Final[dict[str, Script]] = {
 }
 """Where chance would need too long: what happens in their worlds."""
 
-__all__ = ["MUTANTS", "SCRIPTS", "WEATHER", "applied", "edited", "mutated"]
+__all__ = ["CALM", "MUTANTS", "SCRIPTS", "WEATHER", "applied", "edited", "mutated"]
