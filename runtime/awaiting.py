@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, overload
 
-from .errors import EndedError
+from .errors import EndedError, RuntimeFault
 from .live import create_actor
 from .logic import from_transition
 from .snapshots import field
@@ -43,11 +43,11 @@ async def wait_for(
             if not found.done() and predicate(snapshot):
                 found.set_result(snapshot)
         except Exception as error:
-            found.set_exception(error)
+            found.set_exception(_raisable(error))
 
     def fail(error: Any) -> None:
         if not found.done():
-            found.set_exception(error)
+            found.set_exception(_raisable(error))
 
     subscription = actor.subscribe(
         next=look, error=fail, complete=lambda: fail(EndedError(actor.id))
@@ -71,11 +71,13 @@ async def to_promise(actor: Actor) -> Any: ...
 
 
 async def to_promise(actor: Actor[Any, Any]) -> Any:
-    """The actor's output once it is done; raises its error."""
+    """The actor's output once it is done; raises its error, as RuntimeFault if that is no exception
+    or none that a coroutine may raise.
+    """
     done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     subscription = actor.subscribe(
         complete=lambda: done.set_result(field(actor.get_snapshot(), "output")),
-        error=lambda error: done.set_exception(error),
+        error=lambda error: done.set_exception(_raisable(error)),
     )
     try:
         return await done
@@ -86,3 +88,10 @@ async def to_promise(actor: Actor[Any, Any]) -> Any:
 def create_empty_actor() -> Actor:
     """An actor that does nothing."""
     return create_actor(from_transition(lambda state, event, scope: None, None))
+
+
+def _raisable(error: Any) -> BaseException:
+    """An actor's error may be any data; and StopIteration would never reach who waits."""
+    if isinstance(error, BaseException) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeFault(f"the actor failed: {error!r}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .actor import Actor
 from .addresses import ids_of
 from .clock import LoopClock
-from .errors import DefinitionError, NoEventLoopError, ThreadError
+from .errors import DefinitionError, NoEventLoopError, RestoreError, ThreadError
 from .inspection import Inspector
 from .logs import LOG, log_value, warn_of_unused
 from .observers import to_observer
@@ -70,6 +70,8 @@ def create_actor(
         hint = "a machine, from_promise(…) and the like, or an object of one's own"
         raise DefinitionError("", f"no actor logic: {logic!r}", hint)
     if snapshot is not None and not isinstance(snapshot, dict):
+        if not hasattr(snapshot, "status"):
+            raise RestoreError("", f"no snapshot: {snapshot!r}")
         snapshot = logic.get_persisted_snapshot(snapshot)
     system = LiveSystem(clock, logger, seed, snapshot)
     if inspect is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .errors import RuntimeFault
 from .pure import get_next_snapshot, initial_transition
 from .snapshots import field
-from .statechart.events import INIT
+from .statechart.events import INIT, WILDCARD
 from .statechart.nodes import StateNode
 from .statechart.snapshot import Snapshot, plain
 
@@ -199,8 +199,8 @@ def deduplicate_paths(
 
 
 def handled_events(snapshot: Snapshot, examples: Iterable[Event] = ()) -> list[Event]:
-    """An event for each type that active nodes name, or the examples of that type; wildcards name
-    none.
+    """An event for each descriptor that active nodes name, or the examples of that type; a bare `*`
+    names none.
     """
     by_type: dict[str, list[Event]] = {}
     for example in examples:
@@ -209,7 +209,7 @@ def handled_events(snapshot: Snapshot, examples: Iterable[Event] = ()) -> list[E
     return [
         event
         for descriptor in descriptors
-        if not descriptor.endswith("*")
+        if descriptor != WILDCARD
         for event in by_type.get(descriptor, [{"type": descriptor}])
     ]
 

@@ -46,7 +46,7 @@ def transition(
 
     `now` (ms) and `seed` are what `args.now` and `args.random` go by.
     """
-    actor = _InertActor(logic, _InertSystem(now, seed, snapshot))
+    actor = _InertActor(logic, _InertSystem(now, seed, snapshot), snapshot)
     after = logic.transition(snapshot, event, actor)
     return after, tuple(actor.deferred)
 
@@ -63,9 +63,10 @@ def get_initial_microsteps(
 ) -> list[Microstep]:
     """The microsteps of a machine's initial macrostep. Raises what guards and assigns raise."""
     actor = _InertActor(machine, _InertSystem(now, seed, None))
-    actor.system.strict = True
     trace = actor.system.witness = _Trace(actor)
-    machine.get_initial_snapshot(actor, input)
+    first = machine.get_initial_snapshot(actor, input)
+    if first.error is not None:
+        raise first.error
     return trace.microsteps
 
 
@@ -73,7 +74,7 @@ def get_microsteps(
     machine: StateMachine, snapshot: Snapshot, event: Event, *, now: float = 0, seed: int = 0
 ) -> list[Microstep]:
     """The microsteps a machine takes for an event."""
-    actor = _InertActor(machine, _InertSystem(now, seed, snapshot))
+    actor = _InertActor(machine, _InertSystem(now, seed, snapshot), snapshot)
     trace = actor.system.witness = _Trace(actor)
     machine.transition(snapshot, event, actor)
     return trace.microsteps
@@ -91,9 +92,10 @@ class _InertActor(Actor):
 
     __slots__ = ()
 
-    def __init__(self, logic: ActorLogic, system: _InertSystem) -> None:
+    def __init__(self, logic: ActorLogic, system: _InertSystem, snapshot: Any = None) -> None:
         super().__init__(logic, system, id="", session_id="x:", at_rest=True)
         self._processing_status = RUNNING
+        self._snapshot = snapshot
         system.actor = self
 
     def release(self, child: Any) -> None:
@@ -155,13 +157,15 @@ class _InertSystem(Surroundings):
 
 
 class _Raised:
-    """Puts events that are raised at once among the effects, as XState does, for those who read
-    along: they have been taken already.
+    """Puts among the effects, as XState does, for those who read along, what asks for nothing: an
+    event that is raised at once, which has been taken already, and to stop whom there isn't.
     """
 
     def action(self, actor: Any, type: str, params: Any) -> None:
         if type == Raise.type and params["delay"] is None:
             actor.deferred.append(Raise(params["event"], None, params["id"]))
+        elif type == StopChild.type and params is None:
+            actor.deferred.append(StopChild(None))
 
     def actor(self, actor: Any) -> None:
         """Children are made, not started."""

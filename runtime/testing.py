@@ -227,14 +227,19 @@ def _state_text(snapshot: Snapshot) -> str:
     meta = snapshot.get_meta()
     names = []
     for node in snapshot.nodes:
-        if node.atomic:
-            described = (meta.get(node.id) or {}).get("description")
-            if callable(described):
-                names.append(str(described(snapshot)))
-            else:
-                names.append(routes.as_text(described or ".".join(node.path)))
+        if not node.atomic:
+            continue
+        about = meta.get(node.id)
+        if about is None:
+            names.append(routes.as_text(".".join(node.path)))
+            continue
+        described = about.get("description") if isinstance(about, dict) else None
+        if callable(described):
+            names.append(str(described(snapshot)))
+        else:
+            names.append(routes.as_text(described or snapshot.value))
     context = f"({routes.as_text(snapshot.context)})" if snapshot.context else ""
-    return f"state{'' if len(names) == 1 else 's'} {', '.join(names)}{context}"
+    return f"state{'' if len(names) == 1 else 's'} {', '.join(names)}{context}".rstrip()
 
 
 def _event_text(event: Event) -> str:

@@ -18,7 +18,7 @@ from rooms.errors import CloseCode, Closing, Unstorable, UsageError
 from rooms.logs import named
 from rooms.sync.diff import apply, diff
 from runtime import RestoreError, RuntimeFault
-from runtime.statechart.snapshot import PLAIN, plain
+from runtime.statechart.snapshot import SURELY_PLAIN, plain
 
 if TYPE_CHECKING:
     from rooms.definition import Room
@@ -65,7 +65,7 @@ def dump_shared(shared: dict[str, Any], known: Json) -> bytes:
         _check(shared, known)
         return orjson.dumps(shared, default=plain)
     except (RuntimeFault, TypeError) as error:
-        raise Unstorable(str(error.__cause__ or error)) from error
+        raise Unstorable(f"{_place(shared)}: {error.__cause__ or error}") from error
 
 
 def _check(value: Json, known: Json) -> None:
@@ -73,15 +73,32 @@ def _check(value: Json, known: Json) -> None:
     if value.__class__ is dict:
         had = known if known.__class__ is dict else {}
         for key, inner in value.items():
-            if inner.__class__ not in PLAIN and inner is not (was := had.get(key)):
+            if inner.__class__ not in SURELY_PLAIN and inner is not (was := had.get(key)):
                 _check(inner, was)
     elif value.__class__ is list:
         held = known[: len(value)] if known.__class__ is list else []
         for inner, was in zip_longest(value, held):
-            if inner.__class__ not in PLAIN and inner is not was:
+            if inner.__class__ not in SURELY_PLAIN and inner is not was:
                 _check(inner, was)
     else:
         plain(value)
+
+
+def _place(value: Json, path: str = "") -> str:
+    """Where in data the first thing is that isn't JSON: a path of keys; empty if there is none."""
+    if value.__class__ is dict or value.__class__ is list:
+        for key, inner in value.items() if value.__class__ is dict else enumerate(value):
+            here = f"{path}.{key}" if path else str(key)
+            if value.__class__ is dict and not isinstance(key, str):
+                return here
+            if found := _place(inner, here):
+                return found
+        return ""
+    try:
+        orjson.dumps(plain(value))
+    except (RuntimeFault, TypeError):
+        return path
+    return ""
 
 
 def operations(old: Json, new: Json) -> list[Op]:
@@ -100,7 +117,8 @@ def dump_operations(*head: object, ops: list[Op]) -> bytes:
     try:
         return orjson.dumps([*head, plain(ops)])
     except (RuntimeFault, TypeError) as error:
-        raise Unstorable(str(error)) from error
+        places = (_place(value, ".".join(map(str, path))) for path, *_, value in ops)
+        raise Unstorable(f"{next(filter(None, places), '')}: {error}") from error
 
 
 def dump_patch(snapshot: int, place: int, ops: list[Op]) -> bytes:

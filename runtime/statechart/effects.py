@@ -136,9 +136,9 @@ class SpawnChild:
 
 @dataclass(frozen=True, slots=True)
 class StopChild:
-    """Stop a child."""
+    """Stop a child; None where there is none, which the pure `transition` shows all the same."""
 
-    child: ActorRef
+    child: ActorRef | None
     type: ClassVar[str] = "xstate.stopChild"
 
 

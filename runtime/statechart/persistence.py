@@ -143,7 +143,10 @@ def _order_to_keep(configuration: Configuration) -> tuple[int, ...]:
     chart = configuration.chart
     if not any(node.always for node in chart.ids.values()):
         return ()
-    told = configuration_of(chart, configuration.value)
+    try:
+        told = configuration_of(chart, configuration.value)
+    except RestoreError:
+        return ()  # targets that can't be active together, as only a chart's author can mend it
     leaves = tuple(node.order for node in configuration.nodes if node.atomic)
     same = leaves == tuple(node.order for node in told.nodes if node.atomic)
     return () if same or told.node_set != configuration.node_set else leaves

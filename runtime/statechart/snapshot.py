@@ -5,6 +5,7 @@ Next: runtime/statechart/persistence.py, which writes it down and reads it back.
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 from runtime.errors import PersistedError, RuntimeFault
@@ -28,6 +29,8 @@ Rare = tuple["HistoryValue", Any, Any]
 #: The mark XState gives to a reference to an actor within persisted context.
 ACTOR_MARK = "xstate$$type"
 PLAIN = frozenset((str, int, bool, type(None), float))
+#: What JSON has a word for whatever its value. Of floats it hasn't: NaN and the infinities.
+SURELY_PLAIN = PLAIN - {float}
 
 
 class Snapshot(Generic[ContextT, OutputT]):
@@ -144,16 +147,17 @@ def is_machine_snapshot(value: object) -> bool:
 def plain(value: Any) -> Any:
     """A deep copy as plain JSON data: refs become XState's marks, exceptions `{name, message}`."""
     kind = value.__class__
-    if kind in PLAIN:
+    if kind in SURELY_PLAIN or (kind is float and isfinite(value)):
         return value
     if kind is dict:
-        if PLAIN.issuperset(map(type, value.values())):
+        if SURELY_PLAIN.issuperset(map(type, value.values())):
             return value.copy()
         return {
-            key: inner if inner.__class__ in PLAIN else plain(inner) for key, inner in value.items()
+            key: inner if inner.__class__ in SURELY_PLAIN else plain(inner)
+            for key, inner in value.items()
         }
     if kind is list:
-        return [inner if inner.__class__ in PLAIN else plain(inner) for inner in value]
+        return [inner if inner.__class__ in SURELY_PLAIN else plain(inner) for inner in value]
     if isinstance(value, BaseException):
         return (
             {"name": value.name, "message": value.message}
@@ -166,7 +170,7 @@ def plain(value: Any) -> Any:
         return value.to_json()
     raise RuntimeFault(
         f"{value!r} is not plain JSON data: "
-        "keep only dicts with text keys, lists, text, numbers, booleans and None"
+        "keep only dicts with text keys, lists, text, finite numbers, booleans and None"
     )
 
 

@@ -174,15 +174,19 @@ def _special(
     if plan.history is not None:
         history = {**history, **plan.history}
     if plan.completes:
-        return Snapshot(plan.target, context, children, "done", (history, scope.output, None))
+        return Snapshot(plan.target, context, children, "done", (history, scope.output, error))
+    target = plan.target
     if snapshot.status == "done":
         args = StepArgs(context, event, scope)
         scope.base, scope.children = snapshot, children
-        for node in sorted(plan.target.nodes, key=lambda node: node.order, reverse=True):
+        leaving = tuple(sorted(target.nodes, key=lambda node: node.order, reverse=True))
+        for node in leaving:
             for action in node.exit:
                 action.run(args, action.params)
         context, children = args.context, scope.children
-    return Snapshot(plan.target, context, children, snapshot.status, (history, output, error))
+        if target is not snapshot.configuration:
+            target = target.chart.configuration(leaving)
+    return Snapshot(target, context, children, snapshot.status, (history, output, error))
 
 
 def with_error(snapshot: Snapshot, error: Any) -> Snapshot:

@@ -54,6 +54,19 @@ def test_shortest_paths_lead_to_every_state() -> None:
     assert [path.weight for path in get_shortest_paths(machine)] == [0, 1, 1]
 
 
+def test_partial_wildcards_are_tried_as_they_stand_a_bare_one_isnt() -> None:
+    keys = create_machine(
+        {
+            "initial": "a",
+            "states": {"a": {"on": {"key.*": "b", "*": "c"}}, "b": {}, "c": {}},
+        }
+    )
+    assert told(get_shortest_paths(keys)) == [
+        ("a", ["xstate.init"]),
+        ("b", ["xstate.init", "key.*"]),
+    ]
+
+
 def test_simple_paths_pass_no_state_twice() -> None:
     assert told(get_simple_paths(machine, to_state=lambda s: s.value == "c")) == [
         ("c", ["xstate.init", "TO_B", "TO_C"]),

@@ -71,6 +71,69 @@ def test_a_transition_runs_to_rest_and_performs_nothing() -> None:
     assert get_next_snapshot(machine, first, {"type": "GO"}).value == "d"
 
 
+def test_what_a_function_reads_of_its_actor_is_the_snapshot_that_was_given() -> None:
+    looking = create_machine(
+        {
+            "initial": "a",
+            "context": {"seen": None},
+            "states": {
+                "a": {"on": {"GO": "b"}},
+                "b": {
+                    "on": {"GO": "c"},
+                    "exit": assign({"seen": lambda a, p: a.self.get_snapshot().value}),
+                },
+                "c": {},
+            },
+        }
+    )
+    first, _ = initial_transition(looking)
+    second, _ = transition(looking, first, {"type": "GO"})
+    assert transition(looking, second, {"type": "GO"})[0].context == {"seen": "b"}
+    ((last, _),) = get_microsteps(looking, second, {"type": "GO"})
+    assert last.context == {"seen": "b"}
+
+
+def test_a_child_that_fails_at_once_fails_no_first_microsteps_of_its_parent() -> None:
+    child = create_machine({"context": lambda args: 1 / 0})
+    parent = create_machine({"invoke": {"src": "child"}}, {"actors": {"child": child}})
+    ((snapshot, effects),) = get_initial_microsteps(parent)
+    assert snapshot.status == "active"
+    assert [type(effect) for effect in effects] == [SpawnChild]
+    with pytest.raises(ZeroDivisionError):
+        get_initial_microsteps(child)
+
+
+def test_what_failed_and_is_taken_to_its_end_all_the_same_keeps_its_error() -> None:
+    failing = create_machine(
+        {
+            "initial": "a",
+            "states": {"a": {"on": {"END": "z"}}, "z": {"type": "final"}},
+            "on": {"FAIL": {}},
+        }
+    )
+    first, _ = initial_transition(failing)
+    failed, _ = transition(failing, first, {"type": "xstate.error.actor.x", "error": "lost"})
+    ended, _ = transition(failing, failed, {"type": "END"})
+    assert (failed.status, ended.status, ended.error) == ("error", "done", "lost")
+
+
+def test_what_is_done_is_taken_on_in_the_order_in_which_it_was_left() -> None:
+    over = create_machine(
+        {
+            "type": "parallel",
+            "states": {
+                "a": {"initial": "z", "states": {"z": {"type": "final"}, "y": {}}},
+                "b": {"type": "final"},
+            },
+            "on": {"BACK": ".a.y"},
+        }
+    )
+    done, _ = initial_transition(over)
+    assert done.status == "done"
+    back, _ = transition(over, done, {"type": "BACK"})
+    assert [node.key for node in back.nodes] == ["b", "y", "a", "(machine)"]
+
+
 def test_children_are_made_but_receive_nothing() -> None:
     here = create_machine(
         machine.config | {"initial": "b"}, {"actors": {"work": from_promise(never)}}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runtime import (
     DefinitionError,
+    RestoreError,
+    RuntimeFault,
     SimulatedClock,
     System,
     assign,
@@ -20,6 +24,7 @@ from runtime import (
     send_to,
     to_promise,
     transition,
+    wait_for,
 )
 
 if TYPE_CHECKING:
@@ -223,3 +228,65 @@ def test_the_pure_face_stops_the_children_of_a_done_snapshot_again() -> None:
     for event in ("END", "ANY"):
         snapshot, effects = transition(machine, snapshot, {"type": event})
         assert [effect.type for effect in effects] == ["xstate.stopChild"]
+
+
+@pytest.mark.parametrize("error", ["lost", None, StopIteration()])
+async def test_who_waits_for_an_actor_hears_of_any_error(error: Any) -> None:
+    actor = create_actor(create_machine({})).start()
+    waiting = [
+        asyncio.ensure_future(to_promise(actor)),
+        asyncio.ensure_future(wait_for(actor, lambda snapshot: False)),
+    ]
+    await asyncio.tasks.sleep(0)
+    actor.send({"type": "xstate.error.actor.x", "error": error})
+    for late in (*waiting, to_promise(actor), wait_for(actor, lambda snapshot: False)):
+        with pytest.raises(RuntimeFault, match=f"^the actor failed: {re.escape(repr(error))}"):
+            await late
+
+
+async def test_a_predicate_may_fail_with_anything() -> None:
+    actor = create_actor(create_machine({"on": {"GO": {}}})).start()
+    seen = iter([False])
+    waiting = asyncio.ensure_future(wait_for(actor, lambda snapshot: next(seen)))
+    await asyncio.tasks.sleep(0)
+    actor.send({"type": "GO"})
+    with pytest.raises(RuntimeFault, match="StopIteration"):
+        await waiting
+
+
+@pytest.mark.parametrize("snapshot", [5, "active", ["active"]])
+def test_what_is_no_snapshot_restores_nothing(snapshot: Any) -> None:
+    with pytest.raises(RestoreError, match=r"^cannot restore: no snapshot: "):
+        create_actor(create_machine({}), snapshot=snapshot)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_numbers_that_json_hasnt_are_not_persisted(number: float) -> None:
+    for context in ({"n": number}, {"list": [1.5, number]}, {"deep": {"a": [], "n": number}}):
+        actor = create_actor(create_machine({"context": context})).start()
+        assert actor.get_snapshot().context == context
+        with pytest.raises(RuntimeFault, match="is not plain JSON data"):
+            actor.get_persisted_snapshot()
+
+
+def test_targets_that_cant_be_active_together_are_persisted_as_they_are_and_not_restored() -> None:
+    machine = create_machine(
+        {
+            "initial": "a",
+            "states": {
+                "a": {"on": {"GO": {"target": ["b", "c"]}}},
+                "b": {
+                    "type": "parallel",
+                    "always": {"guard": lambda a, p: False, "target": "a"},
+                    "states": {"d": {}},
+                },
+                "c": {},
+            },
+        }
+    )
+    actor = create_actor(machine).start()
+    actor.send({"type": "GO"})
+    persisted = actor.get_persisted_snapshot()
+    assert persisted["value"] == {"b": {"d": {}}, "c": {}}
+    with pytest.raises(RestoreError, match="can't be in b and c at once"):
+        create_actor(machine, snapshot=persisted)

@@ -125,6 +125,15 @@ def test_descriptions_tell_events_fields_and_meta() -> None:
     assert path.description == 'Reaches state made({"n":1}): xstate.init'
 
 
+@pytest.mark.parametrize("meta", [{"color": "red"}, "red"])
+def test_a_state_whose_meta_describes_nothing_is_described_by_the_value(meta: Any) -> None:
+    machine = create_machine(
+        {"initial": "a", "states": {"a": {"initial": "b", "states": {"b": {"meta": meta}}}}}
+    )
+    (path,) = create_test_model(machine).get_shortest_paths()
+    assert path.description == 'Reaches state {"a":"b"}: xstate.init'
+
+
 @pytest.mark.parametrize(
     "config",
     [

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rooms.errors import Unstorable
 from rooms.host import record
-from rooms.host.record import dump, dump_shared
+from rooms.host.record import dump, dump_patch, dump_shared, operations
 from runtime import System, assign, setup
 
 NOW = 1_800_000_000_000
@@ -64,6 +64,29 @@ def test_what_cant_be_stored_is_refused_wherever_it_is(value: Any) -> None:
     for where in ({"new": value}, {"deep": {"er": [{"a": 1}, {"b": value}]}}, {"flat": [value]}):
         with pytest.raises(Unstorable):
             dump_shared(system.share(put(where)), known)
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ({"new": float("nan")}, "context.new: nan"),
+        ({"deep": {"er": [{"a": 1}, {"b": -float("inf")}]}}, "context.deep.er.1.b: -inf"),
+        ({"flat": [0.5, {1, 2}]}, "context.flat.1: {1, 2}"),
+        ({"flat": {"x": {1: "a"}}}, "context.flat.x.1: "),
+    ],
+)
+def test_who_keeps_what_is_no_json_is_told_where(value: Any, place: str) -> None:
+    snapshot = put(value)
+    for known in (system.share(first), None):
+        with pytest.raises(Unstorable) as told:
+            dump_shared(system.share(snapshot), known)
+        assert str(told.value).startswith(place)
+
+
+def test_a_patch_tells_it_too() -> None:
+    ops = operations(system.share(first), system.share(put({"deep": {"er": [1, float("nan")]}})))
+    with pytest.raises(Unstorable, match=r"^context\.deep\.er.*: nan is not plain JSON data"):
+        dump_patch(1, 0, ops)
 
 
 def test_what_was_stored_before_isnt_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:

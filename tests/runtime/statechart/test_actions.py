@@ -166,7 +166,7 @@ def test_children_are_spawned_by_name_or_logic_and_stopped_by_id_ref_or_function
         snapshot, (effect,) = after(stop_child(which))
         assert isinstance(effect, StopChild)
         assert snapshot.children == {}
-    assert after(stop_child("nobody"))[1] == ()
+    assert after(stop_child("nobody"))[1] == (StopChild(None),)
 
 
 def test_children_without_ids_get_ids_of_their_own() -> None:
