@@ -13,7 +13,7 @@ from tests.system.processes import running
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.system]
 
 
 def test_two_pages_count_together_and_a_killed_server_forgets_nothing(tmp_path: Path) -> None:

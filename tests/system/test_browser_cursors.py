@@ -15,7 +15,7 @@ from tests.system.processes import running
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.system]
 
 AT = "cursor => [cursor.getBoundingClientRect().x, cursor.getBoundingClientRect().y]"
 

@@ -18,7 +18,7 @@ from tests.system.processes import running
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.system]
 
 SECRET = "a secret of at least 32 characters."
 AWAITING = re.compile("^awaiting (approval|admin)$")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.system]
 
 APP = "tests/system/playing.py"
 PROMPTS = {question.prompt: question for question in QUESTIONS.values()}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from client import Room
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.system
 
 APP = """
 from rooms import App, Room

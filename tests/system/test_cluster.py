@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.rooms.store.servers import Server
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.system
 
 
 def move(cluster: list[Server], number: int) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.system.processes import Server
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.system
 
 EVENTS = 20
 WITHIN = 60.0  # s for all of them; beside a flood that is read to its end there is no end to it

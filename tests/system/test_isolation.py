@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from client import Room
     from tests.system.processes import Server
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.system
 
 APP = "tests/system/isolated.py"
 SETUPS = ("dev", "redis")

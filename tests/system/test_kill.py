@@ -18,7 +18,7 @@ from tests.system.processes import running
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.system
 
 
 async def test_a_counter_is_exact_after_kills(tmp_path: Path) -> None:  # [STORE3] [SEND2] [SEND3]

@@ -20,7 +20,7 @@ from tests.system.processes import processes, running
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.system
 
 ROOMS = 6
 EACH = 100

@@ -19,7 +19,7 @@ from tests.system.processes import Server, running
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.system
 
 FOLDER = Path(__file__).parent / "partysocket"
 APP = "tests/system/partysocket/app.py"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.system.processes import Server
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 
 SECRET = "a secret of at least 32 characters."
 PAYMENTS = 6

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.rooms.store.servers import Server as Redis
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture

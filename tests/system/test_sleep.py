@@ -14,7 +14,7 @@ from tests.system.processes import running
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.system
 
 
 async def test_a_room_that_slept_many_times_is_bit_equal(tmp_path: Path) -> None:

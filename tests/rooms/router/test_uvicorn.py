@@ -117,7 +117,7 @@ def test_a_server_starts_and_stops_by_its_parts() -> None:
     state = ServerState()
     assert state.connections == set()
     assert state.tasks == set()
-    server = uvicorn.Server(uvicorn.Config("x:y", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config("x:y", lifespan="off", log_config=None))
     assert isinstance(server.server_state, ServerState)
     assert list(inspect.signature(uvicorn.Server.startup).parameters) == ["self", "sockets"]
     assert "self.servers" in source_of(uvicorn.Server.startup)
