@@ -7,6 +7,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -145,23 +146,27 @@ def command(
     """A running `rooms` command, and what it said when it was ready; `inside` are the words of a
     command that runs it.
     """
-    process = subprocess.Popen(
-        [*inside, sys.executable, "-m", "rooms", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline().split()
-        assert line[:1] == ["ready"], f"{arguments} ended with {process.wait()}"
-        yield process, line[1]
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    with tempfile.TemporaryFile("w+") as complaints:
+        process = subprocess.Popen(
+            [*inside, sys.executable, "-m", "rooms", *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline().split()
+            if line[:1] != ["ready"]:
+                status = process.wait()
+                complaints.seek(0)
+                raise AssertionError(f"{arguments} ended with {status}: {complaints.read()}")
+            yield process, line[1]
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 def connections(pid: int, port: int, *, dialled: bool = False) -> int:
