@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE: Final = 250
 LONGEST_PAUSE: Final = 60_000
+MOST: Final = 64
+"""How much of one session is condemned at a time."""
 
 
 class Died(NamedTuple):
@@ -38,6 +40,12 @@ class _Deaths:
     suspects: set[str] = field(default_factory=set)
     condemned: dict[str, Cause] = field(default_factory=dict)
 
+    def condemn(self, died: Died) -> None:
+        """No other shall do this; what was condemned long before has been refused by now."""
+        self.condemned[died.doing] = died.cause
+        if len(self.condemned) > MOST:
+            del self.condemned[next(iter(self.condemned))]
+
 
 class Deaths:
     """Those of one host's rooms, until they rest."""
@@ -50,16 +58,18 @@ class Deaths:
     def note(self, id: SessionId, died: Died, now: float, *, stable: bool = False) -> int:
         """A process died: the how many-th in a row that was. `stable`: it had lived well before."""
         self.counts[died.cause] += 1
-        deaths = self._of.get(id)
-        if deaths is None or stable:
-            deaths = self._of[id] = _Deaths()
+        deaths = self._of.setdefault(id, _Deaths())
+        if stable:  # what was condemned stays so: it may not have come again yet
+            deaths.times = 0
+            deaths.suspects &= {died.doing}
         deaths.at = now
         deaths.times += 1
         times = deaths.times
-        if comes_again(died.doing):
-            if died.doing in deaths.suspects:
-                deaths.condemned[died.doing] = died.cause
-                deaths.times = 0  # what did it won't happen again
+        if died.doing in deaths.suspects:
+            deaths.suspects.remove(died.doing)
+            deaths.condemn(died)
+            deaths.times = 0  # what did it won't happen again
+        elif comes_again(died.doing):
             deaths.suspects.add(died.doing)
         return times
 
