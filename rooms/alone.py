@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from rooms.definition import Room
     from rooms.host.clock import Clock
     from rooms.host.isolated import Line
+    from rooms.host.watched import Memory
     from rooms.link.protocol import Message
     from rooms.link.stream import StreamEnd
     from rooms.store.port import Commit, Due, HostInfo, Owner
@@ -71,25 +72,12 @@ async def _live(pair: socket.socket, memory: mmap, kinds: Mapping[str, type[Room
     loop = asyncio.get_running_loop()
     logging.getLogger().handlers.insert(0, Exhaustion())
     link: StreamEnd[Line] = await join(pair, LINES, dials=True, missed=sys.maxsize)
-    came: list[Any] = []
-    ordered = asyncio.Event()
 
-    def early(line: Line) -> None:
-        came.append(line)
-        ordered.set()
+    def limit(room: type[Room]) -> None:
+        _limit_memory(room.max_memory)
+        _limit_turns(loop, room.max_cpu)
 
-    link.listen(early, _leave)
-    await ordered.wait()
-    orders: Orders = came[0]
-    room = kinds[orders.kind]
-    doing = Doing(memory, orders.condemned, careful=orders.careful)
-    doing.begin(WAKING)
-    _limit_memory(room.max_memory)
-    _limit_turns(loop, room.max_cpu)
-    alone = Alone(link, orders, room, doing)
-    alone.early = came[1:]
-    link.listen(alone.hear, _leave)
-    await alone.start()
+    await serve(link, memory, kinds, limit=limit, leave=_leave)
     await loop.create_future()
 
 
@@ -128,6 +116,42 @@ def _limit_turns(loop: asyncio.AbstractEventLoop, ms: int) -> None:
 
 
 # -------------------------------------------------------------------------------- the room
+
+
+async def serve(
+    link: StreamEnd[Line],
+    memory: Memory,
+    kinds: Mapping[str, type[Room]],
+    *,
+    limit: Callable[[type[Room]], None],
+    leave: Callable[[], None],
+    clock: Clock | None = None,
+    chance: Callable[[int], bytes] = os.urandom,
+) -> Alone:
+    """Begin the room that the first line on this link names. `memory` has what it is at; `limit` is
+    called before anything of the author's runs, `leave` when the host has gone.
+
+    Raises StoreError.
+    """
+    came: list[Any] = []
+    ordered = asyncio.Event()
+
+    def early(line: Line) -> None:
+        came.append(line)
+        ordered.set()
+
+    link.listen(early, leave)
+    await ordered.wait()
+    orders: Orders = came[0]
+    room = kinds[orders.kind]
+    doing = Doing(memory, orders.condemned, careful=orders.careful)
+    doing.begin(WAKING)
+    limit(room)
+    alone = Alone(link, orders, room, doing, clock=clock, chance=chance)
+    alone.early = came[1:]
+    link.listen(alone.hear, leave)
+    await alone.start()
+    return alone
 
 
 class Alone:

@@ -31,7 +31,7 @@ def exceeded(server: Server) -> Iterator[str]:
     """The bounds that a server doesn't keep."""
     if not server.ready:
         return
-    for id, room in ({} if server.host is None else server.host.rooms).items():
+    for id, room in server.rooms.items():
         for what, is_so in _of_room(room):
             if not is_so:
                 yield f"{id} on {server.process}: {what}"
@@ -71,7 +71,7 @@ def left(server: Server) -> Iterator[str]:
         return
     inside = () if server.host is None else _kept_inside(server.host)
     outside = () if server.router is None else _kept_at_the_door(server, server.router._routing)
-    for what, things in (*inside, *outside):
+    for what, things in (*inside, *outside, *server.kept()):
         if things:
             yield f"{server.process} keeps {what}: {list(things)[:3]}"
 

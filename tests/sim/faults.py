@@ -58,6 +58,12 @@ class Faults:
         """Whether somebody looks back at a session's history whenever it wakes."""
         self.tabs = 0.4
         """How probably somebody has two tabs open."""
+        self.barren = 0.0
+        """How probably no process of a room can be begun."""
+        self.deadly = 3
+        """How many events end such a process: each may keep a room away for a minute."""
+        self.births = 0.001
+        """How long something travels between a host and the process of a room (s)."""
         self.lost_requests = dice.choice([0.0, 0.1, 0.3])
         self.roaming = 0.15
 
@@ -88,6 +94,10 @@ class Faults:
     def link_delay(self) -> float:
         """How long something travels between a router and a host."""
         return self.dice.expovariate(1 / min(self.network, 0.02))
+
+    def birth_delay(self) -> float:
+        """How long something travels between a host and the process of a room."""
+        return self.dice.expovariate(1 / self.births)
 
     @property
     def unreachable(self) -> bool:

@@ -78,10 +78,7 @@ class FleetHost(Server):
 
     async def _start(self) -> None:
         world, process = self._fleet, self.process
-        clock = Clock(world.loop.elapsed)
-        kinds = {**KINDS, **NEXT} if self.next else KINDS
-        chance = world.dice.randbytes
-        host = self.host = Host(kinds, self.way, clock=clock, chance=chance, address=process.name)
+        host = self.host = self._make(Clock(world.loop.elapsed))
         try:
             await host.start()
         except StoreError:
@@ -89,6 +86,11 @@ class FleetHost(Server):
             return
         world.network.listen(process.name, self._accept)
         self.ready = True
+
+    def _make(self, clock: Clock) -> Host:
+        kinds = {**KINDS, **NEXT} if self.next else KINDS
+        chance, address = self.world.dice.randbytes, self.process.name
+        return Host(kinds, self.way, clock=clock, chance=chance, address=address)
 
     @property
     def stands(self) -> bool:
@@ -174,8 +176,12 @@ class Fleet(World):
             return super().play()
 
     def _open_doors(self) -> list[Server]:
-        self.hosts = [FleetHost(self, f"host-{n}", next=False) for n in range(HOSTS)]
+        self.hosts = [self.host(f"host-{n}", next=False) for n in range(HOSTS)]
         return [FleetRouter(self, f"router-{n}") for n in range(ROUTERS)]
+
+    def host(self, name: str, *, next: bool) -> FleetHost:
+        """One more host."""
+        return FleetHost(self, name, next=next)
 
     def members(self) -> list[Server]:
         return [*self.servers, *self.hosts]
@@ -228,7 +234,7 @@ class Fleet(World):
 
     async def deploy(self, old: FleetHost) -> None:
         """A host is replaced by one of the next version, once that is ready and known."""
-        new = FleetHost(self, self._name(), next=True)
+        new = self.host(self._name(), next=True)
         self.hosts.append(new)
         end = self.loop.time() + LINKED_WITHIN
 
@@ -257,7 +263,7 @@ class Fleet(World):
             if server in self.hosts:
                 same = self.dice.random() < 0.5
                 name = server.process.name if same else self._name()
-                self.hosts[self.hosts.index(server)] = FleetHost(self, name, next=server.next)
+                self.hosts[self.hosts.index(server)] = self.host(name, next=server.next)
         elif server in self.servers:
             self.servers[self.servers.index(server)] = FleetRouter(self, server.process.name)
 

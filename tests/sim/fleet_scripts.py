@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from tests.sim.fleet import FleetHost
 from tests.sim.loop import passed
 from tests.sim.store import run_now
 
 if TYPE_CHECKING:
-    from tests.sim.fleet import Fleet
+    from tests.sim.fleet import Fleet, FleetHost
     from tests.sim.players import Player
     from tests.sim.world import World
 
@@ -108,7 +107,7 @@ async def away_from_its_place(world: World) -> None:
     assert host.host is not None
     run_now(fleet.store.retire(host.host.incarnation))
     await _written(bob, 2)
-    fleet.hosts[place] = FleetHost(fleet, host.process.name, next=False)
+    fleet.hosts[place] = fleet.host(host.process.name, next=False)
     await _written(bob, 2)
     ann.process.run(ann.reload)
     await _written(eve, 20)

@@ -9,7 +9,8 @@ process that is killed hangs up, or says nothing because its machine is gone.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rooms.errors import LinkError
 from rooms.link.framing import Framing
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from tests.sim.loop import Process, SimLoop
 
     End = StreamEnd[Message]
+
+M = TypeVar("M")
 
 
 class Network:
@@ -92,6 +95,29 @@ class Network:
             raise LinkError(f"{address}: nothing within {OPEN_WITHIN:g} s")
         return opened.result()
 
+    async def join(
+        self, near: Process, far: Process, speech: Speech[M], taken: Callable[[StreamEnd[M]], None],
+        *, missed: int,
+    ) -> StreamEnd[M]:  # fmt: skip
+        """What both `rooms.link.stream.join` make of the two ends of a socket pair: a process that
+        has begun another one gets its end, `taken` is given the other's.
+        """
+        opened: asyncio.Future[StreamEnd[M]] = self.loop.create_future()
+
+        def refused(error: Exception) -> None:
+            if not opened.done():
+                opened.set_exception(LinkError(f"the other process is gone: {error}"))
+
+        def end(dials: bool, missed: int, on_open: Any, on_refused: Any) -> StreamEnd[M]:
+            framing = Framing(dials=dials, secret=b"born", nonce=self._chance(16), missed=missed)
+            return StreamEnd(framing, speech, on_open, on_refused)
+
+        here, there = _Socket(self, near), _Socket(self, far)
+        here.other, there.other = there, here
+        here.open(end(False, missed, opened.set_result, refused))
+        far.run(lambda: there.open(end(True, sys.maxsize, taken, lambda _: None)))
+        return await opened
+
     def opened(self, socket: _Socket, process: Process) -> None:
         """A process has one more socket."""
         self._sockets.setdefault(process, []).append(socket)
@@ -105,10 +131,11 @@ class _Socket:
         self.over = False
         self._network = network
         self._process = process
-        self._end: End | None = None
+        self._end: StreamEnd[Any] | None = None
         self._arrives = 0.0
+        self._unread: list[bytes] | None = None
 
-    def open(self, end: End) -> None:
+    def open(self, end: StreamEnd[Any]) -> None:
         """This side is there."""
         self._end = end
         self._network.opened(self, self._process)
@@ -133,9 +160,19 @@ class _Socket:
         self._arrives = max(earliest, network.loop.time() + network.delay())
         there.at(self._arrives, arrive)
 
+    def pause_reading(self) -> None:
+        self._unread = []
+
+    def resume_reading(self) -> None:
+        unread, self._unread = self._unread, None
+        for data in unread or ():
+            self._process.soon(self.hear, data)
+
     def hear(self, data: bytes) -> None:
         """Bytes have come."""
-        if self._end is not None and not self.over:
+        if self._unread is not None:
+            self._unread.append(data)
+        elif self._end is not None and not self.over:
             self._end.data_received(data)
 
     def lost(self) -> None:

@@ -36,6 +36,10 @@ class Stuck(Exception):
     """Nothing is ready, and no timer is set: the world would wait for ever."""
 
 
+class Ended(BaseException):
+    """A process has ended in the middle of a callback, of which nothing more happens."""
+
+
 class Process:
     """What runs on one machine, and ends together."""
 
@@ -161,7 +165,8 @@ class _Guarded:
 
     def __call__(self) -> None:
         if self.process.may_run(self):
-            self.callback(*self.args)
+            with contextlib.suppress(Ended):
+                self.callback(*self.args)
 
 
 class SimLoop(asyncio.BaseEventLoop):
@@ -241,7 +246,8 @@ class SimLoop(asyncio.BaseEventLoop):
         return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        if "exception" in context:  # not: a task was dropped while it waited, with its process
+        # Not: a task was dropped with its process, while it waited or in the middle of a step.
+        if "exception" in context and not isinstance(context["exception"], Ended):
             self.faults.append(context)
 
     def close(self) -> None:

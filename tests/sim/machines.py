@@ -47,6 +47,14 @@ def _break(args: Any, params: Any) -> dict[str, Any]:
     raise ValueError("broken on purpose")
 
 
+def _end(args: Any, params: Any) -> dict[str, Any]:
+    """What is too much for a process of one's own, and among others an event that fails."""
+    witness = getattr(asyncio.get_running_loop(), "witness", None)
+    if witness is not None:
+        witness.ends(_entry(args), args.event["cause"])
+    raise ValueError("too much")
+
+
 def _arm(args: Any, params: Any) -> None:
     due = args.now + args.event["delay"]
     line = f"{_entry(args)}>{due}"
@@ -133,6 +141,7 @@ _ON: dict[str, Any] = {
         "actions": [assign(_write), reply(_answer)],
     },
     "broken": {"actions": [assign(_write), assign(_break)]},
+    "deadly": {"actions": [assign(_write), assign(_end)]},
     "whisper": {"actions": [assign(_whisper), assign(_write), reply(_answer)]},
     "mutter": {"actions": assign(_whisper)},
     "arm": {"actions": [enqueue_actions(_arm), reply(_answer)]},

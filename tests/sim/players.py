@@ -33,7 +33,7 @@ EVENTS = {
     "broken": 1.0,
     "fired": 0.3,
 }
-"""What players send, and how often each."""
+"""What players send, and how often each, unless their world has others."""
 
 
 class Player:
@@ -106,7 +106,7 @@ class Player:
             match dice.choices(names, weights)[0]:
                 case "send":
                     for _ in range(dice.choice((1, 1, 1, 2, 6))):
-                        self.send(dice.choices(list(EVENTS), list(EVENTS.values()))[0])
+                        self.send(dice.choices(*zip(*world.events.items(), strict=True))[0])
                 case "reconnect":
                     self.room.reconnect()
                 case "reload":
@@ -144,6 +144,8 @@ class Player:
             event["secret"] = self.secret(n)
         elif type in ("arm", "work"):
             event["delay"] = self.world.dice.choice((10, 500, 4_000, 12_000))
+        elif type == "deadly":
+            event["cause"] = self.world.dice.choice(("cpu", "memory", "crashed"))
         elif type == "fired":
             event = {"type": "fired", "entry": f"{page}:{n}"}
         self.world.history.sent(page, n, self.where)

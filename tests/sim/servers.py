@@ -21,8 +21,9 @@ from tests.sim.loop import Process
 from tests.sim.machines import KINDS as MACHINES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from rooms.host.room import LiveRoom
     from rooms.link.memory import End
     from rooms.link.protocol import Message
     from rooms.router.connections import Connections
@@ -100,15 +101,24 @@ class Server:
     def closed(self, page: str, code: int, reason: str) -> None:
         """It closes a page's socket."""
 
+    @property
+    def rooms(self) -> Mapping[SessionId, LiveRoom]:
+        """Its live rooms."""
+        return {} if self.host is None else self.host.rooms
+
+    def kept(self) -> Iterator[tuple[str, Collection[object]]]:
+        """What it keeps beside what every server does."""
+        yield from ()
+
     def _said(self, message: Message) -> None:
         """The host says something: see that a live room is what was stored, and what is shown."""
-        assert self.host is not None
+        rooms = self.rooms
         if isinstance(message, Live):
             id = SessionId(message.kind, message.session)
-            if id in self.host.rooms:  # one of hooks is live when its connections are there
-                self.world.compare(id, self.host.rooms[id])
+            if id in rooms:  # one of hooks is live when its connections are there
+                self.world.compare(id, rooms[id])
         elif isinstance(message, (Fanout, Tell)) and message.cursor is not None:
-            for room in self.host.rooms.values():
+            for room in rooms.values():
                 for watch in room.audience._fanout._watches.values():
                     if watch.backlog.cursor == message.cursor:
                         self.world.history.made(watch.backlog.view, message.cursor)

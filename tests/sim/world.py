@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from unittest.mock import patch
 
 import orjson
@@ -25,7 +25,7 @@ from tests.sim.complaints import Complaints
 from tests.sim.faults import Faults
 from tests.sim.loop import Process, SimLoop, passed
 from tests.sim.machines import FAR, Ledger, as_slept, seen
-from tests.sim.players import Player
+from tests.sim.players import EVENTS, Player
 from tests.sim.robots import Robot
 from tests.sim.servers import Server
 from tests.sim.store import Way, WitnessedStore, run_now
@@ -44,8 +44,6 @@ _SECRET = re.compile(r"secret of (\w+):")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 TROUBLE = 16.0
 """How long things go wrong (s)."""
-AGAIN = 60.0
-"""By when everything works again after the faults (s)."""
 QUIET = 27.0
 """After this every seat is what it is, and every timer has fired (s)."""
 ASLEEP = 30.0
@@ -65,6 +63,11 @@ class World:
 
     `weather` forces some of its faults; a `script` is what happens instead of what chance wants.
     """
+
+    again = 60.0
+    """By when everything works again after the faults (s)."""
+    events: ClassVar[Mapping[str, float]] = EVENTS
+    """What players send, and how often each."""
 
     def __init__(
         self, seed: int, weather: Mapping[str, Any] = NOTHING, script: Script | None = None
@@ -240,7 +243,7 @@ class World:
 
     async def _settled(self) -> None:
         """Wait until every page is connected, and who was to drain is gone: at one moment."""
-        await self._within(AGAIN, self._is_settled)
+        await self._within(self.again, self._is_settled)
         for player in self.players:
             if player.room.connection != "open":
                 what = f"{player.page} is {player.room.connection}: {player.room.closing}"
@@ -255,7 +258,7 @@ class World:
     async def _answered(self) -> None:
         """Wait until every event has its outcome."""
         people = self.people()
-        await self._within(AGAIN, lambda: not any(one.unanswered for one in people))
+        await self._within(self.again, lambda: not any(one.unanswered for one in people))
         for one in people:
             if one.unanswered:
                 what = f"{one.name} {sorted(one.unanswered)}"
@@ -308,6 +311,9 @@ class World:
         self.history.performed(life, attempt.key, entry, (attempt.epoch, attempt.number))
         if self.faults.on and not self.faults.gentle and self.dice.random() < 0.2:
             raise OSError("the bell is out of order")
+
+    def ends(self, entry: str, cause: str) -> None:
+        """A room is at an event that is too much for a process of its own; here it has none."""
 
     def performed(self, life: str, attempt: Attempt) -> None:
         """It has done it."""
