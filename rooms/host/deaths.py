@@ -66,7 +66,7 @@ class Deaths:
         deaths.times += 1
         times = deaths.times
         if died.doing in deaths.suspects:
-            deaths.suspects.remove(died.doing)
+            deaths.suspects.discard(died.doing)
             deaths.condemn(died)
             deaths.times = 0  # what did it won't happen again
         elif comes_again(died.doing):

@@ -102,7 +102,7 @@ def pauses_without_bound(swap: Any) -> None:
 @GUARDS.seen_by(apart.test_one_that_has_lived_well_is_followed_at_once)
 def long_lives_dont_count(swap: Any) -> None:
     """A process that lived well for long counts as one more that died."""
-    edited(swap, Deaths, "note", " or stable", "")
+    edited(swap, Deaths, "note", "if stable:", "if False:")
 
 
 @GUARDS.seen_by(apart.test_its_epoch_is_higher_than_that_of_the_one_before)
