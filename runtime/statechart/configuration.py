@@ -16,6 +16,7 @@ from .entering import initial_nodes, initial_nodes_with_ancestors
 from .nodes import MEMO_LIMIT, Transition
 from .plan import make_plan
 from .selection import Reaction, eventless_candidates
+from .values import javascript_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -208,7 +209,7 @@ def get_state_nodes(node: StateNode, value: StateValue) -> list[StateNode]:
         raise RestoreError("value", f"a state value is text or a dict, not {value!r}")
     if len(value) > 1 and node.type != "parallel":
         raise RestoreError("value", f"'#{node.id}' can't be in {' and '.join(value)} at once")
-    children = [(_child(node, key), inner) for key, inner in value.items()]
+    children = [(_child(node, key), value[key]) for key in javascript_order(value)]
     root = node.ancestors[-1] if node.ancestors else node
     found = [root, node, *(child for child, _ in children)]
     for child, inner in children:

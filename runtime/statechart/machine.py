@@ -153,7 +153,8 @@ class StateMachine(Generic[ContextT, EventT, InputT, OutputT]):
         """A snapshot from a state value, which may be partial. Raises RestoreError for an unknown
         state.
         """
-        configuration = configuration_of(self._chart, value)
+        whole = configuration_of(self._chart, value).value
+        configuration = configuration_of(self._chart, whole)  # XState asks twice: the order counts
         if in_final_state(self._chart.root, dict.fromkeys(configuration.nodes)):
             status = "done"
         given: Any = {} if context is None else context

@@ -59,6 +59,14 @@ def test_a_context_function_that_raises_is_an_error_of_the_actor() -> None:
     assert snapshot.context == {}
 
 
+def test_a_completed_state_has_regions_with_numbers_for_keys_first() -> None:
+    region: dict[str, Any] = {"initial": "x", "states": {"x": {}, "y": {}}}
+    machine = create_machine({"type": "parallel", "states": {"a": region, "1": region}})
+    for partial in ({}, {"a": "y"}, {"a": "y", "1": "x"}):
+        nodes = machine.resolve_state(partial).nodes
+        assert [node.key for node in nodes if not node.atomic] == ["(machine)", "1", "a"], partial
+
+
 def test_resolve_state_completes_a_partial_value() -> None:
     machine = create_machine(
         {
