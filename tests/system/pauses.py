@@ -57,8 +57,9 @@ app = App(counter=Replicated)
 
 
 class Wait(NamedTuple):
-    """When an event was sent, and when its outcome came (s)."""
+    """Of which client, when an event was sent, and when its outcome came (s)."""
 
+    client: int
     sent: float
     answered: float
 
@@ -70,6 +71,7 @@ class Load:
         self.rooms = [connect(f"{url}/rooms/counter/paused-{n}") for n in range(rooms)]
         self.waits: list[Wait] = []
         self.pauses: list[float] = []
+        self.longest: list[float] = []
         self.closed = 0
         self._every = every
         self._counts: Counter[int] = Counter()
@@ -94,7 +96,12 @@ class Load:
         over = self._loop.time()
         sent_later = lambda: min(self._answered) > over  # noqa: E731
         await within(120, "everybody goes on", sent_later)
-        self.pauses.append(max(w.answered - w.sent for w in self.waits if w.answered >= begun))
+        longest: dict[int, float] = {}
+        for client, sent, answered in self.waits:
+            if answered >= begun:
+                longest[client] = max(answered - sent, longest.get(client, 0))
+        self.longest.extend(longest.values())
+        self.pauses.append(max(longest.values()))
         await self.quiet()
 
     async def quiet(self) -> None:
@@ -116,9 +123,9 @@ class Load:
         pauses = sorted(round(pause * 1000) for pause in self.pauses)
         print(  # noqa: T201
             f"{what}: {len(pauses)} times, pause {statistics.median(pauses):.0f} ms in the median, "
-            f"{pauses[-1]} ms at most (before: {self.usual * 1000:.0f} ms); of {len(self.rooms)} "
-            f"sockets {self.closed} closed, of {sum(self._counts.values())} events {wrong} lost or "
-            "doubled",
+            f"{pauses[-1]} ms at most, p99 of the clients {_p99(self.longest) * 1000:.0f} ms "
+            f"(before: {self.usual * 1000:.0f} ms); of {len(self.rooms)} sockets {self.closed} "
+            f"closed, of {sum(self._counts.values())} events {wrong} lost or doubled",
             flush=True,
         )
         return not wrong
@@ -132,9 +139,14 @@ class Load:
             outcome = await asyncio.wait_for(room.send({"type": "increment"}), 120)
             assert outcome.outcome == "accepted", outcome
             self._counts[n] += 1
-            self.waits.append(Wait(sent, self._loop.time()))
+            self.waits.append(Wait(n, sent, self._loop.time()))
             self._answered[n] = sent
             await _passed(self._every)
+
+
+def _p99(times: list[float]) -> float:
+    """Of what each client waited longest, at each blow."""
+    return sorted(times)[len(times) * 99 // 100]
 
 
 async def _passed(seconds: float) -> None:
