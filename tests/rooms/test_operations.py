@@ -16,7 +16,10 @@ async def _metrics() -> bytes:
     return b"rooms_lease 1.0\n"
 
 
-async def test_it_says_metrics_health_and_why_it_is_not_ready() -> None:  # [METRIC1] [METRIC2]
+async def test_it_says_metrics_health_and_why_it_is_not_ready(  # [METRIC1] [METRIC2]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(operations, "_ANSWER_WITHIN", WITHIN)
     state = "ready"
     async with operations.serving("0", lambda: _metrics, lambda: state) as url:
         assert url is not None
