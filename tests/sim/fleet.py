@@ -64,6 +64,8 @@ LINKED_WITHIN: Final = 5.0
 """For how long a new host waits for routers until the old one leaves (s), as `rooms/fleet.py`."""
 STILL: Final = 14.0
 """After this no link is half open any more (s): what is volatile gets lost on such."""
+HEARD_WITHIN: Final = 5.0
+"""How long it takes until who asks for a room has heard that nobody here can restore it (s)."""
 UNREACHED: Final = "this room is out of reach"
 
 
@@ -166,6 +168,7 @@ class Fleet(World):
         self.network = Network(self.loop, faults.link_delay, dice.randbytes)
         self._names = HOSTS
         self._rolling = False
+        self._alone = 0.0
 
     def play(self) -> list[Violation]:
         piece, window = LINKS[self.seed % len(LINKS)]
@@ -268,9 +271,18 @@ class Fleet(World):
             self.servers[self.servers.index(server)] = FleetRouter(self, server.process.name)
 
     def excuses(self, error: RoomClosed) -> bool:
-        """Also where a session was migrated, and nobody of the next version lives for now."""
-        alone = not any(host.next and host.stands for host in self.hosts)
+        """Also where a session was migrated, and nobody of the next version lived when it asked."""
+        self._look_for_next()
+        alone = self.loop.time() - self._alone < HEARD_WITHIN
         return (alone and "was stored by version" in str(error)) or super().excuses(error)
+
+    def door(self) -> Server:
+        self._look_for_next()
+        return super().door()
+
+    def _look_for_next(self) -> None:
+        if not any(host.next and host.stands for host in self.hosts):
+            self._alone = self.loop.time()
 
     def _name(self) -> str:
         self._names += 1
