@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rooms.host import attendance, door, presence, requests, retries, scale
+from rooms.host import attendance, door, presence, record, requests, retries, scale
 from rooms.host.host import Host
 from rooms.host.outbox import Outbox
 from rooms.host.presence import Presence
@@ -27,6 +27,7 @@ from tests.rooms.host import test_seating as seating
 from tests.rooms.host import test_seats as seats
 from tests.rooms.host import test_timers as timers
 from tests.rooms.host import test_turns as turns
+from tests.rooms.host import test_volatile as volatile
 from tests.sim.mutants import edited
 
 GUARDS = Guards()
@@ -151,6 +152,12 @@ def made_by_an_operator(swap: Any) -> None:
     """An operator's event makes the session that it is sent to."""
     edited(swap, door, "admit", "if not exists and not create:",
            "if not exists and not create and viewer is not OPERATOR:")  # fmt: skip
+
+
+@GUARDS.seen_by(volatile.test_a_number_for_it_is_settled_as_rejected)
+def volatile_with_a_number(swap: Any) -> None:
+    """An event that is told to others and not stored may have a number."""
+    edited(swap, door, "judge", 'child is None and event["type"] in room.volatile', "False")
 
 
 # -------------------------------------------------------------------------------- once
@@ -294,6 +301,12 @@ def failed_timers_again_at_once(swap: Any) -> None:
 def timers_tried_for_ever(swap: Any) -> None:
     """A timer whose event fails is tried for ever."""
     edited(swap, Retries, "fail", "now if attempts >= ATTEMPTS else None", "None")
+
+
+@GUARDS.seen_by(timers.test_while_it_sleeps_the_clock_stands_still)
+def clocks_go_on(swap: Any) -> None:
+    """The clock of timers that stand still in sleep goes on."""
+    edited(swap, record, "restore", "asleep_since=asleep_since)", "asleep_since=None)")
 
 
 @GUARDS.seen_by(timers.test_it_is_gone_when_the_machine_cancels_the_timer)
