@@ -7,10 +7,12 @@ from __future__ import annotations
 import resource
 import signal
 from math import inf
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rooms import alone
 from rooms.alone import _limit_memory, _limit_turns
 
 if TYPE_CHECKING:
@@ -74,10 +76,12 @@ class Process:
 @pytest.fixture
 def process(monkeypatch: pytest.MonkeyPatch) -> Process:
     process = Process()
-    for name in ("setitimer", "signal"):
-        monkeypatch.setattr(signal, name, getattr(process, name))
-    for name in ("getrlimit", "setrlimit"):
-        monkeypatch.setattr(resource, name, getattr(process, name))
+    for module, names in (
+        (signal, ("setitimer", "signal")),
+        (resource, ("getrlimit", "setrlimit")),
+    ):
+        own = {name: getattr(process, name) for name in names}
+        monkeypatch.setattr(alone, module.__name__, SimpleNamespace(**{**vars(module), **own}))
     return process
 
 
