@@ -117,23 +117,6 @@ def test_what_failed_and_is_taken_to_its_end_all_the_same_keeps_its_error() -> N
     assert (failed.status, ended.status, ended.error) == ("error", "done", "lost")
 
 
-def test_what_is_done_is_taken_on_in_the_order_in_which_it_was_left() -> None:
-    over = create_machine(
-        {
-            "type": "parallel",
-            "states": {
-                "a": {"initial": "z", "states": {"z": {"type": "final"}, "y": {}}},
-                "b": {"type": "final"},
-            },
-            "on": {"BACK": ".a.y"},
-        }
-    )
-    done, _ = initial_transition(over)
-    assert done.status == "done"
-    back, _ = transition(over, done, {"type": "BACK"})
-    assert [node.key for node in back.nodes] == ["b", "y", "a", "(machine)"]
-
-
 def test_children_are_made_but_receive_nothing() -> None:
     here = create_machine(
         machine.config | {"initial": "b"}, {"actors": {"work": from_promise(never)}}

@@ -267,26 +267,3 @@ def test_numbers_that_json_hasnt_are_not_persisted(number: float) -> None:
         assert actor.get_snapshot().context == context
         with pytest.raises(RuntimeFault, match="is not plain JSON data"):
             actor.get_persisted_snapshot()
-
-
-def test_targets_that_cant_be_active_together_are_persisted_as_they_are_and_not_restored() -> None:
-    machine = create_machine(
-        {
-            "initial": "a",
-            "states": {
-                "a": {"on": {"GO": {"target": ["b", "c"]}}},
-                "b": {
-                    "type": "parallel",
-                    "always": {"guard": lambda a, p: False, "target": "a"},
-                    "states": {"d": {}},
-                },
-                "c": {},
-            },
-        }
-    )
-    actor = create_actor(machine).start()
-    actor.send({"type": "GO"})
-    persisted = actor.get_persisted_snapshot()
-    assert persisted["value"] == {"b": {"d": {}}, "c": {}}
-    with pytest.raises(RestoreError, match="can't be in b and c at once"):
-        create_actor(machine, snapshot=persisted)

@@ -192,3 +192,26 @@ def test_marks_in_persisted_data_are_refs_again() -> None:
     }
     assert revive({"xstate$$type": 1, "id": "gone"}, {}) is None
     assert revive((1,), {}) == (1,)
+
+
+def test_targets_that_cant_be_active_together_are_persisted_as_they_are_and_not_restored() -> None:
+    machine = create_machine(
+        {
+            "initial": "a",
+            "states": {
+                "a": {"on": {"GO": {"target": ["b", "c"]}}},
+                "b": {
+                    "type": "parallel",
+                    "always": {"guard": lambda a, p: False, "target": "a"},
+                    "states": {"d": {}},
+                },
+                "c": {},
+            },
+        }
+    )
+    actor = create_actor(machine).start()
+    actor.send({"type": "GO"})
+    persisted = actor.get_persisted_snapshot()
+    assert persisted["value"] == {"b": {"d": {}}, "c": {}}
+    with pytest.raises(RestoreError, match="can't be in b and c at once"):
+        create_actor(machine, snapshot=persisted)

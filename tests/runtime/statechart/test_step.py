@@ -319,3 +319,20 @@ def test_a_transition_from_a_done_snapshot_leaves_its_states_once_more() -> None
     for event_type, left in (("END", 1), ("MORE", 2), ("NOTHING", 2), ("MORE", 3)):
         snapshot, _ = transition(machine, snapshot, {"type": event_type})
         assert (snapshot.status, snapshot.context) == ("done", {"left": left})
+
+
+def test_what_is_done_is_taken_on_in_the_order_in_which_it_was_left() -> None:
+    over = create_machine(
+        {
+            "type": "parallel",
+            "states": {
+                "a": {"initial": "z", "states": {"z": {"type": "final"}, "y": {}}},
+                "b": {"type": "final"},
+            },
+            "on": {"BACK": ".a.y"},
+        }
+    )
+    done, _ = initial_transition(over)
+    assert done.status == "done"
+    back, _ = transition(over, done, {"type": "BACK"})
+    assert [node.key for node in back.nodes] == ["b", "y", "a", "(machine)"]
