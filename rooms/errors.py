@@ -116,6 +116,11 @@ class Closing(RoomsError):
         return {"code": int(self.code), "reason": self.reason}
 
 
+def taken_over() -> Closing:
+    """What a connection is told after which its client, or its viewer, opened another one."""
+    return Closing(CloseCode.TAKEN_OVER, "a newer connection of yours took over")
+
+
 class PatchError(RoomsError):
     """An operation that doesn't fit the view: nothing was applied; ask for the whole view."""
 

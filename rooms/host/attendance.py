@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from rooms.errors import CloseCode, Closing
+from rooms.errors import Closing, taken_over
 from rooms.host import door
 from rooms.host.clients import client_key
 from rooms.host.turn import Entered, Newest, Rekeyed, Shut
@@ -130,8 +130,7 @@ def take_over(session: Attended, older: Channel, turn: Turn) -> None:
     if older.seated:
         older.seated = False
         session.seats.disconnect(older.viewer.id, turn.now)
-    reason = "a newer connection of yours took over"
-    turn.told.append(Shut(older, Closing(CloseCode.TAKEN_OVER, reason)))
+    turn.told.append(Shut(older, taken_over()))
 
 
 def _unseat(session: Attended, channel: Channel, viewer: Viewer, turn: Turn) -> None:

@@ -138,6 +138,10 @@ class Session:
         self.pauses = 0
         self.channels: dict[Channel, None] = {}
 
+    def newest(self) -> dict[object, Channel]:
+        """The channel that each client opened last."""
+        return {channel.client: channel for channel in self.channels}
+
     def rests(self) -> bool:
         """Whether nobody waits for an answer."""
         return not any(channel.waits for channel in self.channels)
@@ -229,6 +233,12 @@ class Channel:
         known = {"session": f"{kind}/{session}", "connection": self.number}
         epoch = self.session.epoch
         return known if epoch is None else {**known, "epoch": epoch}
+
+    @property
+    def client(self) -> object:
+        """The client whose connection it is, as far as the door knows: else one of its own."""
+        client = self.attach.client
+        return self if client is None else (client, self.attach.viewer["id"])
 
     def asking(self) -> Attach:
         """Its Attach as of now: what it holds, and what it was told."""

@@ -15,7 +15,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from rooms import tracing
-from rooms.errors import CloseCode, Closing
+from rooms.errors import CloseCode, Closing, taken_over
 from rooms.link.protocol import (
     FORWARDED_WITHIN,
     Answer,
@@ -154,7 +154,7 @@ class Routing:
         host, channel.host = channel.host, None
         if host is not None:
             del host.channels[channel]
-        elif channel.greeted and not self._leaving:
+        elif channel.greeted and not self._leaving and channel.client not in session.newest():
             host = session.host or self._hosts.place(*session.name)
             if host is not None:  # where its seat is still taken for one that is here
                 host.send(channel.asking())
@@ -355,11 +355,17 @@ class Routing:
 
     def _bring(self, session: Session, host: Host) -> None:
         """Put every channel that is outside before a host, then what they haven't got answered and
-        what they said early: whoever watches sees the room as it is, and what happens next.
+        what they said early: whoever watches sees the room as it is, and what happens next. One
+        that its client has opened another one after was taken over.
         """
         session.host = host
         self._waiting.pop(session, None)
-        outside = [each for each in session.channels if each.place is Place.OUTSIDE]
+        newest, outside = session.newest(), []
+        for channel in [each for each in session.channels if each.place is Place.OUTSIDE]:
+            if newest[channel.client] is channel:
+                outside.append(channel)
+            else:
+                self.end(channel, taken_over())
         for channel in outside:
             self._attach(channel, host)
         for channel in outside:

@@ -67,6 +67,11 @@ def test_whatever_somebody_arranges_every_promise_is_kept(script: Script) -> Non
         assert not World(seed, script=script).play()
 
 
+@pytest.mark.parametrize("seed", [2298])  # an older connection was put again after the newer one
+def test_what_was_once_broken_is_kept(seed: int) -> None:  # [OPEN5]
+    play(seed)
+
+
 @pytest.mark.parametrize("world", ["--seed 31", "--fleet --seed 7", "--redis --seed 2"])
 def test_a_seed_is_the_same_world_in_every_process(world: str) -> None:
     told = {_in_another_process(world, hashes) for hashes in ("1", "2")}

@@ -84,6 +84,18 @@ def closed_in_between_untold(swap: Any) -> None:
     swap(Routing, "close", close_silently)
 
 
+@GUARDS.seen_by(routing.test_who_was_taken_over_is_put_before_no_other_incarnation)
+def taken_over_put_again(swap: Any) -> None:
+    """A connection comes before the next incarnation after the newer one of its client."""
+    swap(Channel, "client", property(lambda channel: channel))
+
+
+@GUARDS.seen_by(moving.test_the_next_host_hears_nothing_of_who_was_taken_over)
+def end_of_taken_over_told(swap: Any) -> None:
+    """The next host is told of the end of a connection as if its client were gone."""
+    edited(swap, Routing, "close", " and channel.client not in session.newest()", "")
+
+
 @GUARDS.seen_by(moving.test_a_request_of_a_lost_host_is_asked_again_only_if_it_asks)
 def asked_again_whatever_it_is(swap: Any) -> None:
     """A request that was lost with its host, and may have been handled, is asked of another."""

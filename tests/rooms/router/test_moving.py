@@ -88,11 +88,14 @@ class Fleet:
         here = self.links[found.address]
         return here, next(link for link in self.links.values() if link is not here)
 
-    def open(self, session: str = "s", cursor: str | None = None) -> tuple[Channel, Peer]:
-        peer = Peer()
+    def open(
+        self, session: str = "s", cursor: str | None = None, client: str | None = None
+    ) -> tuple[Channel, Peer]:
+        peer, number = Peer(), self.routing.number()
         viewer = {"id": "ada", "role": "player", "claims": {}}
+        client = client or f"client number {number}"
         attach = Attach(
-            self.routing.number(), "quiz", session, viewer, "c" * 22, None, cursor, "json", True,
+            number, "quiz", session, viewer, client, None, cursor, "json", True,
             None, "t", {}, {}, None, False, 0,
         )  # fmt: skip
         return self.routing.open(attach, peer), peer
@@ -353,6 +356,19 @@ def test_the_next_host_hears_who_left_while_nobody_had_it(fleet: Fleet) -> None:
     attach, detach = there.took()
     assert isinstance(attach, Attach)
     assert detach == Detach(attach.channel)
+
+
+def test_the_next_host_hears_nothing_of_who_was_taken_over(fleet: Fleet) -> None:  # [OPEN5]
+    here, there = fleet.at_home()
+    old, peer = fleet.joined(here)
+    here.says(Asleep("quiz", "s", 5))
+    fleet.routing.lost(here.host)
+    newer, _ = fleet.open(client=old.attach.client)
+    [attach] = there.took()
+    assert isinstance(attach, Attach)
+    assert attach.channel == newer.number
+    [closing] = peer.closings
+    assert closing.code is CloseCode.TAKEN_OVER
 
 
 def test_a_request_of_a_lost_host_is_asked_again_only_if_it_asks(fleet: Fleet) -> None:  # [ROUTE5]

@@ -95,15 +95,19 @@ class Door:
         return sent
 
     def open(
-        self, session: str = "s", codec: str = "json", cursor: str | None = None
+        self,
+        session: str = "s",
+        codec: str = "json",
+        cursor: str | None = None,
+        client: str | None = None,
     ) -> tuple[Channel, Peer]:
-        peer = Peer()
+        peer, number = Peer(), self.routing.number()
         attach = Attach(
-            channel=self.routing.number(),
+            channel=number,
             kind="counter",
             session=session,
             viewer={"id": "ada", "role": "player", "claims": {}},
-            client="c" * 22,
+            client=client or f"client number {number}",
             since=None,
             cursor=cursor,
             codec=codec,
@@ -119,10 +123,15 @@ class Door:
         return self.routing.open(attach, peer), peer
 
     def joined(
-        self, session: str = "s", codec: str = "json", lane: int = 1, cursor: str = "n.1"
+        self,
+        session: str = "s",
+        codec: str = "json",
+        lane: int = 1,
+        cursor: str = "n.1",
+        client: str | None = None,
     ) -> tuple[Channel, Peer]:
         """A channel that was greeted and holds the view at `cursor`."""
-        channel, peer = self.open(session, codec)
+        channel, peer = self.open(session, codec, client=client)
         self.hear(Tell(channel.number, b"you"), Joined(channel.number, lane))
         self.hear(Tell(channel.number, b"view", cursor=cursor))
         peer.took()
@@ -442,6 +451,19 @@ def test_a_new_connection_or_a_request_wakes_those_who_are_there() -> None:  # [
         else:
             door.routing.request(request(door), lambda answer: None)
         assert attach_of(door.took(), channel).greeted
+
+
+def test_who_was_taken_over_is_put_before_no_other_incarnation() -> None:  # [OPEN5]
+    door = Door()
+    _, old = door.joined(client="same")
+    newer, peer = door.open(client="same")
+    other, _ = door.joined()
+    door.took()
+    door.hear(Asleep("counter", "s", 1), Live("counter", "s", 2), Joined(newer.number, 1, 2))
+    [attach] = [message for message in door.took() if isinstance(message, Attach)]
+    assert attach.channel == other.number
+    assert [closing.code for closing in old.closings] == [CloseCode.TAKEN_OVER]
+    assert peer.closings == []
 
 
 def test_a_room_that_woke_by_itself_gets_its_channels() -> None:
