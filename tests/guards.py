@@ -10,8 +10,10 @@ import asyncio
 import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
+from _pytest.assertion import util
 
 from rooms.errors import RoomsError
 from tests.clock import step
@@ -55,7 +57,8 @@ class Guards(dict[str, _Guard]):
         for prepare in _autouse(test):
             prepare(**_fixtures(prepare, {}, request))
         fixtures = _fixtures(test, given, request)
-        with applied(make):
+        # Nobody reads how that differs, which pytest looks for to the last line where `CI` is set.
+        with applied(make), patch.object(util, "_reprcompare", None):
             try:
                 playing = test(**given, **fixtures)
                 if inspect.isawaitable(playing):

@@ -405,7 +405,7 @@ class History:
                     self._violated("timer twice", f"{line} in {life}")
                 elif entry.fired < begun.due and begun.strict:
                     self._violated("timer early", f"{line} was due at {begun.due}")
-                elif entry.fired > begun.due + self.late:
+                elif entry.fired > begun.due + (self.late if begun.strict else 2 * self.late):
                     self._violated("timer late", f"{line} was due at {begun.due}")
                 continue
             client, _, number = entry.event.rpartition(":")

@@ -195,7 +195,7 @@ class Fleet(World):
         dice, host = self.dice, self.dice.choice(self.hosts)
         match fault:
             case "kill router":
-                server.process.after(dice.randrange(60), lambda: self.kill(server))
+                server.process.after(dice.randrange(60), lambda: self.kill_in_trouble(server))
             case "drain router" if server.up and not server.process.paused:
                 server.process.soon(server.drain)
             case "cut link":

@@ -129,7 +129,7 @@ class IsolatedFleet(Fleet):
                     self.environment.at(later, body.process.resume)
 
     def _crash(self, body: Body) -> None:
-        if self._may_end(body):
+        if self.faults.on and self._may_end(body):
             body.end("crashed")
 
     def _may_end(self, body: Body) -> bool:

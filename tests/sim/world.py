@@ -144,6 +144,7 @@ class World:
         for player in self.players:
             player.process.run(player.send, "write")
         await self._answered()
+        await self._settled()  # who had lost its socket in silence may only just have missed it
         for player in self.players:
             player.process.run(player.point)
         await passed(QUIET)
@@ -181,7 +182,7 @@ class World:
         dice, process = self.dice, server.process
         match fault:
             case "kill":
-                process.after(dice.randrange(60), lambda: self.kill(server))
+                process.after(dice.randrange(60), lambda: self.kill_in_trouble(server))
             case "pause" if not process.paused:
                 process.pause()
                 pause = dice.choice((0.5, 4.0, 11.0, 16.0))
@@ -194,6 +195,11 @@ class World:
                 self._delete(SessionId(*dice.choice(self.players).where.split("/")))
         if dice.random() < 0.4:
             self.favourite = dice.randrange(len(self.servers))
+
+    def kill_in_trouble(self, server: Server) -> None:
+        """It ends, unless nothing is to go wrong any more."""
+        if self.faults.on:
+            self.kill(server)
 
     def kill(self, server: Server, *, again: bool = True) -> None:
         """A server ends here and now; another one is started, soon, if `again`."""
