@@ -120,10 +120,10 @@ async def _ignored_and_killed(world: World, *before: str) -> None:
 async def asked_again_after_sleep(world: World) -> None:
     """An event was ignored, and its outcome lost on a socket that has gone silent, of which the
     server knows only that it was told; until it comes again its room, in which nothing was ever
-    accepted, has slept.
+    accepted, has slept, and is awake again for somebody else.
     """
     world.faults.calm()
-    ann = world.players[0]
+    ann, bob, *_ = world.players
     for player in world.players:
         player.where = "ledger/a"
     await passed(1)
@@ -131,6 +131,8 @@ async def asked_again_after_sleep(world: World) -> None:
     ann.wire.stall()
     ann.tell("odd")
     await passed(6)
+    bob.tell("odd")
+    await passed(0.5)
     ann.wire.silence()
     ann.process.run(ann.room.reconnect)
     await passed(5)
