@@ -185,6 +185,16 @@ def _timer(history: History, *log: str) -> None:
     history.ended(LIFE, ["a:1>1000", *log], 9_000)
 
 
+def _effects(history: History, *fired: int) -> None:
+    """So many effects, of which each waits for the one before it."""
+    numbers = range(1, len(fired) + 1)
+    for n in numbers:
+        history.sent("a", n, "ledger/a")
+        history.lost("a", n)
+    ends = [f"a:{n}!{at}" for n, at in zip(numbers, fired, strict=True)]
+    history.ended(LIFE, [*(f"a:{n}~1000" for n in numbers), *ends], 9_000)
+
+
 def _undead_session(history: History) -> None:
     history.ended(LIFE, [], 0, deleted=True)
     history.ended(LIFE, [], 0)
@@ -322,6 +332,8 @@ def _awake_otherwise(history: History) -> None:
         ("timer missing", _timer),
         ("timer early", lambda history: _timer(history, "a:1!999")),
         ("timer late", lambda history: _timer(history, "a:1!2001")),
+        ("timer late", lambda history: _effects(history, 2_001)),
+        ("timer late", lambda history: _effects(history, 1_900, 2_901)),
         ("timer twice", lambda history: _timer(history, "a:1!1000", "a:1!1000")),
         ("undead session", _undead_session),
         ("undead incarnation", _undead_incarnation),
@@ -349,6 +361,12 @@ def test_a_bad_history_is_named(rule: str, make: Callable[[History], None]) -> N
     history = History()
     make(history)
     assert rule in list(rules(history.check()))
+
+
+def test_effects_that_wait_for_each_other_are_in_time() -> None:
+    history = History()
+    _effects(history, 1_900, 2_900, 3_800)
+    assert history.check() == []
 
 
 def test_what_a_store_may_lose_may_be_gone_and_its_place_taken() -> None:
