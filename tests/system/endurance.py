@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 APP = "tests/system/endured.py"
 BRIEF = "tests/system/brief.py"
 """The same, where leases are brief."""
-LATE = 30_000
+LATE = 15_000
 """How late a timer may be (ms): a server that was killed has to be started again, on a machine
 that has other things to do."""
 SETTLED_WITHIN = 90.0
