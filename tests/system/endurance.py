@@ -31,6 +31,7 @@ from client import Room, RoomClosed, connect
 from rooms.access import Remote
 from rooms.store.schema import read_secret
 from tests.histories import History, Violation
+from tests.system.closings import Closed, watch
 from tests.system.processes import running
 
 if TYPE_CHECKING:
@@ -125,14 +126,13 @@ class _Writer:
         self.name = name
         self.room = connect(f"{url}/rooms/{where}")
         self.done = 0
-        self.closed = 0
-        """How often its socket was, by others."""
+        self.closed: list[Closed] = []
         self._history = history
         self._where = where
         history.asked(name)
         self.room.subscribe(self._shown)
         self.room.on("wrote", lambda event: history.heard(name, event, self.room.view))
-        self.room.on_connection(self._changed)
+        watch(self.room, name, self.closed)
 
     async def play(self, each: int, dice: random.Random) -> None:
         """Send one event after the other, sometimes several at once, over any number of
@@ -163,9 +163,6 @@ class _Writer:
         result = outcome.result
         self._history.answered(self.name, n, outcome.outcome, result, shows=shows)
         self.done += 1
-
-    def _changed(self, connection: str) -> None:
-        self.closed += connection == "waiting"
 
     def _shown(self, room: Room) -> None:
         if room.cursor is not None:
@@ -205,8 +202,8 @@ async def log(
         await within(SETTLED_WITHIN, "all see the same, and every timer has fired", settled)
         await _look(history, table)
     for writer in writers:
-        if keeps_sockets and writer.closed:
-            history.violated("socket", f"{writer.name}'s was closed {writer.closed} times")
+        for closed in writer.closed if keeps_sockets else ():
+            history.violated("socket", str(closed))
         writer.room.close()
     await asyncio.gather(*(writer.room.wait_closed() for writer in writers))
     return history.check()

@@ -28,6 +28,7 @@ from rooms.store.port import SessionId
 from tests.ports import free_port
 from tests.rooms.store.servers import running as running_redis
 from tests.rooms.store.servers import watched
+from tests.system.closings import Closed, watch
 from tests.system.endurance import within
 from tests.system.processes import command, processes, running, said
 from tests.system.shared import Shared, eventually, shared
@@ -72,7 +73,7 @@ class Load:
         self.waits: list[Wait] = []
         self.pauses: list[float] = []
         self.longest: list[float] = []
-        self.closed = 0
+        self.closed: list[Closed] = []
         self._every = every
         self._counts: Counter[int] = Counter()
         self._answered = [0.0] * rooms
@@ -82,8 +83,8 @@ class Load:
     async def begin(self) -> None:
         """Connect, and count from now on."""
         await asyncio.gather(*(room.ready() for room in self.rooms))
-        for room in self.rooms:
-            room.on_connection(self._changed)
+        for n, room in enumerate(self.rooms):
+            watch(room, f"{n}", self.closed)
         self._playing = [
             asyncio.ensure_future(self._play(n, room)) for n, room in enumerate(self.rooms)
         ]
@@ -124,14 +125,12 @@ class Load:
         print(  # noqa: T201
             f"{what}: {len(pauses)} times, pause {statistics.median(pauses):.0f} ms in the median, "
             f"{pauses[-1]} ms at most, p99 of the clients {_p99(self.longest) * 1000:.0f} ms "
-            f"(before: {self.usual * 1000:.0f} ms); of {len(self.rooms)} sockets {self.closed} "
-            f"closed, of {sum(self._counts.values())} events {wrong} lost or doubled",
+            f"(before: {self.usual * 1000:.0f} ms); of {len(self.rooms)} sockets "
+            f"{len(self.closed)} closed, of {sum(self._counts.values())} events {wrong} lost or "
+            "doubled",
             flush=True,
         )
         return not wrong
-
-    def _changed(self, connection: str) -> None:
-        self.closed += connection == "waiting"
 
     async def _play(self, n: int, room: Room) -> None:
         while not self._ending.is_set():

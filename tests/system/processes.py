@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import deque
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 READY_WITHIN_S = 60.0
 ENDS_WITHIN_S = 30.0
+SAID: deque[str] = deque(maxlen=1_000)
+"""The last lines that servers wrote, whichever."""
 
 
 class Server:
@@ -102,6 +105,7 @@ class Server:
         with process.stdout as lines:
             for line in lines:
                 self.lines.append(line.rstrip())
+                SAID.append(f"{self.port}: {line.rstrip()}")
                 if line.startswith("ready "):
                     ready.put(True)
         ready.put(False)
@@ -167,6 +171,8 @@ def command(
             process.wait()
             if process.stdout is not None:
                 process.stdout.close()
+            complaints.seek(0)
+            SAID.extend(f"{arguments[0]} {process.pid}: {line.rstrip()}" for line in complaints)
 
 
 def connections(pid: int, port: int, *, dialled: bool = False) -> int:

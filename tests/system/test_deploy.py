@@ -31,6 +31,7 @@ from rooms.server import _DRAINED_WITHIN
 from rooms.settings import Settings
 from tests.ports import free_port
 from tests.rooms.store.servers import running as redis
+from tests.system.closings import Closed, watch
 from tests.system.endurance import within
 from tests.system.processes import ROOT, running
 
@@ -207,9 +208,9 @@ async def test_the_commands_of_compose_are_a_fleet_behind_nginx(  # [ROUTE9] [ME
             await _up(f"http://127.0.0.1:{doors[name]}/ready", name)
         rooms = [connect(f"{url}/rooms/counter/room-{n}") for n in range(6)]
         await asyncio.wait_for(asyncio.gather(*(room.ready() for room in rooms)), 40)
-        closed: list[str] = []
-        for room in rooms:
-            room.on_connection(lambda now: closed.append(now) if now == "waiting" else None)
+        closed: list[Closed] = []
+        for n, room in enumerate(rooms):
+            watch(room, f"room-{n}", closed)
         await _everybody_counts(rooms)
         host, router = (processes[names.index(name)] for name in ("host-1", "router-1"))
         host.send_signal(signal.SIGTERM)

@@ -10,7 +10,6 @@ import logging
 import os
 import random
 import signal
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ import pytest
 
 from client import Room, connect
 from tests.rooms.store.servers import within as settled
+from tests.system.closings import Closed, watch
 from tests.system.endurance import APP, BRIEF, Strike, game, log, within
 from tests.system.processes import (
     ROOT,
@@ -75,19 +75,14 @@ class Crowd:
         self.rooms = [connect(f"{kind}-{n % rooms}") for n in range(clients)]
         self.counts = [0] * rooms
         self.done = 0
-        self.closings: dict[Room, list[Closing]] = {room: [] for room in self.rooms}
+        self.closed: list[Closed] = []
         self.longest = 0.0
-        for room in self.rooms:
-            room.on_connection(partial(self._changed, room))
+        for n, room in enumerate(self.rooms):
+            watch(room, f"{n}", self.closed)
 
-    def _changed(self, room: Room, connection: str) -> None:
-        if connection == "waiting" and room.closing is not None:
-            self.closings[room].append(room.closing)
-
-    @property
-    def closed(self) -> int:
-        """How many of their sockets were closed by others."""
-        return sum(map(len, self.closings.values()))
+    def first(self) -> list[Closing]:
+        """What each of them was told whose socket was closed by others, when it first was."""
+        return list({closed.who: closed.why for closed in reversed(self.closed)}.values())
 
     async def open(self) -> None:
         await asyncio.gather(*(room.ready() for room in self.rooms))
@@ -114,7 +109,8 @@ class Crowd:
     def report(self) -> None:
         """What it cost."""
         ms = round(self.longest * 1000)
-        logger.info("%d events, %d sockets closed, longest wait %d ms", self.done, self.closed, ms)
+        closed = len(self.closed)
+        logger.info("%d events, %d sockets closed, longest wait %d ms", self.done, closed, ms)
 
     async def close(self) -> None:
         for room in self.rooms:
@@ -151,7 +147,7 @@ async def test_hosts_killed_under_load_cost_no_socket_and_no_event(
     await playing
     await crowd.agree()
     crowd.report()
-    assert crowd.closed == 0
+    assert crowd.closed == []
     assert crowd.done == 480
     await crowd.close()
 
@@ -210,7 +206,7 @@ async def test_a_rolling_restart_loses_nothing_of_anybody(  # [ROUTE9] [FLEET4]
     await crowd.agree()
     assert not set(before) & set(processes(fleet, "host"))
     crowd.report()
-    assert crowd.closed == 0
+    assert crowd.closed == []
     await crowd.close()
 
 
@@ -226,12 +222,8 @@ async def test_a_router_that_ends_costs_its_own_sockets_alone(  # [CLOSE1] [FLEE
     await strike(playing, crowd, lambda: os.kill(router, number), 100)
     await playing
     await crowd.agree()
-
-    def ended() -> list[Closing]:
-        return [each[0] for each in crowd.closings.values() if each]
-
-    await within(60, "all that it held have ended", lambda: len(ended()) >= held)
-    first = ended()
+    await within(60, "all that it held have ended", lambda: len(crowd.first()) >= held)
+    first = crowd.first()
     assert len(first) == held
     if number == signal.SIGTERM:
         assert {closing.code for closing in first} <= {1001}
@@ -257,7 +249,7 @@ async def test_a_host_that_stood_still_past_its_lease_is_fenced(  # [STORE4] [RO
         assert crowd.longest > 1, "it had none of the rooms"
         await crowd.play(10)
         await crowd.agree()
-        assert crowd.closed == 0
+        assert crowd.closed == []
         assert still in processes(fleet, "host")
         crowd.report()
         await crowd.close()
@@ -270,8 +262,8 @@ async def test_told_to_stop_it_tells_everybody_when_to_come_back(  # [CLOSE1] [F
     await crowd.open()
     await crowd.play(5)
     assert await asyncio.to_thread(fleet.stop) == 0
-    await within(60, "all of them are told", lambda: all(crowd.closings.values()))
-    told = [closings[0] for closings in crowd.closings.values()]
+    await within(60, "all of them are told", lambda: len(crowd.first()) == 4)
+    told = crowd.first()
     assert [closing.code for closing in told] == [1001] * 4
     assert len({closing.retry_after for closing in told}) > 1, "all at one moment"
     await asyncio.to_thread(fleet.start)

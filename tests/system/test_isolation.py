@@ -15,6 +15,7 @@ import pytest
 
 from client import connect
 from tests.rooms.store.servers import running as running_redis
+from tests.system.closings import Closed, watch
 from tests.system.endurance import within
 from tests.system.processes import processes, running
 
@@ -53,17 +54,14 @@ class People:
     def __init__(self, server: Server) -> None:
         self.url = server.url
         self.rooms: list[Room] = []
-        self.closed = 0
+        self.closed: list[Closed] = []
 
     async def enter(self, name: str) -> Room:
         """Somebody in this room."""
         room = connect(f"{self.url}/rooms/{name}")
-        room.on_connection(self._changed)
+        watch(room, name, self.closed)
         self.rooms.append(room)
         return await room.ready()
-
-    def _changed(self, connection: str) -> None:
-        self.closed += connection == "waiting"
 
 
 @asynccontextmanager
@@ -128,7 +126,7 @@ async def test_what_a_room_dies_of_harms_nobody_and_isnt_repeated_for_ever(  # [
         assert heavy.context["count"] == before + 2
         assert heavy.context["process"] != last
         await within(60, "the last one's end", lambda: not runs(last))  # noqa: B023
-    assert people.closed == 0
+    assert people.closed == []
     assert (other.context["process"], light.context["process"]) == (alone, beside)
 
 
@@ -139,7 +137,7 @@ async def test_a_killed_process_is_replaced_at_once(people: People) -> None:  # 
     before = one.context["process"]
     assert await sent(two, "count") == ("accepted", None)
     await within(60, "both see it", lambda: one.context["count"] == 2)
-    assert (one.context, people.closed) == (two.context, 0)
+    assert (one.context, people.closed) == (two.context, [])
     assert one.context["process"] != before
 
 
@@ -154,7 +152,7 @@ async def test_a_process_ends_when_its_room_sleeps_and_an_event_begins_another( 
     assert await sent(room, "count") == ("accepted", None)
     assert room.context["count"] == 2
     assert room.context["process"] != asleep
-    assert people.closed == 0
+    assert people.closed == []
 
 
 async def test_a_timer_that_ends_processes_is_given_up(  # [ISOLATE5]
@@ -168,7 +166,7 @@ async def test_a_timer_that_ends_processes_is_given_up(  # [ISOLATE5]
     alone = room.context["process"]
     assert await sent(room, "count") == ("accepted", None)
     assert room.matches("armed")
-    assert (room.context["process"], people.closed) == (alone, 0)
+    assert (room.context["process"], people.closed) == (alone, [])
 
 
 async def test_events_go_from_room_to_room_whatever_processes_they_have(  # [ISOLATE1] [ROOM1]
@@ -199,7 +197,7 @@ async def test_a_room_of_hooks_lives_in_its_process_like_any(  # [ISOLATE1] [HOO
     second = await one.send({"type": "say", "text": "again"})
     await within(60, "it is heard", lambda: heard == [1, 2])
     assert first.result["process"] != second.result["process"]
-    assert people.closed == 0
+    assert people.closed == []
 
 
 # ------------------------------------------------------------------ what is around them is struck
@@ -242,7 +240,7 @@ async def test_a_killed_nursery_is_replaced_and_harms_no_room(  # [ISOLATE2]
     await counted(others, 1)
     os.kill(alone, signal.SIGKILL)
     assert await sent(room, "count") == ("accepted", None)
-    assert (room.context["count"], fleet.closed) == (3, 0)
+    assert (room.context["count"], fleet.closed) == (3, [])
 
 
 async def test_when_a_host_is_killed_so_are_its_rooms_and_another_has_them_at_once(
@@ -262,7 +260,7 @@ async def test_when_a_host_is_killed_so_are_its_rooms_and_another_has_them_at_on
     await within(30, "their end", lambda: not any(map(runs, before)))
     await asyncio.gather(*(sent(room, "count") for room in rooms))
     assert [room.context["count"] for room in rooms] == [4] * 4
-    assert fleet.closed == 0
+    assert fleet.closed == []
     await within(30, "another host", lambda: len(processes(started, "host")) == 2)
 
 
@@ -279,7 +277,7 @@ async def test_a_rolling_restart_takes_them_along(  # [ISOLATE6] [FLEET4] [ROUTE
     await playing
     await within(60, "their end", lambda: not any(map(runs, before)))
     assert [room.context["count"] for room in rooms] == [101] * 4
-    assert fleet.closed == 0
+    assert fleet.closed == []
 
 
 async def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:  # [ISOLATE6]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.rooms.store.servers import running as running_redis
+from tests.system.closings import Closed, watch
 from tests.system.endurance import APP, Guest, judged, within
 from tests.system.processes import processes, running
 
@@ -53,11 +54,8 @@ async def play(server: Server, rooms: int, players: int, seconds: float, seed: i
     """Everybody plays one game after the other until the time is over."""
     loop = asyncio.get_running_loop()
     striking = asyncio.ensure_future(strike(server, seconds))
-    closed = games = 0
-
-    def changed(connection: str) -> None:
-        nonlocal closed
-        closed += connection == "waiting"
+    closed: list[Closed] = []
+    games = 0
 
     async def table(n: int) -> None:
         nonlocal games
@@ -67,7 +65,7 @@ async def play(server: Server, rooms: int, players: int, seconds: float, seed: i
             where = f"long/table-{n}-{game}"
             guests = [Guest(server.url, where, k, plays=True, roams=False) for k in range(players)]
             for guest in guests:
-                guest.room.on_connection(changed)
+                watch(guest.room, f"{guest.name} of {where}", closed)
             await asyncio.gather(*(guest.play(dice, players) for guest in guests))
             await judged(guests)
             games += 1
@@ -75,7 +73,7 @@ async def play(server: Server, rooms: int, players: int, seconds: float, seed: i
     begun = loop.time()
     await asyncio.wait_for(asyncio.gather(*map(table, range(rooms))), seconds + OVER_WITHIN)
     kills = await striking
-    assert closed == 0, f"{closed} sockets closed"
+    assert closed == []
     took = round(loop.time() - begun)
     print(  # noqa: T201
         f"{games} games of {players} in {rooms} rooms, {kills} hosts killed and one deploy in "
