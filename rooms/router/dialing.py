@@ -82,7 +82,7 @@ class Dialing:
         newest = {host.address: host for host in sorted(hosts, key=lambda one: one.expires)}
         self._unreached &= newest.keys()
         for address, host in self._hosts.items():
-            host.listed(newest.get(address))
+            self._router.listed(host, newest.get(address))
         for address, info in newest.items():
             if address not in self._hosts and address not in self._dialing and not info.leaving:
                 dialing = asyncio.get_running_loop().create_task(self._dial(info))

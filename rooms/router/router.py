@@ -105,6 +105,10 @@ class Router:
         end.listen(heard, ended)
         return host
 
+    def listed(self, host: Host, info: HostInfo | None) -> None:
+        """This is what the store says of a host; None: that it doesn't live."""
+        self._routing.listed(host, info)
+
     @property
     def tally(self) -> RouterTally:
         """What it has done."""

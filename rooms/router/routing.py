@@ -222,6 +222,26 @@ class Routing:
         """How many connections have a session here."""
         return len(self._channels)
 
+    def listed(self, host: Host, info: HostInfo | None) -> None:
+        """This is what the store says of a host; None: that it doesn't live. Who waits there for a
+        room, which it can't have before it has a lease again, goes on to one that lives.
+        """
+        host.listed(info)
+        if info is not None:
+            return
+        asked = {each.session: None for each in host.channels if each.place is Place.ASKED}
+        for session in sorted(asked, key=Session.rests):
+            inside = any(channel.place is Place.INSIDE for channel in session.channels)
+            if inside or self._hosts.place(*session.name) in (None, host):
+                continue
+            for channel in session.channels:
+                if channel.host is host:
+                    channel.lose_host()
+                    self._outside(channel)
+            if session.host is host:
+                session.host = None
+            self._wake(session)
+
     def lost(self, host: Host) -> None:
         """The link to a host is gone: what it had goes on elsewhere, at once."""
         if not self._hosts.remove(host):

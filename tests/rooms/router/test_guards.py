@@ -168,6 +168,36 @@ def dead_hosts_stay(swap: Any) -> None:
     edited(swap, Host, "listed", "weight=0", "weight=1")
 
 
+@GUARDS.seen_by(moving.test_who_waits_at_a_host_that_has_no_lease_any_more_goes_on_to_another)
+def waits_for_a_lease(swap: Any) -> None:
+    """Who waits for a room waits at a host that has no lease, though another one lives."""
+    edited(swap, Routing, "listed", "if info is not None:", "if True:")
+
+
+@GUARDS.seen_by(moving.test_who_waits_at_a_host_that_has_no_lease_any_more_goes_on_to_another)
+def said_twice_over(swap: Any) -> None:
+    """What the host without a lease may have handled is said to the next one."""
+    edited(swap, Routing, "listed", "channel.lose_host()", "pass")
+
+
+@GUARDS.seen_by(moving.test_a_room_that_is_there_stays_at_a_host_that_the_store_lists_no_more)
+def live_rooms_are_left(swap: Any) -> None:
+    """A room that is there is left for another host, because the store lists its own no more."""
+    edited(swap, Routing, "listed", "if inside or", "if")
+
+
+@GUARDS.seen_by(moving.test_who_waits_at_the_only_host_stays_though_it_has_no_lease, kind="quiz")
+def left_for_nowhere(swap: Any) -> None:
+    """Who waits at the only host is told to wait for another one."""
+    edited(swap, Routing, "listed", "in (None, host)", "is host")
+
+
+@GUARDS.seen_by(moving.test_who_waits_at_the_only_host_stays_though_it_has_no_lease, kind="unknown")
+def left_for_itself(swap: Any) -> None:
+    """Who waits at the only host is put before it again and again."""
+    edited(swap, Routing, "listed", "in (None, host)", "is None")
+
+
 @GUARDS.seen_by(moving.test_hosts_that_point_to_each_other_are_asked_seldom)
 def hops_for_ever(swap: Any) -> None:
     """Hosts that point to each other are asked as fast as they answer."""

@@ -89,13 +89,17 @@ class Fleet:
         return here, next(link for link in self.links.values() if link is not here)
 
     def open(
-        self, session: str = "s", cursor: str | None = None, client: str | None = None
+        self,
+        session: str = "s",
+        cursor: str | None = None,
+        client: str | None = None,
+        kind: str = "quiz",
     ) -> tuple[Channel, Peer]:
         peer, number = Peer(), self.routing.number()
         viewer = {"id": "ada", "role": "player", "claims": {}}
         client = client or f"client number {number}"
         attach = Attach(
-            number, "quiz", session, viewer, client, None, cursor, "json", True,
+            number, kind, session, viewer, client, None, cursor, "json", True,
             None, "t", {}, {}, None, False, 0,
         )  # fmt: skip
         return self.routing.open(attach, peer), peer
@@ -500,6 +504,52 @@ def test_a_host_that_the_store_takes_for_dead_gets_no_session(fleet: Fleet) -> N
     here.host.listed(here.info)
     other, _ = fleet.open(next(n for n in map(str, range(99)) if fleet.at_home(n)[0] is here))
     assert [attach.channel for attach in here.attaches()] == [other.number]
+
+
+def test_who_waits_at_a_host_that_has_no_lease_any_more_goes_on_to_another(  # [ROUTE10]
+    fleet: Fleet,
+) -> None:
+    here, there = fleet.at_home()
+    channel, peer = fleet.joined(here)
+    here.says(Asleep("quiz", "s", 5))
+    message = fleet.number(channel, 1)
+    fleet.routing.say(channel, {"type": "late"}, 20)
+    assert len(here.attaches()) == 1
+    old = channel.number
+    fleet.routing.listed(here.host, here.info)
+    assert there.took() == []
+    fleet.routing.listed(here.host, None)
+    assert Detach(old, moved=True) in here.took()
+    [attach, *rest] = there.took()
+    assert isinstance(attach, Attach)
+    assert attach.cursor == "n.1"
+    assert said(rest) == [message]  # the plain one may have been handled
+    here.says(Joined(old, 1, 6), Elsewhere(old, None))  # too late
+    fleet.routing.listed(here.host, None)
+    assert there.took() == here.took() == []
+    assert peer.closings == []
+
+
+def test_a_room_that_is_there_stays_at_a_host_that_the_store_lists_no_more(  # [ROUTE10]
+    fleet: Fleet,
+) -> None:
+    here, there = fleet.at_home()
+    fleet.joined(here)
+    fleet.open()
+    fleet.routing.listed(here.host, None)
+    assert there.took() == []
+    assert len(here.took()) == 1
+
+
+@pytest.mark.parametrize("kind", ["quiz", "unknown"])
+def test_who_waits_at_the_only_host_stays_though_it_has_no_lease(kind: str) -> None:  # [ROUTE10]
+    fleet = Fleet("one")
+    one = fleet.links["one"]
+    fleet.open(kind=kind)
+    assert len(one.took()) == 1
+    fleet.routing.listed(one.host, None)
+    assert one.took() == []
+    assert fleet.timers == []
 
 
 def test_what_was_asked_of_a_leaving_host_goes_to_another(fleet: Fleet) -> None:  # [ROUTE9]
