@@ -1,4 +1,6 @@
-"""Fixtures of the door's tests, which run on both loops: transports are where these differ."""
+"""Fixtures of the door's tests, which run on both loops: transports are where these differ. Where
+there are none, time is the test's own.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
+from tests.clock import VirtualLoop
 from tests.rooms.router.doors import Door, open_door
 
 if TYPE_CHECKING:
@@ -15,11 +18,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 BOTH = ("test_sockets.py", "test_connections.py", "test_intake.py")
+TIMED = ("test_listening.py", "test_listening_guards.py")
 
 
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callable[[], Any]]:
     if item.path.name in BOTH:
         return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+    if item.path.name in TIMED:
+        return {"virtual": VirtualLoop}
     return {"uvloop": uvloop.new_event_loop}
 
 

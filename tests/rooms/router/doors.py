@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import httpx
 
 from rooms.host.clock import elapsed
 from rooms.link import memory
@@ -31,7 +34,9 @@ from rooms.sync import codec, messages
 from tests.wire import WITHIN
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    import pytest
 
 M = TypeVar("M", bound=Message)
 SECRET = b"s" * 32
@@ -108,10 +113,11 @@ class Host:
 class Door:
     """A running router."""
 
-    def __init__(self, router: Router, host: Host, port: int) -> None:
+    def __init__(self, router: Router, host: Host, port: int, listening: Listening) -> None:
         self.router = router
         self.host = host
         self.port = port
+        self.listening = listening
         self.url = f"http://127.0.0.1:{port}"
         self.now = NOW
 
@@ -144,8 +150,8 @@ async def open_door(
     theirs.send(Hosted(kinds, None))
     await router.hosted()
     bound = bind("127.0.0.1", 0)
-    opened = Door(router, Host(theirs), bound.getsockname()[1])
     listening = Listening(router.app, bound)
+    opened = Door(router, Host(theirs), bound.getsockname()[1], listening)
     await listening.start()
     try:
         yield opened
@@ -153,3 +159,21 @@ async def open_door(
         listening.close()
         await router.close()
         await listening.stop()
+
+
+def at_the_door(
+    test: Callable[..., Awaitable[None]], **given: Any
+) -> Callable[[pytest.MonkeyPatch], Awaitable[None]]:
+    """A test that needs a running router, and perhaps somebody who asks it, with both."""
+
+    async def play(monkeypatch: pytest.MonkeyPatch) -> None:
+        async with (
+            open_door() as door,
+            httpx.AsyncClient(base_url=door.url, trust_env=False, timeout=WITHIN) as client,
+        ):
+            every = {"door": door, "client": client, "monkeypatch": monkeypatch, **given}
+            names = inspect.signature(test).parameters
+            await test(**{name: every[name] for name in names})
+
+    play.__name__ = test.__name__
+    return play

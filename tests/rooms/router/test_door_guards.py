@@ -5,17 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from rooms.errors import CloseCode
-from rooms.router import admission, limits
+from rooms.router import admission, channels, http, limits
+from rooms.router import development as development_of
 from rooms.router import tokens as tokens_of
 from rooms.router.admission import Admissions
+from rooms.router.development import Development
+from rooms.router.intake import Intake
 from rooms.router.limits import Bucket, Buckets, Visits
+from rooms.router.router import Router
+from rooms.router.sockets import Socket
 from rooms.router.tokens import Tokens
+from rooms.sync.messages import MAX_BYTES
 from tests.guards import Guards
 from tests.rooms.router import test_admission as pages
+from tests.rooms.router import test_development as development
+from tests.rooms.router import test_intake as turns
 from tests.rooms.router import test_limits as often
+from tests.rooms.router import test_operators as operators
 from tests.rooms.router import test_tokens as tokens
+from tests.rooms.router.doors import at_the_door
 from tests.rooms.router.test_tokens import NOW, SECRET, sign
 from tests.sim.mutants import edited
 
@@ -133,6 +144,108 @@ def any_port(swap: Any) -> None:
 def pages_from_nowhere(swap: Any) -> None:
     """A page without an origin may act where no host was named."""
     edited(swap, admission, "_same_host", "theirs.hostname is not None and ", "")
+
+
+# -------------------------------------------------------------------------------- who operates
+
+
+def not_at_this_machine(**headers: str) -> Callable[[Make], Make]:
+    """By the test that sees that a page gets an operator's token."""
+    return GUARDS.seen_by(development.test_nobody_else_does, headers=headers)
+
+
+@not_at_this_machine(client="192.168.1.7")
+def operated_from_anywhere(swap: Any) -> None:
+    """A page of any machine operates the server."""
+    swap(development_of, "is_loopback", lambda address: True)
+
+
+@not_at_this_machine(base="http://rebound.example:1999")
+def operated_under_any_name(swap: Any) -> None:
+    """A page operates the server whose own name leads here."""
+    edited(swap, development_of, "_meant_for_here", "name in _HERE and ", "")
+
+
+@not_at_this_machine(sec_fetch_site="cross-site")
+def operated_by_another_site(swap: Any) -> None:
+    """A page operates the server that another site has opened."""
+    edited(swap, development_of, "_meant_for_here", 'site in ("same-origin", "none") and ', "")
+
+
+@not_at_this_machine(via="1.1 tunnel")
+def operated_through_a_tunnel(swap: Any) -> None:
+    """Whoever is passed on operates the server."""
+    edited(swap, development_of, "_meant_for_here", " and not passed_on", "")
+
+
+@not_at_this_machine(origin="https://elsewhere.example")
+def operated_by_any_page(swap: Any) -> None:
+    """A page of another origin operates the server."""
+    edited(swap, Development, "token", "self._admissions.check_origin(request.headers)", "self")
+
+
+@GUARDS.seen_by(development.test_a_server_that_is_not_being_developed_has_no_such_thing)
+def operated_by_its_players(swap: Any) -> None:
+    """Any server gives away an operator's token."""
+    edited(swap, Router, "__init__", "if development else None", "if True else None")
+
+
+@GUARDS.seen_by(at_the_door(operators.test_what_an_operator_asks_goes_to_the_host))
+def imports_as_small_as_events(swap: Any) -> None:
+    """An operator brings no more than a player."""
+    swap(http, "MAX_IMPORT", MAX_BYTES)
+
+
+@GUARDS.seen_by(at_the_door(operators.test_a_watcher_attaches_as_an_operator))
+def made_by_a_watcher(swap: Any) -> None:
+    """Who watches a room makes it."""
+    edited(swap, Admissions, "admit_operator", "cursor, False,", "cursor, True,")
+
+
+# -------------------------------------------------------------------------------- in turn
+
+
+@GUARDS.seen_by(turns.test_a_flood_is_read_in_turns_and_whole)
+def floods_read_at_once(swap: Any) -> None:
+    """A socket is read for as long as there is something."""
+    swap(Socket, "_read", WebSocketsSansIOProtocol.data_received)
+
+
+@GUARDS.seen_by(turns.test_rooms_are_read_one_after_the_other_whoever_has_more)
+def read_to_its_end(swap: Any) -> None:
+    """A room is read for as long as there is something."""
+    edited(swap, Intake, "_next", "waiting.popleft().read_on()",
+           "[waiting.popleft().read_on() for _ in iter(lambda: len(waiting), 0)]")  # fmt: skip
+
+
+@GUARDS.seen_by(turns.test_sockets_of_a_room_are_read_one_after_the_other)
+def the_same_one_again(swap: Any) -> None:
+    """Of a room's sockets the one is read that was read last."""
+    edited(swap, Intake, "_next", "waiting.popleft()", "waiting.pop()")
+
+
+@GUARDS.seen_by(turns.test_requests_wait_for_their_rooms_turn_and_for_no_other)
+def requests_wait_for_no_turn(swap: Any) -> None:
+    """A request on a room that was asked too much is passed on at once."""
+    edited(swap, Intake, "turn", "session.full or self.owes(session.account)", "False")
+
+
+@GUARDS.seen_by(turns.test_only_so_many_sessions_that_were_asked_are_known)
+def asked_ones_known_for_ever(swap: Any) -> None:
+    """How much was asked of a session is remembered of each."""
+    edited(swap, Intake, "turn", "if len(self._asked) > MOST_ASKED:", "if False:")
+
+
+@GUARDS.seen_by(turns.test_for_a_host_that_is_behind_nothing_more_is_read)
+def read_whoever_is_behind(swap: Any) -> None:
+    """A room is read though its host takes nothing."""
+    edited(swap, Intake, "_next", "if session.full:", "if False:")
+
+
+@GUARDS.seen_by(turns.test_for_a_host_that_is_behind_nothing_more_is_read)
+def behind_for_ever(swap: Any) -> None:
+    """What a host was sent of a room counts after it was taken."""
+    edited(swap, channels.Session, "added", "if host.under_way() > BEHIND else 0", "")
 
 
 # -------------------------------------------------------------------------------- how often

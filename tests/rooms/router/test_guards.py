@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -17,26 +17,11 @@ from tests.guards import Guards
 from tests.rooms.router import test_moving as moving
 from tests.rooms.router import test_routing as routing
 from tests.rooms.router import test_streams as streams
-from tests.rooms.router.doors import open_door
+from tests.rooms.router.doors import at_the_door
 from tests.rooms.router.test_moving import fleet  # noqa: F401 - a fixture
 from tests.sim.mutants import edited
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tests.rooms.router.doors import Door
-
 GUARDS = Guards()
-
-
-def at_the_door(test: Callable[[Door], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """A test that needs a running router."""
-
-    async def play() -> None:
-        async with open_door() as door:
-            await test(door)
-
-    return play
 
 
 @GUARDS.seen_by(at_the_door(streams.test_what_it_holds_is_told_to_the_host))

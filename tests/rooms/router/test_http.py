@@ -102,6 +102,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "unknown kind": ("GET", "/rooms/chess/x", {}, 404),
     "bad session": ("GET", "/rooms/counter/-x", {}, 404),
     "odd cursor": ("GET", "/rooms/counter/x?cursor=%20", {}, 400),
+    "huge since": ("GET", "/rooms/counter/x?since=9999999999999999", {}, 400),
     "bad token": ("GET", "/rooms/counter/x", {"headers": {"Authorization": "Bearer x"}}, 401),
     "a key that others would take, too": (
         "GET",

@@ -10,7 +10,7 @@ import pytest
 import websockets
 from websockets.exceptions import ConnectionClosed
 
-from rooms.link.protocol import Attach, Close, Fanout, Request, Tell
+from rooms.link.protocol import Asleep, Attach, Close, Fanout, Request, Tell
 from rooms.router import parties
 from rooms.router.limits import Limits
 from rooms.sync import party
@@ -52,10 +52,13 @@ async def test_text_and_binary_come_as_such_and_nothing_as_nothing(door: Door) -
 
 
 async def test_an_anonymous_viewer_follows_from_pk(door: Door) -> None:  # [PARTY4]
-    async with await dial(door), await dial(door, pk=PK), await dial(door, pk="alice"):
-        await door.host.until(lambda heard: len(door.host.all(Attach)) == 3)
-    one, other, named = door.host.all(Attach)
-    assert one.viewer == other.viewer != named.viewer
+    for pk in (PK, PK, "alice", "alice"):
+        async with await dial(door, pk=pk):
+            pass
+    await door.host.until(lambda heard: len(door.host.all(Attach)) == 4)
+    one, other, *named = door.host.all(Attach)
+    assert one.viewer == other.viewer
+    assert len({each.viewer["id"] for each in (one, *named)}) == 3, "names are guessed"
     assert PK not in str(one)
     assert (one.client, one.params) == (None, {"a": "b"}), "no client: none takes over"
 
@@ -77,6 +80,18 @@ async def test_who_may_not_come_back_is_let_go_slowly(  # [PARTY5]
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == (4404 if path == "nothing/x" else 4403)
     assert loop.time() - begun > 0.4
+
+
+async def test_one_that_is_held_is_heard_no_more(door: Door) -> None:  # [PARTY5]
+    async with await dial(door) as held, await dial(door):
+        await door.host.until(lambda heard: len(door.host.all(Attach)) == 2)
+        door.host.end.send(Asleep("counter", "x", 0))
+        door.host.end.send(Close(door.host.all(Attach)[0].channel, 4403, "not you", None))
+        await door.host.gone()
+        await held.send("wake up")
+        await asyncio.wait_for(await held.ping(), WITHIN)
+    assert len(door.host.all(Attach)) == 2, "the other one's room sleeps on"
+    assert door.host.said == []
 
 
 @pytest.mark.parametrize("code", [1013, 4401, 4000])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -149,6 +150,21 @@ async def test_a_later_end_is_told_and_when_to_come_back(  # [STREAM3]
         assert last.get("retry") == (None if retry_after is None else "3000")
         with pytest.raises(EOFError):
             await stream.block()
+
+
+async def test_where_the_server_goes_so_does_a_streams_connection(door: Door) -> None:  # [STREAM3]
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    ask = b"GET /rooms/counter/x HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
+    with contextlib.closing(writer):
+        writer.write(ask)
+        await asyncio.wait_for(reader.readuntil(b"room.view"), WITHIN)
+        door.listening.close()
+        await door.router.close()
+        last = await asyncio.wait_for(reader.readuntil(b"\r\n0\r\n\r\n"), WITHIN)
+        assert b"room.closing" in last
+        with contextlib.suppress(ConnectionError):
+            writer.write(ask)  # as a browser does on a connection that is still there
+            assert await asyncio.wait_for(reader.read(1), WITHIN) == b""
 
 
 async def test_a_comment_after_silence(

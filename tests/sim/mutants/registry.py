@@ -47,13 +47,16 @@ def edited(
     swap: Callable[[Any, str, Any], None], owner: Any, name: str, old: str, new: str
 ) -> None:
     """Put a function in place that says `new` where its source says `old`, which it does once: the
-    mutant is that one line. The function can't use `super()`.
+    mutant is that one line.
     """
     static = inspect.getattr_static(owner, name)
     function = getattr(static, "fget", None) or getattr(static, "__func__", static)
     source = dedent(inspect.getsource(function))
     assert source.count(old) == 1, f"{name} says {source.count(old)} times {old!r}"
-    code = compile(source.replace(old, new), f"<{name} edited>", "exec", annotations.compiler_flag)
+    source = source.replace(old, new)
+    if inspect.isclass(owner):  # outside of its class nobody knows what is above it
+        source = source.replace("super()", f"super({owner.__name__}, self)")
+    code = compile(source, f"<{name} edited>", "exec", annotations.compiler_flag)
     made: dict[str, Any] = {}
     exec(code, function.__globals__, made)
     swap(owner, name, made[name])
