@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from rooms.errors import CloseCode, Closing, StoreError
@@ -19,10 +18,9 @@ from rooms.host.neighbours import NotHere
 from rooms.host.waking import Waking
 from rooms.placement.ring import place
 from rooms.store.port import Held
-from rooms.sync.backlog import Budget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from rooms.host.kinds import Kind
     from rooms.host.lease import Lease
@@ -43,16 +41,10 @@ LONGEST_PAUSE: Final = 1_000
 
 
 class Claims:
-    """The sessions of one host, as the store knows them. Lanes have numbers from `first` on."""
+    """The sessions of one host, as the store knows them."""
 
     def __init__(
-        self,
-        keeper: Keeper,
-        kinds: Mapping[str, Kind],
-        store: Store,
-        lease: Lease,
-        chance: Callable[[int], bytes],
-        first: int,
+        self, keeper: Keeper, kinds: Mapping[str, Kind], store: Store, lease: Lease
     ) -> None:
         self.orphans: set[SessionId] = set()
         """Those that may be this host's without a room: to be brought back."""
@@ -60,9 +52,6 @@ class Claims:
         self._kinds = kinds
         self._store = store
         self._lease = lease
-        self._chance = chance
-        self._lanes = count(first)
-        self._budget = Budget()
         self._some = asyncio.Semaphore(AT_ONCE)
 
     async def acquire(self, id: SessionId, *, careful: bool) -> tuple[LiveRoom, tuple[Effect, ...]]:
@@ -78,8 +67,7 @@ class Claims:
             raise NotHere(acquired.address)
         claim = Claim(id, incarnation, acquired.epoch, acquired.generation)
         try:
-            kind, ours = self._kinds[id.kind], (self._chance, self._lanes, self._budget)
-            waking = Waking(self._keeper, kind, claim, acquired, *ours)
+            waking = Waking(self._keeper, self._kinds[id.kind], claim, acquired)
             room, effects = waking.awaken(careful=careful)
             if isinstance(room.session, HookSession):
                 await room.start(room.session)
@@ -141,7 +129,7 @@ class Claims:
         store doesn't know of it (yet).
         """
         try:
-            return await self._store.release(claim.id, claim.incarnation, claim.epoch, activation)
+            return await self._store.release(claim.id, *claim.owner, activation)
         except StoreError as error:
             logger.warning("%s can't be released: %s", claim, error)
             self.orphans.add(claim.id)

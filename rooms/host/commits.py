@@ -17,7 +17,7 @@ from rooms.host.expiry import ttl_of
 from rooms.host.journal import UNCHANGED
 from rooms.host.marks import FORGET_AFTER
 from rooms.host.turn import Turn
-from rooms.store.port import Commit
+from rooms.store.port import Commit, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,9 @@ MAX_PAST: Final = 256
 
 
 class Claim(NamedTuple):
-    """The right to write a session, as the store gave it to an incarnation of this host."""
+    """The right to write a session, as the store gave it to an incarnation of this host: what a
+    `Commit` begins with.
+    """
 
     id: SessionId
     incarnation: str
@@ -47,6 +49,11 @@ class Claim(NamedTuple):
 
     def __str__(self) -> str:
         return str(self.id)
+
+    @property
+    def owner(self) -> Owner:
+        """Whose the session is."""
+        return Owner(self.incarnation, self.epoch)
 
     def log_fields(self) -> dict[str, Any]:
         """What a line of the log about it has for programs."""
@@ -144,7 +151,6 @@ class Commits:
             session.scale.committed(session.snapshot, journal.size)
         if past:
             session.past = []
-        id, incarnation, epoch, generation = self._claim
         seats, outbox, root = session.seats, session.outbox, session.snapshot.root
         owed = outbox.entries if outbox.changed() else None
         expires = listed = None
@@ -156,10 +162,7 @@ class Commits:
             seated = len(seats) if self._keeps_seats else None
             listed = self._listing.change(root, seated, now)
         commit = Commit(
-            id=id,
-            incarnation=incarnation,
-            epoch=epoch,
-            generation=generation,
+            *self._claim,
             prev=self._handed,
             new=session.revision,
             version=self._room.version(),
@@ -184,21 +187,17 @@ class Commits:
 
     def _make_no_session(self, now: int) -> Commit:
         """The commit of what became of events where none was accepted yet (SPEC, SEND11)."""
-        id, incarnation, epoch, generation = self._claim
         snapshot = self._session.snapshot
         self.flights.append(Flight(self.pending, snapshot))
         self.pending = []
         ttl = ttl_of(self._room, snapshot.root.status)
         return Commit(
-            id=id,
-            incarnation=incarnation,
-            epoch=epoch,
-            generation=generation,
+            *self._claim,
             prev=0,
             new=0,
             version=self._room.version(),
             due=None,
-            expires=now + min(FORGET_AFTER, FORGET_AFTER if ttl is None else ttl),
+            expires=now + (FORGET_AFTER if ttl is None else min(FORGET_AFTER, ttl)),
             marks=self._session.marks.changes(),
             durable=self._room.durability == "fsync",
             replicas=self._replicas,

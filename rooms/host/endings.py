@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rooms.errors import CloseCode, Closing, StoreError
+from rooms.host.commits import Claim
 from rooms.host.neighbours import NotHere
-from rooms.store.port import Commit, Held, Owner
+from rooms.store.port import Commit, Held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
 
     from rooms.host.channels import Channel
@@ -37,6 +38,7 @@ class Keeper(Protocol):
     def clock(self) -> Clock: ...
     @property
     def incarnation(self) -> str: ...
+    def chance(self, size: int) -> bytes: ...
     def asleep(self, id: SessionId) -> bool: ...
     def between(self, id: SessionId) -> AbstractAsyncContextManager[LiveRoom | None]: ...
     def wake(self, id: SessionId) -> None: ...
@@ -49,13 +51,10 @@ class Keeper(Protocol):
 class Endings:
     """The ends of the sessions of one host."""
 
-    def __init__(
-        self, rooms: Keeper, store: Store, links: Links, chance: Callable[[int], bytes]
-    ) -> None:
+    def __init__(self, rooms: Keeper, store: Store, links: Links) -> None:
         self._rooms = rooms
         self._store = store
         self._links = links
-        self._chance = chance
 
     # ------------------------------------------------------------------ what expires
 
@@ -82,17 +81,15 @@ class Endings:
         if not self._rooms.asleep(id):
             return False
         async with self._rooms.between(id):
-            incarnation = self._rooms.incarnation
             try:
-                acquired = await self._store.acquire(id, incarnation)
-                if isinstance(acquired, Held):
-                    return False
-                record, owner = acquired.record, Owner(incarnation, acquired.epoch)
+                claim, record = await self._acquire(id)
                 expires = None if record is None else record.expires
                 if expires is not None and expires <= self._rooms.clock.now():
-                    return await self._store.delete(id, owner)
+                    return await self._store.delete(id, claim.owner)
                 activation = None if record is None else record.activation
-                await self._store.release(id, *owner, activation)
+                await self._store.release(id, *claim.owner, activation)
+            except NotHere:
+                return False
             except StoreError:
                 self._rooms.bring_back(id)  # it may be ours, and nobody's else
                 raise
@@ -135,29 +132,19 @@ class Endings:
         return existed
 
     async def _delete(self, id: SessionId) -> bool:
-        incarnation = self._rooms.incarnation
-        acquired = await self._store.acquire(id, incarnation)
-        if isinstance(acquired, Held):
-            raise NotHere(acquired.address)
-        if not await self._store.delete(id, Owner(incarnation, acquired.epoch)):
+        claim, record = await self._acquire(id)
+        if not await self._store.delete(id, claim.owner):
             raise StoreError("another host has taken it over")
-        return acquired.record is not None and acquired.record.snapshot is not None
+        return record is not None and record.snapshot is not None
 
     async def _plant(self, id: SessionId, record: Record, log: Sequence[Logged]) -> bool:
         """Store a session, asleep. Raises StoreError, and what was there is there."""
-        incarnation = self._rooms.incarnation
-        acquired = await self._store.acquire(id, incarnation)
-        if isinstance(acquired, Held):
-            raise NotHere(acquired.address)
-        before = acquired.record
+        claim, before = await self._acquire(id)
         expires = record.expires
         if expires is not None:  # it has as long as it had when it fell asleep
             expires = self._rooms.clock.now() + max(expires - record.changed, 0)
         commit = Commit(
-            id=id,
-            incarnation=incarnation,
-            epoch=acquired.epoch,
-            generation=acquired.generation,
+            *claim,
             prev=0 if before is None else before.revision,
             new=record.revision,
             version=record.version,
@@ -171,10 +158,18 @@ class Endings:
             log=log,
             listing=record.listing,
             expires=expires,
-            anew=None if before is None else self._chance(8).hex(),
+            anew=None if before is None else self._rooms.chance(8).hex(),
         )
         [error] = await self._store.commit_many([commit])
         if error is not None:
             raise error
-        await self._store.release(id, incarnation, acquired.epoch, None)
+        await self._store.release(id, *claim.owner, None)
         return before is not None
+
+    async def _acquire(self, id: SessionId) -> tuple[Claim, Record | None]:
+        """Become the owner; what is stored. Raises StoreError, NotHere."""
+        incarnation = self._rooms.incarnation
+        acquired = await self._store.acquire(id, incarnation)
+        if isinstance(acquired, Held):
+            raise NotHere(acquired.address)
+        return Claim(id, incarnation, acquired.epoch, acquired.generation), acquired.record

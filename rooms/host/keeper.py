@@ -13,7 +13,7 @@ import contextlib
 import logging
 from collections import deque
 from contextlib import asynccontextmanager
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, Final
 
 import msgpack
@@ -36,6 +36,7 @@ from rooms.host.processes import Processes
 from rooms.host.turn import Enter
 from rooms.link.protocol import Asleep, Close, Keep, Leaving, Live
 from rooms.pace import Pace
+from rooms.sync.backlog import Budget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
@@ -86,12 +87,15 @@ class RoomKeeper:
         nursery: Nursery | None = None,
     ) -> None:
         self.clock = clock
+        self.chance = chance
         self.doing = doing
         self.gatherings = Gatherings(links, clock.elapsed)
         self.tally = tally
         self.gate = Gate(store, clock, tally)
         self.pace = Pace(clock.elapsed, links.crowding.full)
         self.post = Post(links, first)
+        self.lanes = count(first)
+        self.budget = Budget()
         self.live: dict[SessionId, LiveRoom] = {}
         self._kinds = kinds
         self._store = store
@@ -101,7 +105,7 @@ class RoomKeeper:
         self._drops = Drops()
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
-        self.endings = Endings(self, store, links, chance)
+        self.endings = Endings(self, store, links)
         self._sweep = Sweep(store, clock, self.endings.expire)
         self._alarms = Alarms(store, clock, address, self.wake)
         self._lease = Lease(
@@ -114,7 +118,7 @@ class RoomKeeper:
             lost=self._lost,
             beaten=self._beaten,
         )
-        self._claims = Claims(self, kinds, store, self._lease, chance, first)
+        self._claims = Claims(self, kinds, store, self._lease)
         self.processes = None if nursery is None else Processes(self, kinds, nursery, store)
 
     @property

@@ -35,7 +35,7 @@ from rooms.host.turn import (
 from rooms.sync import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rooms.host.audience import Audience
     from rooms.host.channels import Channel
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from rooms.link.protocol import Message
     from rooms.pace import Pace
     from rooms.store.port import Commit, SessionId
+    from rooms.sync.backlog import Budget
     from rooms.sync.messages import Json
     from rooms.tally import HostTally
     from runtime import Effect
@@ -78,7 +79,14 @@ class Keeper(Protocol):
     @property
     def pace(self) -> Pace: ...
     @property
+    def lanes(self) -> Iterator[int]: ...
+    @property
+    def budget(self) -> Budget: ...
+    @property
     def doing(self) -> Doing | None: ...
+
+    def chance(self, size: int) -> bytes:
+        """So many random bytes."""
 
     def stands(self) -> bool:
         """Whether this host may still answer for its rooms; False: this room was dropped."""

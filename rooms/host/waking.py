@@ -33,41 +33,28 @@ from rooms.sync.fanout import letters
 from runtime import System
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from rooms.definition import Room
     from rooms.host.commits import Claim
     from rooms.host.kinds import Kind
     from rooms.host.room import Keeper
     from rooms.store.port import Acquired
-    from rooms.sync.backlog import Budget
     from runtime import Effect, Step
 
 logger = logging.getLogger(__name__)
 
 
 class Waking:
-    """One session on its way to a live room. `chance(n)` gives n random bytes."""
+    """One session on its way to a live room."""
 
-    def __init__(
-        self,
-        keeper: Keeper,
-        kind: Kind,
-        claim: Claim,
-        acquired: Acquired,
-        chance: Callable[[int], bytes],
-        lanes: Iterator[int],
-        budget: Budget,
-    ) -> None:
+    def __init__(self, keeper: Keeper, kind: Kind, claim: Claim, acquired: Acquired) -> None:
         record = acquired.record
         self._keeper = keeper
         self._kind = kind
         self._claim = claim
         self._record = None if record is None or record.snapshot is None else record
         """What is stored of it; None where nothing was accepted yet."""
-        self._chance = chance
-        self._lanes = lanes
-        self._budget = budget
         self._now = keeper.clock.now()
         self._room = kind.room(claim.id.kind, claim.id.session)
         self._activation: dict[str, Any] | None = None
@@ -88,7 +75,7 @@ class Waking:
         return (self._hooked(), ()) if self._kind.hooks else self._charted(careful=careful)
 
     def _belongings(self, marks: Marks) -> Belongings:
-        room, claim, record, chance = self._room, self._claim, self._record, self._chance
+        room, claim, record, chance = self._room, self._claim, self._record, self._keeper.chance
         outbox = Outbox(
             {} if record is None else record.outbox,
             generation=claim.generation,
@@ -112,7 +99,7 @@ class Waking:
             raise Closing(CloseCode.UNRESTORABLE, reason)
         kept = Kept({} if record is None else record.storage)
         make = HookSession if doing is None else WatchedHooks
-        session = make(room, self._kind, kept, self._own, self._chance)
+        session = make(room, self._kind, kept, self._own, self._keeper.chance)
         journal = Journal(SYSTEM, Keeps(0, 0), {}, record, room.max_state)
         return self._live(journal, session, self._audience(session.snapshot), begun=False)
 
@@ -134,7 +121,7 @@ class Waking:
             if asleep_since is not None:
                 outbox.timers.shift(now - asleep_since)
         else:
-            step, begun = _first(system, room, now, self._chance), False
+            step, begun = _first(system, room, now, self._keeper.chance), False
             if (refused := outbox.refuse(step.effects)) is not None:
                 raise _cannot_start(room, refused)
             outbox.add(step.effects, now)
@@ -157,11 +144,11 @@ class Waking:
         return Audience(
             self._room,
             snapshot,
-            nonce=letters(int.from_bytes(self._chance(8), "big")),
+            nonce=letters(int.from_bytes(keeper.chance(8), "big")),
             saved=None if left is None else left["views"],
-            lanes=self._lanes,
+            lanes=keeper.lanes,
             epoch=claim.epoch,
-            budget=self._budget,
+            budget=keeper.budget,
             full=partial(keeper.pace.full, claim.id),
             send=keeper.send,
             now=self._now,

@@ -546,7 +546,7 @@ async def test_a_room_that_wakes_slowly_is_said_to_move() -> None:  # [STATUS1]
 
 async def test_all_rooms_of_a_host_keep_so_many_steps_together() -> None:  # [CURSOR4]
     on = await Stage(counter=Counter).start()
-    on.host._rooms._claims._budget._most = 300
+    on.host._rooms.budget._most = 300
     cursors = {}
     for room in ("counter/a", "counter/b"):
         tab = await on.connect("ann", room)
@@ -562,4 +562,4 @@ async def test_all_rooms_of_a_host_keep_so_many_steps_together() -> None:  # [CU
     assert told == {"counter/a": "room.view", "counter/b": "room.patch"}
     await on.advance(Counter.sleep_after + 100)
     await on.advance(Counter.sleep_after + 100)
-    assert on.host._rooms._claims._budget._sizes == {}
+    assert on.host._rooms.budget._sizes == {}
