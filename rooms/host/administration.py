@@ -16,8 +16,7 @@ from rooms.errors import BadMessage, RoomsError, UsageError
 from rooms.host.ask import Ask, Retry
 from rooms.host.door import OPERATOR
 from rooms.host.endings import TOLD
-from rooms.host.history import Keeps, past, read_log
-from rooms.host.history import kept as kept_revisions
+from rooms.host.history import kept, past, read_log
 from rooms.host.marks import clients_of
 from rooms.host.neighbours import NotHere
 from rooms.host.outbox import shown
@@ -30,19 +29,15 @@ from rooms.sync.views import Viewer
 from runtime import StateMachine
 
 if TYPE_CHECKING:
-    from rooms.host.clock import Clock
     from rooms.host.keeper import RoomKeeper
     from rooms.link.memory import End
     from rooms.link.protocol import Request
-    from rooms.store.port import Listed, Store
+    from rooms.store.port import Listed, Record, Store
 
 logger = logging.getLogger(__name__)
 
 PAGE: Final = 200
 """The most sessions of one answer."""
-
-ALL: Final = Keeps(1 << 62, 0)
-"""An operator sees what is there."""
 
 Reply = tuple[int, Any]
 
@@ -50,10 +45,9 @@ Reply = tuple[int, Any]
 class Administration:
     """Answers operators on one host."""
 
-    def __init__(self, rooms: RoomKeeper, store: Store, clock: Clock) -> None:
+    def __init__(self, rooms: RoomKeeper, store: Store) -> None:
         self._rooms = rooms
         self._store = store
-        self._clock = clock
 
     async def answer(self, end: End, request: Request) -> None:
         """Answer this request over the link it came from."""
@@ -67,6 +61,8 @@ class Administration:
         except NotHere as found:
             asked.elsewhere(found.address)
             return
+        except _Missing:
+            reply = 404, {"reason": f"there is no session {request.kind}/{request.session}"}
         except UsageError as error:
             reply = 422, {"reason": str(error)}
         except RoomsError as error:
@@ -100,7 +96,7 @@ class Administration:
             case "POST", "/retry":
                 retry = Retry(end, request.request, OPERATOR, create=False)
                 retry.name = request.params.get("name")
-                return await self._retry(retry, id)
+                await self._retry(retry, id)
             case "GET", "/export":
                 return await self._export(id)
             case "GET", "/history":
@@ -110,21 +106,21 @@ class Administration:
             case "PUT", "":
                 return await self._import(id, request)
             case "DELETE", "":
-                existed = await self._rooms.endings.replace(id, None, TOLD["DELETE"])
-                return (200, {"deleted": str(id)}) if existed else _missing(id)
+                if not await self._rooms.endings.replace(id, None, TOLD["DELETE"]):
+                    raise _Missing
+                return 200, {"deleted": str(id)}
             case _:
                 return 404, {"reason": "there is nothing here"}
         return None
 
     async def _list(self, params: dict[str, str]) -> Reply:
-        after, most = params.get("after"), _number(params, "limit", PAGE)
+        after, most = params.get("after"), _limit(params)
         last = None
         if after is not None:
             kind, slash, session = after.partition("/")
             if not slash:
                 raise UsageError("`after` is the kind/session that came last")
             last = SessionId(kind, session)
-        most = min(max(most, 1), PAGE)
         found = await self._store.scan(params.get("kind"), last, most)
         lines = [self._line(one) for one in found]
         following = str(found[-1].id) if len(found) == most else None
@@ -145,11 +141,9 @@ class Administration:
         }
 
     async def _show(self, id: SessionId) -> Reply:
-        record = await self._store.load(id)
+        record = await self._load(id)
         room = self._rooms.live.get(id)
-        if record is None:
-            return _missing(id)
-        kept = {key: orjson.loads(value) for key, value in record.storage.items()}
+        storage = {key: orjson.loads(value) for key, value in record.storage.items()}
         return 200, {
             "kind": id.kind,
             "session": id.session,
@@ -165,7 +159,7 @@ class Administration:
             "marks": clients_of(record.marks),
             "outbox": shown(record.outbox),
             "snapshot": state(record) if room is None else orjson.loads(room.state()),
-            **({"storage": kept} if kept else {}),
+            **({"storage": storage} if storage else {}),
         }
 
     def _kind(self, name: str) -> Reply:
@@ -177,20 +171,16 @@ class Administration:
 
     def _look(self, asked: Ask, id: SessionId, request: Request) -> None:
         """What somebody would be shown; the room answers."""
-        if not self._rooms.keeps(id.kind):
-            raise UsageError(f"the App has no kind {id.kind!r}")
+        self._check_kind(id)
         viewer = request.params.get("as")
         if viewer is not None:
             asked.viewer = Viewer(viewer, request.params.get("role") or "player")
         self._rooms.put(id, asked)
 
     async def _history(self, id: SessionId, params: dict[str, str]) -> Reply:
-        after, most = _number(params, "after", 0), _number(params, "limit", PAGE)
-        most = min(max(most, 1), PAGE)
-        now = self._clock.now()
-        if await self._store.load(id) is None:
-            return _missing(id)
-        found = await kept_revisions(self._store, id, ALL, now, after=after, limit=most)
+        after, most = _number(params, "after", 0), _limit(params)
+        await self._load(id)
+        found = await kept(self._store, id, after=after, limit=most)
         following = found[-1].revision if len(found) == most else None
         return 200, {"revisions": [one._asdict() for one in found], "next": following}
 
@@ -211,26 +201,20 @@ class Administration:
             raise UsageError("a body is {event, as, role}") from error
         except BadMessage as bad:
             raise UsageError(bad.reason) from bad
-        if not self._rooms.keeps(id.kind):
-            raise UsageError(f"the App has no kind {id.kind!r}")
+        self._check_kind(id)
         if viewer is not None:
             asked.viewer = Viewer(str(viewer), str(wish.get("role") or "player"))
         asked.event = event
         self._rooms.put(id, asked)
 
-    async def _retry(self, retry: Retry, id: SessionId) -> Reply | None:
+    async def _retry(self, retry: Retry, id: SessionId) -> None:
         """What failed for good; the room answers."""
-        if not self._rooms.keeps(id.kind):
-            raise UsageError(f"the App has no kind {id.kind!r}")
-        if await self._store.load(id) is None:
-            return _missing(id)
+        self._check_kind(id)
+        await self._load(id)
         self._rooms.put(id, retry)
-        return None
 
     async def _export(self, id: SessionId) -> Reply:
-        record = await self._store.load(id)
-        if record is None:
-            return _missing(id)
+        record = await self._load(id)
         log = await read_log(self._store, id, 0, record.revision) if record.logged else ()
         return 200, exported(id, record, log)
 
@@ -243,6 +227,20 @@ class Administration:
         await self._rooms.endings.replace(id, record, TOLD["PUT"], log)
         return 200, {"imported": str(id), "revision": record.revision}
 
+    def _check_kind(self, id: SessionId) -> None:
+        if self._rooms.kind(id.kind) is None:
+            raise UsageError(f"the App has no kind {id.kind!r}")
+
+    async def _load(self, id: SessionId) -> Record:
+        record = await self._store.load(id)
+        if record is None:
+            raise _Missing
+        return record
+
+
+class _Missing(Exception):
+    """There is no such session."""
+
 
 def _number(params: dict[str, str], name: str, default: int) -> int:
     """A parameter that is a number. Raises UsageError."""
@@ -252,5 +250,6 @@ def _number(params: dict[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _missing(id: SessionId) -> Reply:
-    return 404, {"reason": f"there is no session {id}"}
+def _limit(params: dict[str, str]) -> int:
+    """How many lines an answer is to have. Raises UsageError."""
+    return min(max(_number(params, "limit", PAGE), 1), PAGE)

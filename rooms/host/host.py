@@ -108,7 +108,7 @@ class Host:
         self._processes = self._rooms.processes
         self._guests = None if self._processes is None else self._processes.guests
         self._lobby = Lobby(store)
-        self._administration = Administration(self._rooms, store, self.clock)
+        self._administration = Administration(self._rooms, store)
         kinds_told = {name: kind.authenticates for name, kind in self._kinds.items()}
         self._hosted = Hosted(kinds_told, pages)
         self._hooks: set[asyncio.Task[None]] = set()

@@ -319,12 +319,8 @@ class RoomKeeper:
 
     # ------------------------------------------------------------------ for `endings.py`
 
-    def keeps(self, kind: str) -> bool:
-        """Whether this host has rooms of this kind."""
-        return kind in self._kinds
-
     def kind(self, name: str) -> type[Room] | None:
-        """The author's class of this name."""
+        """The author's class of this name, where this host has such rooms."""
         kind = self._kinds.get(name)
         return None if kind is None else kind.room
 
