@@ -18,6 +18,7 @@ from rooms.sync.diff import apply
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rooms.definition import Room
     from rooms.store.port import Logged, SessionId, Store
     from rooms.sync.messages import Op
 
@@ -33,6 +34,11 @@ class Keeps(NamedTuple):
 
     revisions: int
     age: int
+
+    @classmethod
+    def of(cls, room: Room | type[Room]) -> Keeps:
+        """What this kind says of itself."""
+        return cls(room.history, room.history_age)
 
     def __bool__(self) -> bool:
         return self.revisions > 0 or self.age > 0

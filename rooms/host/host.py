@@ -48,13 +48,11 @@ if TYPE_CHECKING:
 
     from rooms.definition import Room
     from rooms.host.channels import Channel
-    from rooms.host.processes import Processes
     from rooms.host.room import LiveRoom
     from rooms.host.tenant import Nursery
     from rooms.host.watched import Doing
     from rooms.link.memory import End
     from rooms.link.protocol import Message
-    from rooms.pace import Pace
     from rooms.store.port import HostInfo, Store
     from rooms.sync.views import Viewer
 
@@ -105,8 +103,11 @@ class Host:
             doing=doing,
             nursery=nursery,
         )
-        self._processes = self._rooms.processes
-        self._guests = None if self._processes is None else self._processes.guests
+        self.pace = self._rooms.pace
+        """How its time is shared out."""
+        self.processes = self._rooms.processes
+        """Its rooms that have processes of their own, where it has a nursery."""
+        self._guests = None if self.processes is None else self.processes.guests
         self._lobby = Lobby(store)
         self._administration = Administration(self._rooms, store)
         kinds_told = {name: kind.authenticates for name, kind in self._kinds.items()}
@@ -125,28 +126,18 @@ class Host:
         return self._rooms.info
 
     @property
-    def pace(self) -> Pace:
-        """How its time is shared out."""
-        return self._rooms.pace
-
-    @property
     def rooms(self) -> Mapping[SessionId, LiveRoom]:
         """The rooms that are live here, by session."""
         return self._rooms.live
 
     def owed(self) -> tuple[int, int]:
         """How many durable effects live rooms owe: that wait, and that failed for good."""
-        waiting, dead = (0, 0) if self._processes is None else self._processes.owed()
+        waiting, dead = (0, 0) if self.processes is None else self.processes.owed()
         for room in self._rooms.live.values():
             for entry in room.session.outbox.entries.values():
                 waiting += entry.dead is None
                 dead += entry.dead is not None
         return waiting, dead
-
-    @property
-    def processes(self) -> Processes | None:
-        """Its rooms that have processes of their own, where it has a nursery."""
-        return self._processes
 
     @property
     def kinds(self) -> list[str]:
@@ -176,7 +167,7 @@ class Host:
 
     def live(self) -> list[SessionId]:
         """The sessions that have a room here."""
-        apart = [] if self._processes is None else self._processes.live()
+        apart = [] if self.processes is None else self.processes.live()
         return [*self._rooms.live, *apart]
 
     async def start(self) -> None:
@@ -252,23 +243,28 @@ class Host:
         if channel.viewer is not None:  # known from before its room slept
             self._rooms.enter(channel)
         elif attach.operator:
-            channel.viewer = viewer(attach.viewer) if attach.viewer["id"] else OPERATOR
-            self._rooms.enter(channel)
+            self._enter(channel, viewer(attach.viewer) if attach.viewer["id"] else OPERATOR)
         elif not kind.authenticates:
-            channel.viewer = viewer(attach.viewer)
-            self._rooms.enter(channel)
+            self._enter(channel, viewer(attach.viewer))
         else:
-            task = self._identifying[channel] = self._ask_author(self._identify(channel))
+            task = self._ask_author(self._identify(channel, self._enter))
+            self._identifying[channel] = task
             task.add_done_callback(lambda _: self._identifying.pop(channel, None))
 
-    async def _identify(self, channel: Channel) -> None:
+    def _enter(self, channel: Channel, known: Viewer) -> None:
+        """It is known who is there."""
+        channel.viewer = known
+        if not channel.gone:
+            self._rooms.enter(channel)
+
+    async def _identify(self, channel: Channel, go_on: Callable[[Channel, Viewer], None]) -> None:
+        """Ask the author who is there, and go on with that."""
         try:
-            channel.viewer = await self._kinds[channel.at.kind].identify(channel.attach)
+            known = await self._kinds[channel.at.kind].identify(channel.attach)
         except Closing as refused:
             self._rooms.shut(channel, refused)
         else:
-            if not channel.gone:
-                self._rooms.enter(channel)
+            go_on(channel, known)
 
     def _gathered(self, end: End, id: SessionId, epoch: int) -> None:
         """A router has attached all that it has; they are there when it is known who they are."""
@@ -291,15 +287,7 @@ class Host:
         if "viewer" in said:
             self._renewed(channel, viewer(said["viewer"]))
         elif self._kinds[channel.at.kind].authenticates:
-            self._ask_author(self._identify_again(channel))
-
-    async def _identify_again(self, channel: Channel) -> None:
-        try:
-            known = await self._kinds[channel.at.kind].identify(channel.attach)
-        except Closing as refused:
-            self._rooms.shut(channel, refused)
-        else:
-            self._renewed(channel, known)
+            self._ask_author(self._identify(channel, self._renewed))
 
     def _renewed(self, channel: Channel, known: Viewer) -> None:
         if channel.viewer is None or channel.gone:

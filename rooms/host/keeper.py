@@ -104,7 +104,8 @@ class RoomKeeper:
         self._between: dict[SessionId, _Waiting] = {}
         self._drops = Drops()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._draining = False
+        self.draining = False
+        """Whether this host takes no session any more."""
         self.endings = Endings(self, store, links)
         self._sweep = Sweep(store, clock, self.endings.expire)
         self._alarms = Alarms(store, clock, address, self.wake)
@@ -145,7 +146,7 @@ class RoomKeeper:
 
     async def drain(self) -> None:
         """Let every room finish what it has, store it and give it back; then end the lease."""
-        self._draining = True
+        self.draining = True
         self._links.everybody(Leaving())
         self._lease.leave()
         await self._alarms.stop()
@@ -184,7 +185,7 @@ class RoomKeeper:
         room = self.live.get(id)
         if room is not None:
             room.put(item)
-        elif self._draining:
+        elif self.draining:
             self._send_on(item, None)
         else:
             items = self._waiting(id).items
@@ -209,7 +210,7 @@ class RoomKeeper:
         """Wake a session, though nobody waits for an answer."""
         if self.processes is not None and self.apart(id.kind):
             self.processes.wake(id)
-        elif id not in self.live and not self._draining and id.kind in self._kinds:
+        elif id not in self.live and not self.draining and id.kind in self._kinds:
             self._waiting(id).wanted = True
 
     def apart(self, kind: str) -> bool:
@@ -256,7 +257,7 @@ class RoomKeeper:
             room.drop(error)
         for item in waiting.items:
             room.put(item)
-        if self._draining:
+        if self.draining:
             self.idle(room)
 
     # ------------------------------------------------------------------ sleep
@@ -294,7 +295,7 @@ class RoomKeeper:
     def _go_on(self, id: SessionId) -> None:
         """An incarnation has ended: what came meanwhile is for the next one."""
         waiting = self._settled(id)
-        if self._draining:
+        if self.draining:
             for item in waiting.items:
                 self._send_on(item, None)
         elif waiting.items or waiting.wanted:
@@ -313,7 +314,7 @@ class RoomKeeper:
             self._links.outside(channel)
             if channel.presence is not None:  # wherever the next incarnation is
                 self._links.send([Keep(channel.id, channel.attachment())])
-            if self._draining:
+            if self.draining:
                 self._links.unheard(channel)
         self._links.everybody(Asleep(id.kind, id.session, room.claim.epoch))
 
@@ -383,7 +384,7 @@ class RoomKeeper:
             self._links.outside(channel)
         gone = isinstance(error, Fenced) and error.current is None
         resting = self.live.pop(id, None) is None
-        if self._draining and not resting:
+        if self.draining and not resting:
             for channel in entering:
                 self._links.elsewhere(channel, None)
             return
@@ -426,11 +427,6 @@ class RoomKeeper:
     def shut(self, channel: Channel, refused: Closing) -> None:
         """Close a channel."""
         self._links.send([Close.of(channel.id, refused)])
-
-    @property
-    def draining(self) -> bool:
-        """Whether this host takes no session any more."""
-        return self._draining
 
     @property
     def leased(self) -> bool:

@@ -43,7 +43,7 @@ def read(end: End, request: Request, room: type[Room], viewer: Viewer, store: St
     """What the room is asked; None when the request was answered here."""
     number = request.params.get("revision", request.params.get("after", "0"))
     recall = Recall(end, request, viewer, store, number)
-    if not Keeps(room.history, room.history_age):
+    if not Keeps.of(room):
         recall.reply(404, {"reason": "this kind of room keeps no history"})
     elif not (number.isdecimal() and number.isascii() and len(number) <= MAX_DIGITS):
         recall.reply(400, {"reason": "a revision is a whole number"})
@@ -90,12 +90,12 @@ class Recall(Ask):
                 self.reply(200, body)
 
     async def _list(self, views: Views, id: SessionId, after: int, now: int) -> Json:
-        found = await kept(self._store, id, _keeps(views.room), now, after=after)
+        found = await kept(self._store, id, Keeps.of(views.room), now, after=after)
         return {"revisions": [one._asdict() for one in found], "now": now}
 
     async def _show(self, views: Views, id: SessionId, revision: int, now: int) -> Json:
         room = views.room
-        found = await past(self._store, id, revision, _keeps(room), now)
+        found = await past(self._store, id, revision, Keeps.of(room), now)
         if found is None or found.version != room.version():
             return None
         system = System(room.machine, on_error=room.on_error)
@@ -105,7 +105,3 @@ class Recall(Ask):
             return None
         view = views.view_at(self.viewer, snapshot)
         return {**found.kept._asdict(), "now": now, "view": view}
-
-
-def _keeps(room: Room) -> Keeps:
-    return Keeps(room.history, room.history_age)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -37,7 +38,8 @@ def read(end: End, request: Request, kind: Kind, viewer: Viewer, store: Store) -
         if request.method == "GET" and recall.wanted(request):
             return recall.read(end, request, kind.room, viewer, store)
         if request.method == "GET":
-            return _look(plain, request)
+            plain.known = request.headers.get("if-none-match")
+            return plain
         if request.method == "POST":
             return _event(plain, request)
     if not kind.answers_requests:
@@ -48,16 +50,8 @@ def read(end: End, request: Request, kind: Kind, viewer: Viewer, store: Store) -
 
 def _visit(end: End, request: Request, viewer: Viewer) -> Visit:
     """A request for the author's hook."""
-
-    async def call(room: Any) -> tuple[int, dict[str, str], bytes] | None:
-        return await _on_request(room, request)
-
+    call = partial(_on_request, request)
     return Visit(end, request.request, viewer, call, create=request.create)
-
-
-def _look(ask: Ask, request: Request) -> Ask | None:
-    ask.known = request.headers.get("if-none-match")
-    return ask
 
 
 def _event(ask: Ask, request: Request) -> Ask | None:
@@ -89,7 +83,7 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-async def _on_request(room: Any, request: Request) -> tuple[int, dict[str, str], bytes] | None:
+async def _on_request(request: Request, room: Any) -> tuple[int, dict[str, str], bytes] | None:
     """Give the author a Starlette request, and take the response apart for the link."""
     from starlette.requests import Request as StarletteRequest
 

@@ -107,7 +107,7 @@ class Waking:
         """A room with a machine, and what is to be performed first."""
         room, record, outbox, now = self._room, self._record, self._own.outbox, self._now
         system = System(room.machine, on_error=room.on_error)
-        keeps, limit = Keeps(room.history, room.history_age), room.max_state * 7 // 8
+        keeps, limit = Keeps.of(room), room.max_state * 7 // 8
         if record is not None:
             asleep_since = None
             if room.restore_timers == "remaining":

@@ -222,7 +222,7 @@ def leaves_without_a_word(swap: Any) -> None:
 @GUARDS.seen_by(hosts.test_a_draining_host_takes_nothing_new)
 def leaving_host_takes_sessions(swap: Any) -> None:
     """A host that leaves takes what is put before it."""
-    edited(swap, RoomKeeper, "put", "elif self._draining:", "elif False:")
+    edited(swap, RoomKeeper, "put", "elif self.draining:", "elif False:")
 
 
 @GUARDS.seen_by(fleet.test_a_killed_host_costs_no_socket_and_no_event)

@@ -187,7 +187,7 @@ def past_for_ever(swap: Any) -> None:
 @GUARDS.seen_by(looks.test_a_kind_without_history_has_none_to_show)
 def past_of_every_kind(swap: Any) -> None:
     """A kind that keeps no history shows what there is of it."""
-    edited(swap, recall, "read", "if not Keeps(room.history, room.history_age):", "if False:")
+    edited(swap, recall, "read", "if not Keeps.of(room):", "if False:")
 
 
 @GUARDS.seen_by(looks.test_looking_back_changes_nothing_and_makes_no_session)

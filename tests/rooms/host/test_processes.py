@@ -73,7 +73,7 @@ class Isolated(Stage):
 
     @property
     def processes(self) -> Processes:
-        found = self.host._processes
+        found = self.host.processes
         assert found is not None
         return found
 
