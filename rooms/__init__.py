@@ -11,7 +11,7 @@ between the two           link/
 what connections hear     sync/
 what is kept              store/
 which host has what       placement/
-who may work now          pace  budgets
+who may work now          pace  budgets  tasks
 one process               server  settings  process  supervisor  children  collector
 several                   fleet  apart  meeting
 one for a room alone      nursery  alone

@@ -37,6 +37,7 @@ from rooms.host.watched import SIZE, WAKING, Doing, Exhaustion
 from rooms.link.stream import join
 from rooms.store.port import Held, SessionId
 from rooms.store.remote import CalledStore
+from rooms.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -185,7 +186,7 @@ class Alone:
         self._taken = 0
         self._counted = self._host.tally.numbers()
         self._drained = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     async def start(self) -> None:
         """Be there for the room; what came until now is heard."""
@@ -219,8 +220,7 @@ class Alone:
             case Met(router):
                 self._routers.pop(router).lost()
             case Drain():
-                task = asyncio.get_running_loop().create_task(self._drain())
-                self._tasks.add(task)
+                self._tasks.begin(self._drain())
 
     async def _drain(self) -> None:
         await self._host.drain()

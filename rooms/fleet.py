@@ -30,6 +30,7 @@ from rooms.router.listening import bind
 from rooms.router.refusals import READY
 from rooms.server import store_time, url_of
 from rooms.store import file_of, lockfile, open_store, remote
+from rooms.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +75,7 @@ class Fleet:
         self._folder: Path
         self._stopping = asyncio.Event()
         self._rolling: asyncio.Task[None] | None = None
-        self._watches: set[asyncio.Task[None]] = set()
+        self._watches = Tasks()
         self._status = 0
 
     async def run(self) -> int:
@@ -147,9 +148,7 @@ class Fleet:
         if role == "host":
             settings = replace(settings, listen=f"unix:{self._folder}/{name}")
         member = _Member(role, name, self._target, settings)
-        watch = asyncio.get_running_loop().create_task(self._watch(member))
-        self._watches.add(watch)
-        watch.add_done_callback(self._watches.discard)
+        self._watches.begin(self._watch(member))
         return member
 
     async def _all_ready(self, members: list[_Member]) -> bool:
@@ -255,8 +254,7 @@ class Fleet:
         for team in (self._routers, [*self._hosts, *arriving]):
             if team:
                 await asyncio.wait([asyncio.ensure_future(member.stop()) for member in team])
-        if self._watches:
-            await asyncio.wait(self._watches)
+        await self._watches.ended()
 
 
 class _Member:

@@ -20,6 +20,7 @@ from rooms.host.neighbours import Letter
 from rooms.host.outbox import heads
 from rooms.host.turn import Begin, Performed
 from rooms.logs import where
+from rooms.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -60,7 +61,7 @@ class Courier:
         self._report = report
         self._entries: Mapping[int, Entry] = {}
         self._begun: dict[str, Entry] = {}
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = Tasks()
         self._alarm: asyncio.TimerHandle | None = None
         self._stopped = False
 
@@ -95,9 +96,7 @@ class Courier:
                 self._report(Begin(entry))
             elif entry.due <= now:
                 self._begun[lane] = entry
-                task = asyncio.get_running_loop().create_task(self._attempt(entry))
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
+                self._running.begin(self._attempt(entry))
             else:
                 due = entry.due if due is None else min(due, entry.due)
         if self._alarm is not None:

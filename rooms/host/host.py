@@ -42,9 +42,10 @@ from rooms.link.protocol import (
 from rooms.store.port import SessionId
 from rooms.sync import party
 from rooms.tally import HostTally
+from rooms.tasks import Tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Mapping
 
     from rooms.definition import Room
     from rooms.host.channels import Channel
@@ -112,7 +113,7 @@ class Host:
         self._administration = Administration(self._rooms, store)
         kinds_told = {name: kind.authenticates for name, kind in self._kinds.items()}
         self._hosted = Hosted(kinds_told, pages)
-        self._hooks: set[asyncio.Task[None]] = set()
+        self._hooks = Tasks()  # authors' and operators' work, which may take its time
         self._identifying: dict[Channel, asyncio.Task[None]] = {}
 
     @property
@@ -247,7 +248,7 @@ class Host:
         elif not kind.authenticates:
             self._enter(channel, viewer(attach.viewer))
         else:
-            task = self._ask_author(self._identify(channel, self._enter))
+            task = self._hooks.begin(self._identify(channel, self._enter))
             self._identifying[channel] = task
             task.add_done_callback(lambda _: self._identifying.pop(channel, None))
 
@@ -271,7 +272,7 @@ class Host:
         its = [each for each in self._identifying if each.end is end and each.at == id]
         if its:
             asked = [self._identifying[channel] for channel in its]
-            self._ask_author(self._gathered_after(asked, end, id, epoch))
+            self._hooks.begin(self._gathered_after(asked, end, id, epoch))
         else:
             self._rooms.gatherings.answered(end, id, epoch)
 
@@ -287,7 +288,7 @@ class Host:
         if "viewer" in said:
             self._renewed(channel, viewer(said["viewer"]))
         elif self._kinds[channel.at.kind].authenticates:
-            self._ask_author(self._identify(channel, self._renewed))
+            self._hooks.begin(self._identify(channel, self._renewed))
 
     def _renewed(self, channel: Channel, known: Viewer) -> None:
         if channel.viewer is None or channel.gone:
@@ -370,7 +371,7 @@ class Host:
             self._guests.request(end, request)
             return
         if request.operator:
-            self._ask_author(self._administration.answer(end, request))
+            self._hooks.begin(self._administration.answer(end, request))
             return
         kind = self._kinds.get(request.kind)
         if kind is None:
@@ -384,7 +385,7 @@ class Host:
         elif not kind.authenticates:
             self._ask(end, request, viewer(request.viewer))
         else:
-            self._ask_author(self._identify_asker(end, request))
+            self._hooks.begin(self._identify_asker(end, request))
 
     async def _identify_asker(self, end: End, request: Request) -> None:
         try:
@@ -398,7 +399,7 @@ class Host:
         if not request.session:
             asked = Ask(end, request.request, known, create=False)
             asked.known = request.headers.get("if-none-match")
-            self._ask_author(self._lobby.answer(asked, request.kind, request.params))
+            self._hooks.begin(self._lobby.answer(asked, request.kind, request.params))
             return
         ask = requests.read(end, request, self._kinds[request.kind], known, self._store)
         if ask is not None:
@@ -412,13 +413,6 @@ class Host:
             self._guests.lost(end)
         for channel in self._links.remove(end):
             self._detach(channel)
-
-    def _ask_author(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """An author's hook, or the operator's wish, that may take its time; drain ends it."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._hooks.add(task)
-        task.add_done_callback(self._hooks.discard)
-        return task
 
 
 def _same_type(one: Heard | Wanted, other: Heard) -> bool:

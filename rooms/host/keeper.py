@@ -37,9 +37,10 @@ from rooms.host.turn import Enter
 from rooms.link.protocol import Asleep, Close, Keep, Leaving, Live
 from rooms.pace import Pace
 from rooms.sync.backlog import Budget
+from rooms.tasks import Tasks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from rooms.definition import Room
     from rooms.host.channels import Channel
@@ -103,7 +104,7 @@ class RoomKeeper:
         self._resting: dict[SessionId, LiveRoom] = {}
         self._between: dict[SessionId, _Waiting] = {}
         self._drops = Drops()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self.draining = False
         """Whether this host takes no session any more."""
         self.endings = Endings(self, store, links)
@@ -168,8 +169,7 @@ class RoomKeeper:
                 self.idle(room)
             if self.live and self.info.address:
                 await asyncio.sleep(between / 1000)  # noqa: TID251 - others have to keep up
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._tasks.ended()
 
     # ------------------------------------------------------------------ find or wake
 
@@ -222,7 +222,7 @@ class RoomKeeper:
         waiting = self._between.get(id)
         if waiting is None:
             waiting = self._between[id] = _Waiting()
-            self._do(self._bring(id, pause))
+            self._tasks.begin(self._bring(id, pause))
         return waiting
 
     async def _bring(self, id: SessionId, pause: float) -> None:
@@ -269,7 +269,7 @@ class RoomKeeper:
             del self.live[id]
             self._resting[id] = room
             self._between[id] = _Waiting()
-            self._do(self._rest(room))
+            self._tasks.begin(self._rest(room))
 
     async def _rest(self, room: LiveRoom) -> None:
         id = room.claim.id
@@ -446,12 +446,6 @@ class RoomKeeper:
             self.shut(item.channel, refused)
         elif isinstance(item, Ask):
             item.refuse(refused)
-
-    def _do(self, work: Coroutine[None, None, None]) -> None:
-        """Work that drain waits for."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 class _Waiting:

@@ -19,9 +19,10 @@ from rooms.host.isolated import Called, Counted, Drain, Passed, Resting, Returne
 from rooms.host.tenant import Tenant
 from rooms.store.port import Acquired
 from rooms.store.remote import answer
+from rooms.tasks import Tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, Mapping
+    from collections.abc import Collection, Mapping
 
     from rooms.host.clock import Clock
     from rooms.host.deaths import Died
@@ -77,7 +78,7 @@ class Processes:
         self._numbers = 0
         self._tenants: dict[SessionId, Tenant] = {}
         self._unreleased: dict[SessionId, int] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def __len__(self) -> int:
         return len(self._tenants)
@@ -134,7 +135,7 @@ class Processes:
         self.guests.introduce(tenant)
         if self._kinds[id.kind].hooks:  # what it says first is for the routers that find this host
             pause = max(pause, self._keeper.gatherings.unknown)
-        self._do(self._keep(tenant, pause))
+        self._tasks.begin(self._keep(tenant, pause))
         return tenant
 
     def wake(self, id: SessionId) -> None:
@@ -166,8 +167,7 @@ class Processes:
         condemned, careful = self.deaths.condemned(id), id in self.deaths
         tenant.move_in(process, keeper.incarnation, condemned, careful=careful)
         await tenant.over.wait()
-        if tenant.calls:
-            await asyncio.wait(tenant.calls)
+        await tenant.calls.ended()
         if not tenant.rested:
             process.kill()
             self._died(tenant, await process.died())
@@ -182,9 +182,7 @@ class Processes:
             case Passed(router, message):
                 self.guests.pass_back(tenant, router, message)
             case Called():
-                call = asyncio.get_running_loop().create_task(self._answer(tenant, line))
-                tenant.calls.add(call)
-                call.add_done_callback(tenant.calls.discard)
+                tenant.calls.begin(self._answer(tenant, line))
             case Counted(grown, waiting, dead):
                 self._keeper.tally.add(grown)
                 tenant.owed = waiting, dead
@@ -230,7 +228,7 @@ class Processes:
             again = self.deaths.note(id, died, now, stable=stable) == 1
         self.guests.send_on(tenant, again=again)
         if self._keeper.draining:
-            self._do(self._give_back(id))
+            self._tasks.begin(self._give_back(id))
         elif (pause := self.deaths.pause(id, now)) > PATIENCE:
             asyncio.get_running_loop().call_later(pause / 1000, self.wake, id)
         else:
@@ -264,11 +262,5 @@ class Processes:
         """Let every room finish what it has, store it and give it back."""
         for tenant in self.tenants:
             tenant.send(Drain())
-        while keeping := [task for task in self._tasks if not task.done()]:
-            await asyncio.wait(keeping)
+        await self._tasks.ended()
         await self._nursery.close()
-
-    def _do(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

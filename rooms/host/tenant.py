@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rooms.host.isolated import Orders, Passed, Wake
+from rooms.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +77,7 @@ class Tenant:
     waiting: list[Line] = field(default_factory=list)
     passed: int = 0
     asked: dict[tuple[int, int], Request] = field(default_factory=dict)
-    calls: set[asyncio.Task[Any]] = field(default_factory=set)
+    calls: Tasks = field(default_factory=Tasks)
     epoch: int | None = None
     begun: float = 0
     owed: tuple[int, int] = (0, 0)

@@ -19,6 +19,7 @@ import msgpack
 from rooms.errors import Fenced, LinkError, StoreError, UnknownOutcome
 from rooms.link.stream import Speech, dial, listen
 from rooms.store import port
+from rooms.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -41,19 +42,14 @@ _METHODS: Final = frozenset(
 
 async def serve(store: Store, address: str) -> Listener:
     """Let other processes of this machine use `store`. Raises UsageError: not at this address."""
-    calls: set[asyncio.Task[None]] = set()
+    calls = Tasks()
 
     def accept(end: StreamEnd[Any]) -> None:
-        def called(message: Any) -> None:
-            number, *asked = message
-            call = asyncio.get_running_loop().create_task(answer(store, *asked))
-            calls.add(call)
-            call.add_done_callback(lambda done: answered(number, done))
+        async def call(number: int, *asked: Any) -> None:
+            end.send([number, await answer(store, *asked)])
 
-        def answered(number: int, call: asyncio.Task[Any]) -> None:
-            calls.discard(call)
-            if not call.cancelled():
-                end.send([number, call.result()])
+        def called(message: Any) -> None:
+            calls.begin(call(*message))
 
         end.listen(called)
 
