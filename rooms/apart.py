@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rooms import operations
 from rooms.errors import StoreError, UsageError
@@ -27,6 +27,7 @@ from rooms.router.router import Router
 from rooms.server import (
     drain,
     facade_folder,
+    first_of,
     metrics_of,
     pages_of,
     replicas_wanted,
@@ -165,7 +166,7 @@ async def serve_router(
         dialing.start()
         ending.push_async_callback(dialing.stop)
         with signalled() as stopped:
-            if not await _first_of(router.hosted(), stopped.wait()):
+            if await first_of(router.hosted(), stopped.wait()) != 0:
                 return
             listening = Listening(router.app, bound)
             await listening.start()
@@ -174,15 +175,6 @@ async def serve_router(
             ending.callback(listening.close)
             ready(url_of(settings.bind, bound.getsockname()[1]))
             await stopped.wait()
-
-
-async def _first_of(one: Any, other: Any) -> bool:
-    """Whether the one ends before the other."""
-    tasks = [asyncio.ensure_future(one), asyncio.ensure_future(other)]
-    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in rest:
-        task.cancel()
-    return tasks[0] in done
 
 
 async def _ask_time(store: Store, clock: Clock) -> None:

@@ -19,7 +19,7 @@ import signal
 import subprocess
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rooms import operations
 from rooms.children import as_shell, orders, spawn
@@ -28,7 +28,7 @@ from rooms.host.clock import elapsed
 from rooms.meeting import meeting_place
 from rooms.router.listening import bind
 from rooms.router.refusals import READY
-from rooms.server import store_time, url_of
+from rooms.server import first_of, store_time, url_of
 from rooms.store import file_of, lockfile, open_store, remote
 from rooms.tasks import Tasks
 
@@ -154,13 +154,8 @@ class Fleet:
     async def _all_ready(self, members: list[_Member]) -> bool:
         """Wait until all of them are. False: one of them can't be, or we are to stop."""
         ready = asyncio.gather(*(member.ready.wait() for member in members))
-        ended = [asyncio.ensure_future(member.ended.wait()) for member in members]
-        stop = asyncio.ensure_future(self._stopping.wait())
-        everything: list[asyncio.Future[Any]] = [ready, stop, *ended]
-        await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
-        is_ready = ready.done()
-        for one in everything:
-            one.cancel()
+        ended = (member.ended.wait() for member in members)
+        is_ready = await first_of(ready, self._stopping.wait(), *ended) == 0
         with contextlib.suppress(asyncio.CancelledError):
             await ready
         if is_ready or self._stopping.is_set():
@@ -172,7 +167,7 @@ class Fleet:
         """Start it; when it ends unasked, certify that, and start another in its place."""
         begun = elapsed()
         await member.start()
-        await _within(READY_WITHIN, member.ready, member.ended)
+        await first_of(member.ready.wait(), member.ended.wait(), within=READY_WITHIN)
         if member.ready.is_set() and member.failures:
             self._say(f"{member.name} is ready")
         await member.ended.wait()
@@ -212,7 +207,7 @@ class Fleet:
             if self._stopping.is_set():
                 return
             new = self._arriving = self._member("host")
-            await _within(READY_WITHIN, new.ready, new.ended)
+            await first_of(new.ready.wait(), new.ended.wait(), within=READY_WITHIN)
             if not new.ready.is_set() or new.ended.is_set():
                 await new.stop()
                 self._say(f"{new.name} can't be started: {old.name} and the others stay")
@@ -325,7 +320,7 @@ class _Member:
         if self._process is None or self.ended.is_set():
             return
         self._process.terminate()
-        if not await _within(ENDS_WITHIN, self.ended):
+        if await first_of(self.ended.wait(), within=ENDS_WITHIN) is None:
             self.kill()
             await self.ended.wait()
 
@@ -333,15 +328,6 @@ class _Member:
         """End it now."""
         if self._process is not None and not self.ended.is_set():
             self._process.kill()
-
-
-async def _within(seconds: float, *events: asyncio.Event) -> bool:
-    """Whether one of these happens within so long."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    done, rest = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    for wait in rest:
-        wait.cancel()
-    return bool(done)
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> int:

@@ -10,6 +10,7 @@ meanwhile is one step then. Next: `rooms/host/room.py`.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rooms.budgets import Account, Budgets
@@ -24,6 +25,14 @@ LOOK_AGAIN: Final = 0.02
 """When it is looked again whether a link's other side has caught up (s)."""
 LONGEST: Final = 1_000
 """How long a room waits for a router at most (ms): others may watch it, too."""
+
+
+def once_caught_up(behind: Callable[[], bool], go_on: Callable[[], None]) -> None:
+    """Go on when the other side of a link isn't `behind` any more; now, if it isn't."""
+    if behind():
+        asyncio.get_running_loop().call_later(LOOK_AGAIN, once_caught_up, behind, go_on)
+    else:
+        go_on()
 
 
 class Pace:
@@ -48,19 +57,16 @@ class Pace:
     def soon(self, id: SessionId, account: Account, turn: Callable[[], None]) -> None:
         """Call `turn` when this room may have one."""
         if self.full(id):
-            self._hold(id, account, turn, self.elapsed() + LONGEST)
+            self._hold(id, account, turn)
         else:
             self.in_turn(account, turn)
 
-    def _hold(
-        self, id: SessionId, account: Account, turn: Callable[[], None], until: float
-    ) -> None:
-        """Wait for the routers, but no longer than that."""
-        if self.full(id) and self.elapsed() < until:
-            loop = asyncio.get_running_loop()
-            loop.call_later(LOOK_AGAIN, self._hold, id, account, turn, until)
-        else:
-            self.in_turn(account, turn)
+    def _hold(self, id: SessionId, account: Account, turn: Callable[[], None]) -> None:
+        """Wait for the routers, but not for ever."""
+        until = self.elapsed() + LONGEST
+        once_caught_up(
+            lambda: self.full(id) and self.elapsed() < until, partial(self.in_turn, account, turn)
+        )
 
     def owes(self, account: Account) -> bool:
         """Whether this room has to wait for its turn."""

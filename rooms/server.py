@@ -202,6 +202,17 @@ def signalled() -> Iterator[asyncio.Event]:
         forget()
 
 
+async def first_of(*awaited: Awaitable[Any], within: float | None = None) -> int | None:
+    """The place of the one that ends first, None: none of them does within so many seconds. The
+    others are cancelled.
+    """
+    waits = [asyncio.ensure_future(one) for one in awaited]
+    done, rest = await asyncio.wait(waits, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    for wait in rest:
+        wait.cancel()
+    return next((place for place, wait in enumerate(waits) if wait in done), None)
+
+
 def url_of(address: str, port: int) -> str:
     """Where a browser on this machine finds it."""
     if address in ("0.0.0.0", "::", ""):

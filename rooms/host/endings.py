@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from rooms.errors import CloseCode, Closing, StoreError
 from rooms.host.commits import Claim
+from rooms.host.expiry import wake_in_time
 from rooms.host.neighbours import NotHere
 from rooms.store.port import Commit, Held
 
@@ -59,19 +60,15 @@ class Endings:
     # ------------------------------------------------------------------ what expires
 
     def postpone(self, room: LiveRoom) -> None:
-        """Whoever stays connected to a sleeping session keeps it: it wakes in good time, and
-        expires that much later when it sleeps again.
-        """
-        ttl = room.ttl
-        if ttl is not None:
-            self._wake_at(room.claim.id, self._rooms.clock.now() + ttl // 2)
+        """A room falls asleep to which somebody stays connected."""
+        id, ttl = room.claim.id, room.ttl
 
-    def _wake_at(self, id: SessionId, at: int) -> None:
-        clock = self._rooms.clock
-        if at > clock.now():
-            clock.call_at(at, lambda: self._wake_at(id, at))
-        elif self._links.of(id):
-            self._rooms.wake(id)
+        def wake() -> None:
+            if self._links.of(id):
+                self._rooms.wake(id)
+
+        if ttl is not None:
+            wake_in_time(self._rooms.clock, ttl, wake)
 
     async def expire(self, id: SessionId) -> bool:
         """Delete a session that has expired, unless somebody has woken it or it changed.

@@ -33,6 +33,21 @@ def ttl_of(room: Room, status: str) -> int | None:
     return room.ttl if status == "active" or room.ttl_done is None else room.ttl_done
 
 
+def wake_in_time(clock: Clock, ttl: int, wake: Callable[[], None]) -> None:
+    """Whoever stays connected to a sleeping session keeps it: it is to wake in good time, and
+    expires that much later (`ttl`, ms) when it sleeps again.
+    """
+    at = clock.now() + ttl // 2
+
+    def look() -> None:
+        if clock.now() < at:
+            clock.call_at(at, look)
+        else:
+            wake()
+
+    look()
+
+
 class Sweep:
     """Looks for sessions that have expired. `expire` deletes one, or says False."""
 

@@ -9,8 +9,8 @@ router, with all that isn't answered. Next inward: `rooms/host/processes.py`, th
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rooms.errors import CloseCode, Closing
@@ -33,7 +33,7 @@ from rooms.link.protocol import (
     Unheard,
     Want,
 )
-from rooms.pace import LOOK_AGAIN
+from rooms.pace import once_caught_up
 from rooms.store.port import SessionId
 from rooms.sync.messages import NUMBERED
 
@@ -226,7 +226,10 @@ class Guests:
         if end.under_way > BEHIND and not tenant.paused and tenant.process is not None:
             tenant.paused = True
             tenant.process.pause()
-            self._look_again(tenant, tenant.process, end)
+            once_caught_up(
+                lambda: end in self._ends and end.under_way > BEHIND,
+                partial(_hear_on, tenant, tenant.process),
+            )
 
     def _ended(self, id: SessionId, request: Request) -> None:
         """An operator has ended a session: so are the connections that its process didn't know,
@@ -235,18 +238,6 @@ class Guests:
         if request.path == "" and (told := TOLD.get(request.method)) is not None:
             for router, guest in self._of(id):
                 self._shut(router, guest, told)
-
-    def _look_again(self, tenant: Tenant, process: Process, end: End) -> None:
-        """A router is behind: this room isn't heard until that has caught up, or is lost."""
-
-        def look() -> None:
-            if end in self._ends and end.under_way > BEHIND:
-                self._look_again(tenant, process, end)
-            else:
-                tenant.paused = False
-                process.resume()
-
-        asyncio.get_running_loop().call_later(LOOK_AGAIN, look)
 
     # ------------------------------------------------------------------ without their process
 
@@ -292,3 +283,9 @@ class Guests:
     def _of(self, id: SessionId) -> list[tuple[int, _Guest]]:
         guests = self._guests.items()
         return [(router, guest) for (router, _), guest in guests if guest.at == id]
+
+
+def _hear_on(tenant: Tenant, process: Process) -> None:
+    """The router that was behind has caught up with this room, or is lost."""
+    tenant.paused = False
+    process.resume()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from rooms.errors import CloseCode, Closing, LinkError, StoreError
 from rooms.host.deaths import Deaths
+from rooms.host.expiry import wake_in_time
 from rooms.host.guests import Guests
 from rooms.host.isolated import Called, Counted, Drain, Passed, Resting, Returned, Wake
 from rooms.host.tenant import Tenant
@@ -235,19 +236,16 @@ class Processes:
             self.wake(id)
 
     def _postpone(self, id: SessionId) -> None:
-        """Whoever stays connected to a sleeping session keeps it: it wakes in good time."""
-        room, clock = self._kinds[id.kind].room, self._keeper.clock
+        """A room has fallen asleep; perhaps somebody stays connected."""
+        room = self._kinds[id.kind].room
         ttls = [ttl for ttl in (room.ttl, room.ttl_done) if ttl is not None]
-        at = clock.now() + min(ttls, default=0) // 2
 
-        def look() -> None:
-            if clock.now() < at:
-                clock.call_at(at, look)
-            elif id not in self._tenants and self.guests.anybody(id):
+        def wake() -> None:
+            if id not in self._tenants and self.guests.anybody(id):
                 self.wake(id)
 
         if ttls and self.guests.anybody(id):
-            clock.call_at(at, look)
+            wake_in_time(self._keeper.clock, min(ttls), wake)
 
     def evict(self) -> None:
         """The lease is over: whatever these rooms hadn't stored never happened."""

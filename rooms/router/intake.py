@@ -13,7 +13,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from rooms.pace import LOOK_AGAIN
+from rooms.pace import once_caught_up
 from rooms.router.channels import Session
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Intake:
 
     def _next(self, session: Session) -> None:
         if session.full:
-            asyncio.get_running_loop().call_later(LOOK_AGAIN, self._soon, session)
+            once_caught_up(lambda: session.full, partial(self._soon, session))
             return
         waiting = self._waiting[session]
         try:

@@ -86,10 +86,8 @@ def replaced_before_it_is_known(swap: Any) -> None:
 @GUARDS.seen_by(supervision.test_each_host_is_replaced_by_one_that_the_routers_know)
 def replaced_before_it_is_ready(swap: Any) -> None:
     """A host gives its rooms over before its successor is ready."""
-    ready = (
-        "await _within(READY_WITHIN, new.ready, new.ended)\n        if not new.ready.is_set() or "
-    )
-    edited(swap, Fleet, "_roll", ready, "if ")
+    waits = "await first_of(new.ready.wait(), new.ended.wait(), within=READY_WITHIN)\n        "
+    edited(swap, Fleet, "_roll", f"{waits}if not new.ready.is_set() or ", "if ")
 
 
 @GUARDS.seen_by(supervision.test_where_none_can_be_started_the_old_ones_stay)

@@ -238,7 +238,7 @@ def killed_at_a_drain(swap: Any) -> None:
 @GUARDS.seen_by(apart.test_a_room_that_fills_a_link_is_heard_no_further)
 def heard_whoever_is_behind(swap: Any) -> None:
     """A process is heard however far its router is behind."""
-    edited(swap, Guests, "pass_back", "end.under_way > BEHIND", "False")
+    edited(swap, Guests, "pass_back", "if end.under_way > BEHIND", "if False")
 
 
 @GUARDS.seen_by(apart.test_who_is_connected_keeps_a_session_from_expiring)

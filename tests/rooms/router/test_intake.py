@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.websockets import WebSocket
 
+from rooms import pace
 from rooms.pace import Pace
 from rooms.router import intake, sockets
 from rooms.router.channels import BEHIND, SHARE, Host, Session
@@ -195,7 +196,7 @@ async def test_only_so_many_sessions_that_were_asked_are_known(  # [FAIR5]
 async def test_for_a_host_that_is_behind_nothing_more_is_read(  # [FAIR5]
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(intake, "LOOK_AGAIN", 0)
+    monkeypatch.setattr(pace, "LOOK_AGAIN", 0)
     on, under_way = Stage(), [BEHIND + 1]
     host = Host(HostInfo("one", "one", {}, 0), _ignore, lambda: under_way[0])
     session = on.wait("hot", 3)
