@@ -70,10 +70,18 @@ class Nursery:
         self._nurse()
 
     async def start(self, max_cpu: int) -> RoomProcess:
-        """A new process. Raises LinkError: there can't be any now."""
+        """A new process; where the nursery is killed meanwhile, one of the next. Raises LinkError:
+        there can't be any now.
+        """
+        missed = SILENT_FOR + max_cpu // 500
         try:
-            nurse = await asyncio.wait_for(asyncio.shield(self._nurse()), READY_WITHIN)
-            return await nurse.start(SILENT_FOR + max_cpu // 500)
+            nurse = await self._ready()
+            try:
+                return await nurse.start(missed)
+            except (LinkError, OSError):
+                if not nurse.gone:
+                    raise
+            return await (await self._ready()).start(missed)
         except TimeoutError:
             raise LinkError("no process was started in time") from None
         except OSError as error:
@@ -85,6 +93,10 @@ class Nursery:
         if self._starting is not None:
             with contextlib.suppress(LinkError, OSError):
                 await (await self._starting).close()
+
+    async def _ready(self) -> _Nurse:
+        """The nursery, once it is ready. Raises LinkError or TimeoutError."""
+        return await asyncio.wait_for(asyncio.shield(self._nurse()), READY_WITHIN)
 
     def _nurse(self) -> asyncio.Task[_Nurse]:
         starting = self._starting
@@ -134,7 +146,9 @@ class _Nurse:
         return cls(process, ours, reader, writer)
 
     async def start(self, missed: int) -> RoomProcess:
-        """Have it fork; one that doesn't is ended. Raises LinkError, OSError or TimeoutError."""
+        """Have it fork; one that doesn't is ended. Raises LinkError, OSError or TimeoutError; it is
+        `gone` where it was killed.
+        """
         ours, theirs = socket.socketpair()
         loop = asyncio.get_running_loop()
         with theirs, tempfile.TemporaryFile() as file:
@@ -149,6 +163,8 @@ class _Nurse:
                 ours.close()
                 if isinstance(error, TimeoutError):
                     self._process.kill()
+                if isinstance(error, ConnectionError):
+                    self.gone = True  # which isn't heard yet
                 raise
         link: StreamEnd[Line] = await join(ours, LINES, dials=False, missed=missed)
         return RoomProcess(pid, link, memory, status)

@@ -16,6 +16,7 @@ from rooms.host.watched import OUT_OF_MEMORY, SIZE
 from rooms.link.stream import PING_EVERY
 from rooms.nursery import Nursery, RoomProcess, _Nurse
 from rooms.settings import Settings
+from tests.system.endurance import within
 from tests.wire import WITHIN
 
 if TYPE_CHECKING:
@@ -77,6 +78,25 @@ async def test_after_a_killed_nursery_there_is_another(nursery: Nursery) -> None
     await asyncio.wait_for(over.wait(), WITHIN)
     assert await one.died() == Died("crashed", "wake")
     two.close()
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+async def test_a_nursery_that_is_killed_as_it_is_asked_is_replaced(  # [ISOLATE2]
+    nursery: Nursery, at_work: bool
+) -> None:
+    nurse = await nursery._nurse()
+    killed = nurse._process.pid
+    starting = asyncio.ensure_future(nursery.start(200))
+    if at_work:  # it has been asked, and doesn't come to it
+        os.kill(killed, signal.SIGSTOP)
+        await within(WITHIN, "that it is asked", lambda: bool(nurse._born))
+    os.kill(killed, signal.SIGKILL)
+    # Nobody else has a turn until it has ended, so that its end is seen by nobody yet.
+    os.waitid(os.P_PID, killed, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222
+    process = await starting
+    assert type((await first_said(process))[0]) is Called
+    assert (await nursery._nurse())._process.pid != killed
+    process.close()
 
 
 @pytest.mark.parametrize("max_cpu", [200, 20_000, 60_000])
