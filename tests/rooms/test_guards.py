@@ -1,22 +1,37 @@
-"""Guards of processes and of who starts them, each switched off: the test of its rule sees it."""
+"""Guards of processes, of who starts and who operates them, each switched off: the test of its rule
+sees it.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rooms import alone, meeting
+from rooms import access, alone, logs, meeting, metrics, operations, server
 from rooms.children import Parent
 from rooms.host.watched import OUT_OF_MEMORY
 from rooms.nursery import Nursery, RoomProcess
+from rooms.router import refusals
+from rooms.settings import Settings
+from rooms.store import lockfile
 from tests.guards import Guards
 from tests.rooms import test_alone as limits
 from tests.rooms import test_children as children
+from tests.rooms import test_inventory as stored
+from tests.rooms import test_logs as logged
 from tests.rooms import test_meeting as folders
+from tests.rooms import test_metrics as measured
 from tests.rooms import test_nursery as nurseries
+from tests.rooms import test_operations as operated
+from tests.rooms import test_server as timed
 from tests.rooms.test_alone import process  # noqa: F401 - a fixture
 from tests.sim.mutants import edited
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
 GUARDS = Guards()
 
@@ -117,6 +132,91 @@ def folders_stay(swap: Any) -> None:
 def folders_of_the_living_cleared(swap: Any) -> None:
     """A fleet takes away the sockets of others that live."""
     edited(swap, meeting, "_locked", "fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)", "lock")
+
+
+# -------------------------------------------------------------------------------- for operators
+
+
+@GUARDS.seen_by(
+    operated.test_an_address_may_be_a_port_alone, address="9100", parsed=("127.0.0.1", 9100)
+)
+def doors_for_everybody(swap: Any) -> None:
+    """The operator's door is open to all machines where no address was named."""
+    edited(swap, operations, "parse", '"127.0.0.1"', '"0.0.0.0"')
+
+
+@GUARDS.seen_by(operated.test_it_says_metrics_health_and_why_it_is_not_ready)
+def ready_whatever_it_is(swap: Any) -> None:
+    """A process that drains says so with the status of one that is ready."""
+    edited(swap, refusals, "readiness", "200 if state == READY else 503", "200")
+    swap(operations, "readiness", refusals.readiness)
+
+
+@GUARDS.seen_by(measured.test_the_pages_of_several_processes_are_one)
+def numbers_of_anybody(swap: Any) -> None:
+    """Which of several processes has counted something isn't said."""
+    edited(swap, metrics, "of_fleet", '{**sample.labels, "process": process}', "sample.labels")
+
+
+@GUARDS.seen_by(logged.test_a_line_of_one_of_several_processes_says_which)
+def lines_of_anybody(swap: Any) -> None:
+    """Which of several processes has written a line isn't said."""
+    edited(swap, logs.JsonFormatter, "format", "**self._whose,", "")
+
+
+@GUARDS.seen_by(logged.test_a_line_about_a_session_says_so_in_a_field)
+def lines_about_anything(swap: Any) -> None:
+    """A line says in words alone what it is about."""
+    edited(swap, logs.JsonFormatter, "format", "if isinstance(argument, Loggable):", "if False:")
+
+
+@GUARDS.seen_by(logged.test_what_others_sent_stays_in_its_line)
+def lines_broken(swap: Any) -> None:
+    """What others have sent writes lines of its own."""
+    edited(swap, logs.TextFormatter, "formatMessage", "line.isprintable()", "True")
+
+
+@GUARDS.seen_by(timed.test_a_step_of_the_wall_clock_moves_no_timer)
+def time_steps(swap: Any) -> None:
+    """A store's time is the wall's, whoever sets that."""
+    edited(swap, server, "store_time", "int(begun + elapsed())", "int(_WALL.now())")
+
+
+# -------------------------------------------------------------------------------- on a store's file
+
+
+def with_a_store(test: Callable[..., Awaitable[None]]) -> Callable[[Path], Awaitable[None]]:
+    """A test that needs a store's file, which somebody has open."""
+
+    async def play(tmp_path: Path) -> None:
+        url = await stored.made(tmp_path)
+        async with access.operator(Settings(store=url)) as alone:
+            every = {"url": url, "alone": alone, "tmp_path": tmp_path}
+            names = inspect.signature(test).parameters
+            await test(**{name: every[name] for name in names})
+
+    play.__name__ = test.__name__
+    return play
+
+
+@GUARDS.seen_by(with_a_store(stored.test_a_file_in_use_is_asked_of_who_says_where))
+def servers_unfound(swap: Any) -> None:
+    """A server that has the store open isn't asked."""
+    swap(lockfile, "announced", lambda path: None)
+
+
+@GUARDS.seen_by(stored.test_looking_makes_no_store)
+def made_by_looking(swap: Any) -> None:
+    """A store that isn't there is made, whatever it was wanted for."""
+    edited(swap, access, "operator", "if create else _existing(settings.store)", "")
+    swap(stored, "operator", access.operator)
+
+
+@GUARDS.seen_by(with_a_store(stored.test_an_import_makes_a_store))
+def nowhere_to_import(swap: Any) -> None:
+    """What was exported can only be imported where something is."""
+    edited(swap, access, "operator", "_file(settings.store) if create else ", "")
+    swap(stored, "operator", access.operator)
 
 
 @pytest.mark.parametrize("name", GUARDS)

@@ -6,6 +6,7 @@ import base64
 import json
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgpack
@@ -13,10 +14,11 @@ import orjson
 import pytest
 
 from rooms import App, Room, inventory
-from rooms.access import Operator, operator
+from rooms.access import Operator, Remote, operator
 from rooms.errors import StoreError, StoreLocked, UsageError
 from rooms.host import administration
 from rooms.settings import Settings
+from rooms.store import lockfile
 from rooms.store.port import SessionId
 from rooms.store.sqlite import SqliteStore
 from runtime import System, create_machine
@@ -24,7 +26,6 @@ from tests.contracts import Clock, announce, first, own, write
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 SEATS = msgpack.packb([("ann", "player", True, None)])
 ONE, TWO = SessionId("light", "one"), SessionId("light", "two")
@@ -46,7 +47,12 @@ def light(version: str, *states: str) -> type[Room]:
 
 @pytest.fixture
 async def url(tmp_path: Path) -> str:
-    """A store with two sleeping lights of version 1, red and green."""
+    """A store's, with two lights."""
+    return await made(tmp_path)
+
+
+async def made(tmp_path: Path) -> str:
+    """Make a store with two sleeping lights of version 1, red and green."""
     path, clock = tmp_path / "rooms.db", Clock(0)
     store = await SqliteStore.open(path, now=clock.now)
     await announce(store, "one")
@@ -191,6 +197,26 @@ async def test_a_file_in_use_by_who_does_not_say_where_is_refused(  # [ADMIN7]
     with pytest.raises(StoreLocked, match="in use by another process"):
         async with operator(Settings(store=url)):
             pass
+
+
+@pytest.mark.usefixtures("alone")
+async def test_a_file_in_use_is_asked_of_who_says_where(url: str) -> None:  # [ADMIN7]
+    lockfile.announce(Path(url.removeprefix("sqlite:///")), "http://127.0.0.1:1999")
+    async with operator(Settings(store=url, secret="s" * 32)) as asked:
+        assert isinstance(asked, Remote)
+        assert asked.url == "http://127.0.0.1:1999"
+
+
+async def test_an_import_makes_a_store(alone: Operator, tmp_path: Path) -> None:  # [ADMIN7]
+    exported: list[str] = []
+    await inventory.export(alone, ONE, exported.append)
+    said: list[str] = []
+    path = tmp_path / "new.db"
+    async with operator(Settings(store=f"sqlite:///{path}"), create=True) as elsewhere:
+        await inventory.import_sessions(elsewhere, exported, False, said.append, said.append)
+        await inventory.list_sessions(elsewhere, None, said.append)
+    assert said[0] == "imported light/one at revision 1"
+    assert said[2].startswith("light/one")
 
 
 async def test_looking_makes_no_store(tmp_path: Path) -> None:

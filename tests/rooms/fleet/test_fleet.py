@@ -217,6 +217,23 @@ async def test_a_host_that_ended_is_dead_for_the_store_at_once() -> None:  # [FL
         assert await on.living() == {two.settings.listen}
 
 
+async def test_it_is_ready_while_a_host_and_a_router_are() -> None:  # [METRIC3] [METRIC2]
+    async with supervised() as (on, _):
+        await on.ready(*on.all("host"))
+        assert on.fleet._state == "no host or no router"
+        await on.ready(*on.all("router"))
+        assert on.fleet._state == "ready"
+        one, two = on.all("host")
+        await on.end(one, 137)
+        assert on.fleet._state == "ready"
+        await on.end(two, 137)
+        assert on.fleet._state == "no host or no router"
+        await on.ready(on.all("host")[0])
+        assert on.fleet._state == "ready"
+        await on.signal(signal.SIGTERM)
+        assert on.fleet._state == "draining"
+
+
 # ---------------------------------------------------------------------- rolling restart
 
 

@@ -77,6 +77,24 @@ def everybody_certified_dead(swap: Any) -> None:
     edited(swap, Fleet, "_certify", "info.address == host.settings.listen", "True")
 
 
+@GUARDS.seen_by(supervision.test_it_is_ready_while_a_host_and_a_router_are)
+def ready_without_a_host(swap: Any) -> None:
+    """A fleet is ready while any of its processes is."""
+    edited(swap, Fleet, "_state", "some = all(", "some = any(")
+
+
+@GUARDS.seen_by(supervision.test_it_is_ready_while_a_host_and_a_router_are)
+def ready_when_all_are(swap: Any) -> None:
+    """A fleet isn't ready while one of its hosts is started again."""
+    edited(swap, Fleet, "_state", "any(one.up for one in team)", "all(one.up for one in team)")
+
+
+@GUARDS.seen_by(supervision.test_it_is_ready_while_a_host_and_a_router_are)
+def ready_as_it_ends(swap: Any) -> None:
+    """A fleet that was told to end is ready until it has."""
+    edited(swap, Fleet, "_state", "if self._stopping.is_set():", "if False:")
+
+
 @GUARDS.seen_by(supervision.test_each_host_is_replaced_by_one_that_the_routers_know)
 def replaced_before_it_is_known(swap: Any) -> None:
     """A host gives its rooms over before routers know its successor."""

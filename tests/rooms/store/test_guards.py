@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rooms.store import records
+from rooms.store import export, lockfile, records
 from rooms.store.memory import MemoryStore
 from rooms.store.ownership import Leases
+from rooms.store.port import Record
 from rooms.store.writer import Writer
 from tests.contracts import Clock, StoreContract
 from tests.guards import Guards
+from tests.rooms.store import test_export as lines
+from tests.rooms.store import test_lockfile as locks
 from tests.rooms.store import test_sqlite as sqlite
+from tests.rooms.store.test_lockfile import path  # noqa: F401 - a fixture
 from tests.sim.mutants import edited
 
 if TYPE_CHECKING:
@@ -185,6 +189,49 @@ def several_writers(swap: Any) -> None:
 def taken_unsynced(swap: Any) -> None:
     """That a session was taken may be lost with the machine's power."""
     edited(swap, Writer, "_write", "'FULL' if durable else 'NORMAL'", "'NORMAL'")
+
+
+# -------------------------------------------------------------------------------- who has it
+
+
+def _announced(swap: Any) -> None:
+    swap(locks, "announced", lockfile.announced)
+
+
+@GUARDS.seen_by(locks.test_where_nobody_has_the_lock_nobody_is_reached)
+def dead_ones_reached(swap: Any) -> None:
+    """Who had the lock and is gone is asked."""
+    edited(swap, lockfile, "announced", "return None  #", "return file.read(_LONGEST)  #")
+    _announced(swap)
+
+
+@GUARDS.seen_by(locks.test_where_nobody_has_the_lock_nobody_is_reached)
+def former_ones_reached(swap: Any) -> None:
+    """What the one before said is taken for what this one says."""
+    edited(swap, lockfile.LockFile, "acquire", "os.ftruncate(file, 0)", "os.fstat(file)")
+
+
+# -------------------------------------------------------------------------------- on its way
+
+
+@GUARDS.seen_by(
+    lines.test_what_was_exported_is_imported_to_the_bit.hypothesis.inner_test,  # type: ignore[attr-defined]
+    record=Record(generation="g", version="1", revision=1, snapshot=b'{ "a":1.0}'),
+)
+def exported_for_people(swap: Any) -> None:
+    """A state that is JSON is exported as such, whatever its bytes."""
+    edited(swap, export, "_is_json", " and orjson.dumps(orjson.loads(blob)) == blob", "")
+
+
+@GUARDS.seen_by(
+    lines.test_anything_else_is_refused_with_what_is_wrong,
+    change={"session": "a/b"},
+    what="can't name a session",
+)
+def imported_under_any_name(swap: Any) -> None:
+    """What can't name a session is imported under that name."""
+    edited(swap, export, "imported", "if not (KIND_PATTERN", "if None and (KIND_PATTERN")
+    swap(lines, "imported", export.imported)
 
 
 @pytest.mark.parametrize("name", GUARDS)

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rooms.sync import diff, lens, messages
+from rooms.sync import codec, diff, lens, messages, party
 from rooms.sync.backlog import Backlog, Budget
 from rooms.sync.conversation import Conversation
 from rooms.sync.fanout import Fanout
 from rooms.sync.watch import Watch
 from tests.guards import Guards
 from tests.rooms.sync import test_backlog as backlog
+from tests.rooms.sync import test_codec as codecs
 from tests.rooms.sync import test_conversation as conversation
 from tests.rooms.sync import test_diff as patches
 from tests.rooms.sync import test_fanout as fanout
 from tests.rooms.sync import test_messages as door
+from tests.rooms.sync import test_party as parties
 from tests.rooms.sync import test_policy as policy
 from tests.sim.mutants import edited
 
@@ -143,6 +145,57 @@ def unsafe_integers_taken(swap: Any) -> None:
     edited(swap, messages, "check_data", "if abs(value) > MAX_SAFE_INTEGER:", "if False:")
 
 
+def no_message(data: Any) -> Callable[[Make], Make]:
+    """By the test that sees that what is no message doesn't close."""
+    return GUARDS.seen_by(door.test_what_is_no_message_closes, data=data)
+
+
+def _read(swap: Any, reason: str) -> None:
+    old, new = f'Closing(CloseCode.BAD_MESSAGE, "{reason}")', f'BadMessage("bad", "{reason}")'
+    edited(swap, messages, "read", old, new)
+    swap(door, "read", messages.read)
+
+
+@no_message([])
+def arrays_stay(swap: Any) -> None:
+    """Who sends what is no object may go on."""
+    _read(swap, "a message is one JSON object")
+
+
+@no_message({"type": 1})
+def types_of_any_kind(swap: Any) -> None:
+    """Who sends a message without a type may go on."""
+    _read(swap, "a message has a string `type`")
+
+
+def unparsed(name: str) -> Callable[[Make], Make]:
+    """By the test that sees that something is parsed that isn't to be."""
+    return GUARDS.seen_by(codecs.test_what_cant_be_parsed_closes, name=name)
+
+
+def _decoded(swap: Any, old: str, new: str) -> None:
+    edited(swap, codec, "decode", old, new)
+    swap(codecs, "decode", codec.decode)
+
+
+@unparsed("bytes")
+def bytes_taken(swap: Any) -> None:
+    """A message may hold what JSON has no word for."""
+    _decoded(swap, "max_bin_len=0", "max_bin_len=99")
+
+
+@unparsed("keys that are numbers")
+def numbers_as_keys(swap: Any) -> None:
+    """A key may be a number."""
+    _decoded(swap, "strict_map_key=True", "strict_map_key=False")
+
+
+@GUARDS.seen_by(codecs.test_a_promise_is_bounded_before_it_is_believed)
+def promises_believed(swap: Any) -> None:
+    """Room is made for whatever somebody says is coming."""
+    _decoded(swap, "max_array_len=max_claim", "max_array_len=1 << 31")
+
+
 @GUARDS.seen_by(
     door.test_a_numbered_message_keeps_its_number_when_its_event_is_refused,
     event={"type": "a", "sender": "bob"},
@@ -151,6 +204,55 @@ def unsafe_integers_taken(swap: Any) -> None:
 def numbered_events_unchecked(swap: Any) -> None:
     """An event with a number may say what it likes."""
     edited(swap, messages, "_numbered", "check_event(event)", "event")
+
+
+# -------------------------------------------------------------------------------- parties
+
+
+@GUARDS.seen_by(codecs.test_a_dialect_has_no_words_for_the_wires_messages)
+def everything_told(swap: Any) -> None:
+    """A client of another dialect is told what it has no ear for."""
+    edited(swap, codec, "encode", 'if codec != "msgpack":', "if False:")
+    swap(codecs, "encode", codec.encode)
+
+
+@GUARDS.seen_by(parties.test_tags_are_told_whole)
+def tags_by_index(swap: Any) -> None:
+    """Of tags it is told which one has changed."""
+    edited(swap, party, "operations", 'if path[0] == "tags":', "if False:")
+
+
+@GUARDS.seen_by(
+    parties.test_a_patch_leads_from_one_view_to_the_next.hypothesis.inner_test,  # type: ignore[attr-defined]
+    one={"status": "active", "tags": ["x"], "children": {"a": {}}},
+    other={"status": "active"},
+)
+def fields_taken_away(swap: Any) -> None:
+    """What a view doesn't show any more isn't there."""
+    edited(swap, party, "operations", "len(path) == 1 and path[0] in _FIELDS", "False")
+
+
+@GUARDS.seen_by(parties.test_an_item_of_an_array_is_replaced_in_place)
+def items_added_in_place(swap: Any) -> None:
+    """An item that has changed is there twice."""
+    edited(swap, party, "operations", '"replace" if type(path[-1]) is int else ', "")
+
+
+def said_at_parties(said: str) -> Callable[[Make], Make]:
+    """By the test that sees that it isn't refused."""
+    return GUARDS.seen_by(parties.test_what_is_refused, said=said)
+
+
+@said_at_parties('{"type":"e","sender":"me"}')
+def unchecked_at_parties(swap: Any) -> None:
+    """What is refused on the wire is an event at `/parties`."""
+    edited(swap, party, "read", "messages.check_event(said)", "said")
+
+
+@said_at_parties('{"type":"party.sendTo","actorId":"p","event":{"type":"xstate.stop"}}')
+def unchecked_for_children(swap: Any) -> None:
+    """A child is sent what its parent isn't."""
+    edited(swap, party, "read", "messages.check_event(event)", "event")
 
 
 # -------------------------------------------------------------------------------- patches

@@ -94,10 +94,11 @@ def test_tags_are_told_whole() -> None:  # [PARTY1]
 
 
 def test_an_item_of_an_array_is_replaced_in_place() -> None:  # [PARTY1]
-    one = {"context": {"list": [{"id": 1, "n": 1, "m": 0}, {"id": 2, "n": 1, "m": 0}]}}
-    other = {"context": {"list": [{"id": 1, "n": 1, "m": 0}, {"id": 2, "n": 2, "m": 0}, 7]}}
-    view: Json = {"context": other["context"]}
-    operations = told(party.patch(diff(one, other), view))["operations"]
+    items = [{"id": 1, "n": 1, "m": 0}, {"id": 2, "n": 1, "m": 0}]
+    one: Json = {"context": {"list": items, "few": [1, 2]}}
+    other: Json = {"context": {"list": [items[0], {"id": 2, "n": 2, "m": 0}, 7], "few": [1, 3]}}
+    operations = told(party.patch(diff(one, other), other))["operations"]
+    assert {"op": "replace", "path": "/context/few/1", "value": 3} in operations
     assert patched(one, operations) == other
 
 

@@ -50,7 +50,7 @@ def edited(
     mutant is that one line.
     """
     static = inspect.getattr_static(owner, name)
-    function = getattr(static, "fget", None) or getattr(static, "__func__", static)
+    function = inspect.unwrap(getattr(static, "fget", None) or getattr(static, "__func__", static))
     source = dedent(inspect.getsource(function))
     assert source.count(old) == 1, f"{name} says {source.count(old)} times {old!r}"
     source = source.replace(old, new)
