@@ -19,7 +19,7 @@ import random
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ import httpx
 
 from client import Room, RoomClosed, connect
 from rooms.access import Remote
+from rooms.errors import CloseCode
 from rooms.store.schema import read_secret
 from tests.histories import History, Violation
 from tests.system.closings import Closed, watch
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
 APP = "tests/system/endured.py"
 BRIEF = "tests/system/brief.py"
 """The same, where leases are brief."""
-LATE = 15_000
-"""How late a timer may be (ms): a server that was killed has to be started again, on a machine
-that has other things to do."""
+LATE = 12_000
+"""How late a timer may be, beside what the longest blow took (ms), on a machine that has other
+things to do."""
+PATIENT_FOR = 12.0
+"""How long who waits for a room isn't turned away (s): STORE10, ROUTE7."""
 SETTLED_WITHIN = 90.0
 EVENTS = {"write": 6, "odd": 3, "arm": 2, "work": 1, "broken": 1}
 
@@ -79,12 +82,28 @@ def restarting(server: Server) -> Strike:
     return strike
 
 
-async def struck(strike: Strike, times: int, done: Callable[[], float]) -> None:
-    """Strike whenever the next share of the work is done (0 to 1)."""
+async def struck(
+    strike: Strike, times: int, work: Sequence[asyncio.Future[None]], done: Callable[[], float]
+) -> float:
+    """Strike whenever the next share of the work is done (0 to 1); how long the longest blow took
+    (s). Raises what the work did.
+    """
+    loop = asyncio.get_running_loop()
+    longest = 0.0
+
+    def is_done(share: float) -> bool:
+        for one in work:
+            if one.done():
+                one.result()
+        return done() >= share
+
     for blow in range(times):
         share = (blow + 1) / (times + 1)
-        await within(120, f"{share:.0%} of the work", lambda share=share: done() >= share)  # type: ignore[misc]
+        await within(120, f"{share:.0%} of the work", partial(is_done, share))
+        begun = loop.time()
         await strike()
+        longest = max(longest, loop.time() - begun)
+    return longest
 
 
 # -------------------------------------------------------------------------------- a counter
@@ -106,7 +125,7 @@ async def count(
             outcomes.append((await room.send({"type": "increment"})).outcome)
 
     playing = [asyncio.ensure_future(play(room)) for room in rooms]
-    await struck(strike, times, lambda: len(outcomes) / total)
+    await struck(strike, times, playing, lambda: len(outcomes) / total)
     await asyncio.wait_for(asyncio.gather(*playing), SETTLED_WITHIN)
     assert outcomes == ["accepted"] * total
     for room in rooms:
@@ -184,10 +203,10 @@ async def log(
     late: int = LATE,
 ) -> list[Violation]:
     """Clients that write into the logs of one room or several, set timers and begin work; which
-    promises were broken. `keeps_sockets`: that no socket is closed is one of them; `late`: how late
-    a timer may be (ms).
+    promises were broken. `keeps_sockets`: that no socket is closed is one of them, unless a blow
+    takes longer than is waited for a room; `late`: how late a timer may be, beside that (ms).
     """
-    history = History(late=late)
+    history = History()
     tables: list[list[_Writer]] = [[] for _ in range(rooms)]
     for n in range(clients):
         writer = _Writer(history, url, f"{kind}/{named}-{n % rooms}", f"w{n}")
@@ -195,7 +214,9 @@ async def log(
     writers = [writer for table in tables for writer in table]
     playing = [asyncio.ensure_future(writer.play(each, dice)) for writer in writers]
     total = clients * each
-    await struck(strike, times, lambda: sum(writer.done for writer in writers) / total)
+    done = lambda: sum(writer.done for writer in writers) / total  # noqa: E731
+    longest = await struck(strike, times, playing, done)
+    history.late = late + round(longest * 1000)
     await asyncio.wait_for(asyncio.gather(*playing), SETTLED_WITHIN)
     for table in tables:
         settled = partial(_settled, table)
@@ -203,7 +224,8 @@ async def log(
         await _look(history, table)
     for writer in writers:
         for closed in writer.closed if keeps_sockets else ():
-            history.violated("socket", str(closed))
+            if closed.why.code != CloseCode.OVERLOADED or longest < PATIENT_FOR:
+                history.violated("socket", str(closed))
         writer.room.close()
     await asyncio.gather(*(writer.room.wait_closed() for writer in writers))
     return history.check()
@@ -322,7 +344,7 @@ async def game(
             return 1  # a place that passed while no server was up was seen by nobody
         return len({place for guest in guests for place in guest.dues}) / whole
 
-    await struck(strike, times, done)
+    await struck(strike, times, playing, done)
     await asyncio.wait_for(asyncio.gather(*playing), SETTLED_WITHIN)
     await judged(guests)
 

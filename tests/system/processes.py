@@ -81,9 +81,11 @@ class Server:
         return self._signal(signal.SIGTERM)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal that it may survive."""
+        """Send it a signal that it may survive; SIGSTOP: it stands still from then on."""
         assert self._process is not None
         self._process.send_signal(number)
+        if number == signal.SIGSTOP:
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def _signal(self, number: int) -> int:
         process, self._process = self._process, None

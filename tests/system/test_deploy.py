@@ -34,6 +34,7 @@ from tests.rooms.store.servers import running as redis
 from tests.system.closings import Closed, watch
 from tests.system.endurance import within
 from tests.system.processes import ROOT, running
+from tests.system.shared import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,6 +119,21 @@ async def _up(url: str, what: str) -> None:
     raise AssertionError(f"{what} didn't come up within 60 s")
 
 
+async def _said(url: str, pattern: str) -> None:
+    """Wait until the page has this: of a process that is slow to answer it has nothing."""
+    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        pages: list[str] = []
+
+        async def has() -> bool:
+            pages.append((await client.get(url)).text)
+            return re.search(pattern, pages[-1]) is not None
+
+        try:
+            await eventually(20, pattern, has)
+        except AssertionError as late:
+            raise AssertionError(pages[-1]) from late
+
+
 async def test_socket_stream_and_request_go_through_nginx(  # [FLEET1] [METRIC1] [METRIC3]
     tmp_path: Path,
 ) -> None:
@@ -144,11 +160,11 @@ async def test_socket_stream_and_request_go_through_nginx(  # [FLEET1] [METRIC1]
                 seen = ""
                 while '["count"],2' not in seen.replace('"context",', ""):
                     seen = await asyncio.wait_for(anext(lines), 20)  # buffered, it wouldn't come
-            page = await client.get(f"http://127.0.0.1:{operator}/metrics")
-            assert re.search(
-                r'rooms_events_total{outcome="accepted",process="host-\d"} 2.0', page.text
-            )
-            assert 'rooms_processes{role="router"} 2.0' in page.text
+            for said in (
+                r'rooms_events_total{outcome="accepted",process="host-\d"} 2.0\n',
+                r'rooms_processes{role="router"} 2.0\n',
+            ):
+                await _said(f"http://127.0.0.1:{operator}/metrics", said)
             ready = await client.get(f"http://127.0.0.1:{operator}/ready")
             assert ready.json() == {"status": "ready"}
             for private in ("/rooms/-/sessions", "/ready"):
