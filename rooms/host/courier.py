@@ -65,11 +65,6 @@ class Courier:
         self._alarm: asyncio.TimerHandle | None = None
         self._stopped = False
 
-    @property
-    def busy(self) -> bool:
-        """Whether an attempt is under way."""
-        return bool(self._running)
-
     def see(self, entries: Mapping[int, Entry]) -> None:
         """These are durable now: begin what is due."""
         if entries is not self._entries:

@@ -77,8 +77,8 @@ class Opening:
 
     @property
     def busy(self) -> bool:
-        """Whether coroutines run, or attempts at effects."""
-        return len(self._performer) > 0 or self._courier.busy
+        """Whether coroutines run. An effect under way is due: that keeps its room awake."""
+        return len(self._performer) > 0
 
     def begin(self, effects: tuple[Effect, ...]) -> None:
         """Start what ran while it was awake. What is emitted meanwhile is heard by nobody."""

@@ -10,7 +10,7 @@ import pytest
 from rooms.definition import Room
 from rooms.sync.views import everything
 from runtime import create_machine, from_callback, from_observable, setup
-from tests.rooms.host.machines import Counter
+from tests.rooms.host.machines import Counter, Lobby
 from tests.rooms.host.stage import Stage
 
 if TYPE_CHECKING:
@@ -112,6 +112,21 @@ async def test_a_timer_keeps_it_awake_when_it_is_near(delay: int, awake: bool) -
     assert on.awake() is awake
     await on.advance(delay - 10_000)
     assert (await on.stored())["value"] == "over"
+
+
+async def test_who_is_expected_back_keeps_it_awake() -> None:  # [SLEEP5] [SEAT3]
+    class Brief(Lobby):
+        sleep_after = 1_000
+
+    on = await Stage(counter=Brief).start()
+    ann = await on.connect("ann")
+    await ann.send("ping")
+    await on.crash()
+    await on.request("GET")
+    await on.advance(4_999)
+    assert on.awake()
+    await on.advance(1)
+    assert (await on.stored())["context"]["seats"] == {"ann": "away"}
 
 
 async def test_who_only_stays_connected_does_not() -> None:  # [SLEEP5]

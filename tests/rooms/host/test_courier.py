@@ -289,6 +289,16 @@ async def test_a_crash_between_the_end_and_its_commit_tells_the_machine_once() -
     assert [event["output"] for event in again.view["context"]["heard"]] == ["second"]
 
 
+async def test_dropping_a_room_ends_its_attempts() -> None:  # [INVOKE3]
+    on, ann = await opened()
+    await ann.send("buy", n=1)
+    on.store.fail_next(written=False)
+    await ann.send("note")
+    assert CALLS[0].end.cancelled()
+    await on.advance(1_000)
+    assert [call.attempt.number for call in CALLS] == [1, 2]
+
+
 async def test_an_attempt_that_a_restart_ended_counts() -> None:  # [OUTBOX4]
     on, ann = await opened()
     await ann.send("buy", n=1)

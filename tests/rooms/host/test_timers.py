@@ -263,7 +263,7 @@ async def test_after_eight_attempts_it_is_a_dead_letter_that_wakes_nobody() -> N
     assert (await failed(on))["dead"] == entry["dead"]
 
 
-async def test_an_operator_may_have_it_tried_again() -> None:  # [TIME5]
+async def test_an_operator_may_have_it_tried_again() -> None:  # [TIME5] [ADMIN8]
     on, ann, _ = await started(Broken)
     await on.advance(1_000_000)
     await ann.send("mend")

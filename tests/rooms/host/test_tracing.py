@@ -14,6 +14,7 @@ from rooms.pace import Pace
 from rooms.router.connections import Connection, Connections
 from rooms.router.intake import Intake
 from rooms.router.limits import Limits
+from rooms.store.port import SessionId
 from tests.rooms.host.machines import Counter
 from tests.rooms.host.stage import Stage
 
@@ -84,6 +85,15 @@ async def test_an_event_is_one_trace_from_the_door_to_what_is_shown(
         "rooms.event": "room.send",
     }
     assert receive.attributes["rooms.session"] == "counter/x"
+
+
+def test_a_turn_is_of_the_trace_that_the_link_carried(spans: Any) -> None:  # [METRIC6]
+    carried = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    with tracing.turn(SessionId("counter", "x"), "increment", carried):
+        pass
+    [turn] = spans()
+    assert turn.context.trace_id == 0x0AF7651916CD43DD8448EB211C80319C
+    assert turn.parent.span_id == 0xB7AD6B7169203331
 
 
 async def test_a_commit_that_fails_ends_its_span(spans: Any) -> None:
