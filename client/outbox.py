@@ -20,6 +20,15 @@ WINDOW: Final = 64
 """How far numbers may run ahead of the oldest unanswered one: as far as outcomes are kept."""
 WAITING: Final = 1_000
 """How many wait behind them before the next one is turned away."""
+LARGEST: Final = 65_536
+"""How many bytes a server reads in one message: a larger one would end the connection, for good."""
+NUMBERS: Final = 64
+"""How many bytes of those number an event: `"seq":…,"acked":…,"event":`."""
+
+
+def too_large(*parts: bytes) -> bool:
+    """Whether no server reads a message of these parts, once it is numbered."""
+    return sum(map(len, parts)) > LARGEST - NUMBERS
 
 
 class Outbox(Generic[Entry]):

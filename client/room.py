@@ -20,7 +20,7 @@ from client.clock import Clock
 from client.errors import OutcomeLost, RoomClosed
 from client.link import Link, LoopTimers
 from client.listeners import Listeners, Observer
-from client.outbox import Outbox
+from client.outbox import Outbox, too_large
 from client.shown import NOTHING, Shown
 from client.token import Token
 from client.websocket import WebSocket
@@ -194,7 +194,7 @@ class Room(Shown):
 
         The outcome comes when the view that it led to was shown. It fails with RoomClosed when the
         room is closed for good, and with OutcomeLost. An event too many (over a thousand are
-        waiting) is `rejected` here, without having been sent.
+        waiting), or of over 64 KiB, is `rejected` here, without having been sent.
         """
         return self._post({"type": "room.send"}, event)
 
@@ -203,8 +203,11 @@ class Room(Shown):
         return self._post({"type": "room.send_to", "child": child}, event)
 
     def cast(self, event: Message) -> bool:
-        """Send an event at most once, and only now. False: not connected, or too slowly."""
-        return self._link.send(self._encoded(event), droppable=True)
+        """Send an event at most once, and only now. False: not connected, or too slowly, or too
+        large.
+        """
+        message = self._encoded(event)
+        return not too_large(message) and self._link.send(message, droppable=True)
 
     def presence(self, data: Any) -> None:
         """Tell the others something volatile, where the room has presence; the latest counts."""
@@ -297,6 +300,9 @@ class Room(Shown):
         posted.outcome.add_done_callback(_retrieved)  # nobody has to await it
         if (closed := self._closed()) is not None:
             posted.outcome.set_exception(closed)
+        elif too_large(encode(head, self._link.codec), posted.event):
+            reason = "an event has at most 64 KiB"
+            posted.outcome.set_result(Outcome("rejected", reason=reason))
         elif not self._outbox.add(posted):
             reason = "too many events are waiting to be sent"
             posted.outcome.set_result(Outcome("rejected", reason=reason))
@@ -306,7 +312,7 @@ class Room(Shown):
 
     def _encoded(self, event: Message) -> bytes:
         """The event as it goes out, as it was when it was sent."""
-        kind = event.get("type")
+        kind = event.get("type") if isinstance(event, dict) else None
         if not isinstance(kind, str):
             raise TypeError('an event is a dict with a type: {"type": "increment"}')
         if kind.startswith("room."):

@@ -10,6 +10,16 @@
 const WINDOW = 64;
 /** How many wait behind them before the next one is turned away. */
 const WAITING = 1_000;
+/** How many bytes a server reads in one message: a larger one would end the connection, for good. */
+const LARGEST = 65_536;
+/** What numbers an event, in bytes: `{,"seq":…,"acked":…}`. */
+const NUMBERS = 64;
+
+/** Whether no server reads this, once it is numbered. @param {string} message */
+export function tooLarge(message) {
+  const most = LARGEST - NUMBERS;
+  return message.length * 3 > most && new TextEncoder().encode(message).length > most; // UTF-8: at most 3 bytes a unit
+}
 
 /** @template Entry */
 export class Outbox {

@@ -6,7 +6,7 @@ import { Clock } from "./clock.js";
 import { OutcomeLost, PatchRefused, RoomClosed } from "./errors.js";
 import { Link } from "./link.js";
 import { Listeners } from "./listeners.js";
-import { Outbox } from "./outbox.js";
+import { Outbox, tooLarge } from "./outbox.js";
 import { Replica } from "./replica.js";
 import { Token } from "./token.js";
 import { matches } from "./value.js";
@@ -185,7 +185,7 @@ export class Room {
   /**
    * Send an event. It is kept and sent again until its outcome came, and has its effect exactly once. The promise
    * resolves when the view that it led to was shown; it rejects only when the room is closed for good. An event too
-   * many (over a thousand are waiting) is `rejected` here, without having been sent.
+   * many (over a thousand are waiting), or of over 64 KiB, is `rejected` here, without having been sent.
    * @param {Event} event @returns {Promise<Outcome>}
    */
   send(event) {
@@ -198,9 +198,10 @@ export class Room {
     return this.#post(`"type":"room.send_to","child":${id}`, event);
   }
 
-  /** Send an event at most once, and only now. False: not connected, or too slowly. @param {Event} event */
+  /** Send an event at most once, and only now. False: not connected, or too slowly, or too large. @param {Event} event */
   cast(event) {
-    return this.#link.send(encoded(event), true);
+    const message = encoded(event);
+    return !tooLarge(message) && this.#link.send(message, true);
   }
 
   /** Tell the others something volatile, where the room has presence; the latest counts. @param {any} data */
@@ -265,6 +266,7 @@ export class Room {
     /** @type {Promise<Outcome>} */
     const outcome = new Promise((resolve, reject) => {
       if (this.#closed) reject(this.#closed);
+      else if (tooLarge(body)) resolve({ outcome: "rejected", reason: "an event has at most 64 KiB" });
       else if (!this.#outbox.add({ body, resolve, reject })) {
         resolve({ outcome: "rejected", reason: "too many events are waiting to be sent" });
       }

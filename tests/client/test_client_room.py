@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from client import Outcome, Room, RoomClosed
-from client.outbox import WAITING, WINDOW
+from client.outbox import LARGEST, NUMBERS, WAITING, WINDOW
+from rooms.sync.codec import encode
 from tests.client.world import START, World, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rooms.sync.codec import Codec
 
 # ------------------------------------------------------------------ reading
 
@@ -231,7 +234,30 @@ async def test_more_than_a_thousand_waiting_are_turned_away() -> None:
     world.room.close()
 
 
-@pytest.mark.parametrize("event", [{}, {"type": 1}, {"type": "room.get"}, {"type": "a", "b": {1}}])
+@pytest.mark.parametrize("codec", ["json", "msgpack"])
+@pytest.mark.parametrize("child", [None, "c" * 1_000])
+async def test_what_no_server_reads_isnt_sent(codec: Codec, child: str | None) -> None:
+    world = await World(protocol=f"rooms.v1.{codec}").joined()  # [SEND12] [DOOR2]
+
+    def say(size: int) -> asyncio.Future[Outcome]:
+        event = {"type": "say", "text": "x" * size}
+        return world.room.send(event) if child is None else world.room.send_to(child, event)
+
+    size = LARGEST
+    while (refused := say(size)).done():
+        assert await refused == Outcome("rejected", reason="an event has at most 64 KiB")
+        size -= 1
+    assert not world.room.cast({"type": "say", "text": "x" * LARGEST})
+    [largest] = world.socket.take()
+    numbers = {"seq": 2**53, "acked": 2**53}  # as high as they can be
+    assert LARGEST - NUMBERS < len(encode({**largest, **numbers}, codec)) <= LARGEST
+    assert world.room.connection == "open"
+    world.room.close()
+
+
+@pytest.mark.parametrize(
+    "event", ["go", None, {}, {"type": 1}, {"type": "room.get"}, {"type": "a", "b": {1}}]
+)
 async def test_what_is_no_event_is_the_callers_mistake(event: Any) -> None:
     world = await World().joined()
     for say in (world.room.send, world.room.cast):

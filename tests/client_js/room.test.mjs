@@ -219,6 +219,25 @@ suite("sending", () => {
     room.close();
   });
 
+  for (const [what, letter] of /** @type {const} */ ([["bytes", "x"], ["letters of three bytes", "€"]])) {
+    test(`what no server reads isn't sent, in ${what}`, async () => {
+      const world = await new World().joined(); // [SEND12]
+      const bytes = Buffer.byteLength(letter);
+      const say = (/** @type {number} */ length) => ({ type: "say", text: letter.repeat(length) });
+      let length = Math.floor(65_536 / bytes);
+      while (!world.room.cast(say(length))) length--;
+      const least = Math.floor((65_536 - 200) / bytes);
+      assert.ok(length > least, "what fits is sent");
+      const refused = await world.room.send(say(length));
+      assert.deepEqual(refused, { outcome: "rejected", reason: "an event has at most 64 KiB" });
+      world.room.send(say(least));
+      const [, largest] = world.socket.take();
+      const numbered = JSON.stringify({ ...largest, seq: 2 ** 53, acked: 2 ** 53 });
+      assert.ok(Buffer.byteLength(numbered) <= 65_536);
+      assert.equal(world.room.connection, "open");
+    });
+  }
+
   test("what is no event is the caller's mistake", async () => {
     const { room } = await new World().joined();
     for (const wrong of /** @type {any[]} */ (["go", null, {}, { type: 5 }])) {
