@@ -250,6 +250,16 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} ({self.prog} --help says more)")
 
 
+class _Version(argparse.Action):
+    """Looked up only when it is asked for: that takes as long as all other arguments together."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        _say(f"skyrooms {version('skyrooms')}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="rooms",
@@ -258,6 +268,7 @@ def _parser() -> argparse.ArgumentParser:
         "ROOMS_SECRET signs tokens.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="say which one this is")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, run: Callable[[argparse.Namespace], object], help: str) -> _Parser:

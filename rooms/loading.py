@@ -164,6 +164,9 @@ def _where(error: BaseException, place: Place) -> str:
     message = " ".join(f"{type(error).__name__}: {error}".split())
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_short(Path(error.filename))}:{error.lineno}: SyntaxError: {error.msg}"
+    missing = f"{error.name}." if isinstance(error, ModuleNotFoundError) else " "
+    if place.file is None and f"{place.module}.".startswith(missing):
+        return f"there is no folder, file or module {place.target}; APP is {_KINDS}"
     lines = list(_own_lines(error, place.root))
     return f"{lines[-1] if lines else place.target}: {message}"
 

@@ -15,6 +15,7 @@ from rooms.errors import Unstorable
 from rooms.host.record import dump
 from rooms.host.seats import SEAT_EVENTS
 from rooms.host.settling import DONE, FAILED
+from rooms.logs import where
 from rooms.sync.codec import encode
 from rooms.sync.views import Viewer
 from runtime import StateMachine, System
@@ -178,10 +179,10 @@ def _first_state(name: str, room: type[Room]) -> Iterator[str]:
     try:
         step = system.initial(input=made.input(), now=0, seed=1)
     except Exception as error:
-        yield f"it can't be started: {error!r}"
+        yield f"it can't be started: {error!r}{where(error)}"
         return
     if step.error is not None:
-        yield f"it can't be started: {step.error!r}"
+        yield f"it can't be started: {step.error!r}{where(step.error)}"
         return
     try:
         dump(system, step.snapshot)

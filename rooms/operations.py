@@ -60,7 +60,7 @@ async def serving(
 
     routes = [Route("/metrics", metrics), Route("/health", lives), Route("/ready", ready)]
     host, port = parse(address)
-    bound = bind(host, port)
+    bound = bind(host, port, option="--metrics")
     listening = Listening(Starlette(routes=routes), bound)
     try:
         await listening.start()

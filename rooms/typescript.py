@@ -62,7 +62,7 @@ def _types_of(name: str, room: type[Room]) -> Iterator[str]:
     if "events" in schemas:
         yield f"export type {title}Event = {_Writer(schemas['events']).type()};"
     else:
-        yield f"export type {title}Event = {_union(map(_free_event, _events(machine)))};"
+        yield f"export type {title}Event = {_union(map(_free_event, _events(room)))};"
     whole = "context" not in schemas
     context = _sketch(_first_context(name, room)) if whole else _Writer(schemas["context"]).type()
     yield f"/** What its machine knows{', as far as it begins' if whole else ''}. */"
@@ -88,10 +88,11 @@ def _title(kind: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in parts)
 
 
-def _events(machine: StateMachine) -> list[str]:
-    """The types that somebody may send; wildcards name none."""
+def _events(room: type[Room]) -> list[str]:
+    """The types that somebody may send, or cast; wildcards name none."""
     ours = ("xstate.", "room.")
-    return [event for event in machine.events if "*" not in event and not event.startswith(ours)]
+    known = [*room.machine.events, *room.volatile]
+    return [event for event in known if "*" not in event and not event.startswith(ours)]
 
 
 def _free_event(type: str) -> str:

@@ -8,6 +8,7 @@ exit are `rooms/server.py`'s affair, never uvicorn's.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from typing import TYPE_CHECKING, Final
 
@@ -29,9 +30,10 @@ _BACKLOG: Final = 2048
 _REQUEST_WITHIN: Final = 10.0  # s for its head, and until a body gets on
 
 
-def bind(address: str, port: int, *, shared: bool = False) -> socket.socket:
+def bind(address: str, port: int, *, shared: bool = False, option: str = "--port") -> socket.socket:
     """A bound TCP socket that nothing can connect to yet; port 0 takes a free one. `shared`: other
-    processes may listen there too, and each gets some of the connections.
+    processes may listen there too, and each gets some of the connections. `option`: how whoever
+    started this says which port.
 
     Raises:
         UsageError: the address isn't ours, or the port is taken.
@@ -47,13 +49,16 @@ def bind(address: str, port: int, *, shared: bool = False) -> socket.socket:
         bound.bind((address, port))
     except OSError as error:
         bound.close()
-        raise _taken(address, port, error) from error
+        raise _refused(address, port, error, option) from error
     return bound
 
 
-def _taken(address: str, port: int, error: OSError) -> UsageError:
+def _refused(address: str, port: int, error: OSError, option: str = "--port") -> UsageError:
+    """In use, or for root alone: another port. Everything else is about the address."""
+    if option == "--port" and error.errno not in (errno.EADDRINUSE, errno.EACCES):
+        option = "--bind"
     return UsageError(
-        f"can't listen on {address} port {port}: {error.strerror}; choose another with --port"
+        f"can't listen on {address} port {port}: {error.strerror}; choose another with {option}"
     )
 
 
@@ -129,7 +134,7 @@ class Listening:
             await self._server.startup(sockets=[self._bound])
         except OSError as error:  # two may be bound to one port as long as neither listens
             address, port, *_ = self._bound.getsockname()
-            raise _taken(address, port, error) from error
+            raise _refused(address, port, error) from error
 
     def close(self) -> None:
         """Accept no more; open sockets stay. A plain connection ends with the request that it has:

@@ -113,7 +113,9 @@ def test_a_folder_of_pages_called_client_hides_nothing(folder: Path) -> None:
     [
         ({}, "counter.py", "there is no file counter.py; APP is a .py file, a folder with app.py"),
         ({}, "no/such", "no/such isn't there; APP is"),
-        ({}, "nothing", "nothing: ModuleNotFoundError: No module named 'nothing'"),
+        ({}, "nothing", "there is no folder, file or module nothing; APP is a .py file"),
+        ({}, "no.thing:app", "there is no folder, file or module no.thing:app; APP is"),
+        ({"a.py": "import nothing"}, "a", "a.py:1: ModuleNotFoundError: No module named"),
         ({"game/x.py": ""}, "game", "game has no app.py; APP is"),
         ({"a.py": "x = 1"}, "a.py", "a.py has no App: write app = App(kind=YourRoom) in it"),
         ({"a.py": COUNTER}, "a.py:counter", "a.py:counter: `counter` is no App there"),

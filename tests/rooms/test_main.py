@@ -59,6 +59,8 @@ def port() -> str:
         (["import", "nothing.jsonl"], "nothing.jsonl can't be read"),
         (["list", "--url", "nowhere"], "set ROOMS_SECRET"),
         (["new", "counter.py"], "counter.py exists already"),
+        (["new", "counter.py/mine"], "counter.py/mine can't be made: Not a directory"),
+        (["new", ""], ". exists already"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -93,6 +95,13 @@ def test_a_server_that_cannot_begin_says_so_in_one_line(
         assert command.ended() == 2
         [said] = command.lines
         assert said.startswith(f"rooms: {line}")
+
+
+def test_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert re.fullmatch(r"skyrooms \d+\.\d+.*\n", capsys.readouterr().out)
 
 
 def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from rooms import operations
+from rooms.errors import UsageError
 from tests.wire import WITHIN
 
 
@@ -35,6 +36,14 @@ async def test_it_says_metrics_health_and_why_it_is_not_ready(  # [METRIC1] [MET
             assert (await client.get("/health")).status_code == 200
         assert await operations.read_page(url) == "rooms_lease 1.0\n"
     assert await operations.read_page(url) is None
+
+
+async def test_a_port_in_use_is_said_with_the_option_that_names_it() -> None:
+    async with operations.serving("0", lambda: _metrics, lambda: "ready") as url:
+        assert url is not None
+        with pytest.raises(UsageError, match="choose another with --metrics"):
+            async with operations.serving(url.rpartition("/")[2], lambda: _metrics, str):
+                pass
 
 
 def test_what_only_operators_ask_for_is_loaded_for_them_alone() -> None:

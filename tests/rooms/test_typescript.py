@@ -84,11 +84,13 @@ def test_without_schemas_there_are_the_events_and_the_first_context() -> None:
                 },
             }
         )  # fmt: skip
+        volatile = ("cursor",)
 
     kinds: dict[str, Any] = {"my-free.kind": Free}
     said = lines(App(**kinds))
     assert said["MyFreeKindEvent"] == (
         '{ type: "go"; [field: string]: unknown } | { type: "stop-now"; [field: string]: unknown }'
+        ' | { type: "cursor"; [field: string]: unknown }'
     )
     assert said["MyFreeKindState"] == (
         "{ public: { n: number; who: unknown; all: Array<number | string>; none: Array<unknown> };"

@@ -518,7 +518,7 @@ async def test_what_cant_be_served_is_said(tmp_path: Path) -> None:  # [STORE1]
         ({"store": "postgres://x"}, "names no store"),
         ({"store": "sqlite://"}, "names no store"),
         ({"secret": "short"}, "at least 32"),
-        ({"bind": "203.0.113.1"}, "can't listen"),
+        ({"bind": "203.0.113.1"}, "choose another with --bind"),
     ]
     for more, words in cases:
         with pytest.raises(UsageError, match=words):
