@@ -46,7 +46,7 @@ async def list_sessions(operator: Operator, kind: str | None, say: Callable[[str
         if one["connections"] is not None:  # as far as the host that was asked knows
             state = f"live, {one['connections']} connected"
         numbers = (str(one["revision"]), str(one["bytes"]))
-        rows.append((_name(one), *numbers, state, _when(one["changed"]), _when(one["due"])))
+        rows.append((str(_id(one)), *numbers, state, _when(one["changed"]), _when(one["due"])))
     if len(rows) == 1:
         say("no sessions")
         return
@@ -122,10 +122,10 @@ async def export(operator: Operator, id: SessionId | None, say: Callable[[str], 
     Bytes that aren't JSON are in base64.
     """
     if id is not None:
-        say(_line(await operator.ask("GET", id, "/export")))
+        say(one_line(await operator.ask("GET", id, "/export")))
         return
     async for one in _all(operator):
-        say(_line(await operator.ask("GET", SessionId(one["kind"], one["session"]), "/export")))
+        say(one_line(await operator.ask("GET", _id(one), "/export")))
 
 
 async def import_sessions(
@@ -161,7 +161,7 @@ async def check(operator: Operator, app: App, say: Callable[[str], None]) -> int
     """Say of each stored session that this App can't restore why. Returns how many there are."""
     problems = 0
     async for one in _all(operator):
-        line = await operator.ask("GET", SessionId(one["kind"], one["session"]), "/export")
+        line = await operator.ask("GET", _id(one), "/export")
         id, record, _ = imported(orjson.dumps(line))
         problem = _problem(app, id, record)
         if problem is not None:
@@ -223,11 +223,12 @@ def _event(text: str) -> Any:
         raise UsageError(f"{text}: not JSON: {error}") from error
 
 
-def _name(one: dict[str, Any]) -> str:
-    return f"{one['kind']}/{one['session']}"
+def _id(one: dict[str, Any]) -> SessionId:
+    return SessionId(one["kind"], one["session"])
 
 
-def _line(data: Any) -> str:
+def one_line(data: Any) -> str:
+    """As JSON, without a space too much."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 

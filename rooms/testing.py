@@ -156,15 +156,11 @@ class Player:
         self.secret = script.secret if self.knows else None
         self._stage = stage
         self._until = None if self.knows else script.until
-        self._over = self.knows
+        self.over = self.knows
+        """Whether what they are sent isn't compared any more."""
         self._cursor: str | None = None
         self._seq = 0
         self._channel: Channel | None = None
-
-    @property
-    def over(self) -> bool:
-        """Whether what they are sent isn't compared any more."""
-        return self._over
 
     # the socket, for the router
 
@@ -183,7 +179,7 @@ class Player:
                 self.view, self._cursor = apply(self.view, message["ops"]), message["cursor"]
         if self._until is not None and self.view is not before and self._until(self.view):
             self._tell(b"(until)")
-            self._over = True
+            self.over = True
         self._tell(data)
 
     def close(self, closing: Closing) -> None:
@@ -240,7 +236,7 @@ class Player:
             self.say({"type": "room.send", "seq": self._seq, "event": dict(event)})
 
     def _tell(self, data: bytes) -> None:
-        if not self._over:
+        if not self.over:
             self.told.append(_Told(self._stage.loop.ms, data))
 
 

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from rooms.errors import StoreError
+from rooms.inventory import one_line
 from rooms.sync.diff import apply
 
 if TYPE_CHECKING:
@@ -83,16 +84,12 @@ class _Watched:
                     case "room.patch":
                         view = apply(view, message["ops"])
                     case "room.emitted":
-                        self._say(_line({"emitted": message["event"]}))
+                        self._say(one_line({"emitted": message["event"]}))
                     case "room.closing" if message["retry_after"] is None:
                         self.over = True
                         raise StoreError(message["reason"])
                 if view is not None and view != self.shown:
                     self.shown = view
-                    self._say(_line({"view": view}))
+                    self._say(one_line({"view": view}))
         except ConnectionClosed:
             pass
-
-
-def _line(data: Any) -> str:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))

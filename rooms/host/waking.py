@@ -27,7 +27,7 @@ from rooms.host.room import LiveRoom
 from rooms.host.scale import Scale
 from rooms.host.seats import Seats
 from rooms.host.session import Belongings, Session
-from rooms.host.watched import Watched, WatchedHooks, WatchedSession
+from rooms.host.watched import Watched, WatchedHooks
 from rooms.logs import named
 from rooms.sync.fanout import letters
 from runtime import System
@@ -127,7 +127,7 @@ class Waking:
             outbox.add(step.effects, now)
             journal = Journal(system, keeps, system.share(step.snapshot), record, limit)
         audience = self._audience(step.snapshot)
-        make = Session if self._keeper.doing is None else WatchedSession
+        make = Session if self._keeper.doing is None else Watched
         session = make(
             room,
             system,

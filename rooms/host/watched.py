@@ -113,7 +113,7 @@ def comes_again(what: str) -> bool:
 
 
 class Watched(Session):
-    """What both kinds of sessions have in common."""
+    """A session of a machine in such a process."""
 
     doing: Doing
     _cause: Cause | None = None
@@ -155,12 +155,8 @@ class Watched(Session):
         return None
 
 
-class WatchedSession(Watched):
-    """A session of a machine."""
-
-
 class WatchedHooks(Watched, HookSession):
-    """A session of a room without one."""
+    """A session of a room without a machine."""
 
 
 def _name(item: Item | Ask) -> str:

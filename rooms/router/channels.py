@@ -209,9 +209,8 @@ class Channel:
         self.missed = False  # something was skipped meanwhile
         self.missed_presence = False
         self.moving = False  # it was told that its room isn't there
-        self.presence: dict[str, Json] | None = (
-            None  # the newest message in which it shares something
-        )
+        # The newest message in which it shares something.
+        self.presence: dict[str, Json] | None = None
         self.wanting = False  # it asked for what it missed, and hasn't got it yet
         self._held: list[bytes] = []
         self._held_bytes = 0

@@ -317,7 +317,7 @@ class Connection:
     def resume(self) -> None:
         self._socket.resume()
 
-    # ------------------------------------------------------------------
+    # ------------------------------------------------------------------ small things
 
     def _refuse(self, channel: Channel, refused: BadMessage, seq: int | None = None) -> None:
         self._log(refused)

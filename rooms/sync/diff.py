@@ -127,9 +127,9 @@ class _Walk:
         """
         start, end_old, end_new = 0, len(old), len(new)
         shorter = min(end_old, end_new)
-        while start < shorter and (old[start] is new[start] or _same(old[start], new[start])):
+        while start < shorter and (old[start] is new[start] or same(old[start], new[start])):
             start += 1
-        while end_old > start and end_new > start and _same(old[end_old - 1], new[end_new - 1]):
+        while end_old > start and end_new > start and same(old[end_old - 1], new[end_new - 1]):
             end_old -= 1
             end_new -= 1
         if start in (end_old, end_new) or end_old - start == end_new - start == 1:
@@ -165,7 +165,7 @@ def _alike(one: Json, other: Json) -> bool:
     return kind is type(other) and (kind is dict or kind is list)
 
 
-def _same(one: Json, other: Json) -> bool:
+def same(one: Json, other: Json) -> bool:
     """Whether two items are one, without looking into them."""
     if one is other:
         return True

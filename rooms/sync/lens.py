@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from rooms.sync.diff import same
 from rooms.sync.rules import Belongs
 from rooms.sync.table import FIELDS, Node
 from rooms.sync.views import add_field, described, is_empty, sorted_tags
@@ -321,7 +322,7 @@ class _Look:
         Of what isn't shown itself nothing is seen unless something in it is."""
         if not result and grant != "shown":
             result = _NOTHING
-        elif _same(before.result, result):
+        elif _same_parts(before.result, result):
             result = before.result
         key = trail[-1][0] if trail else None
         new[slot] = _Memo(key, source, self._live, grant, result, items)
@@ -374,20 +375,13 @@ def _within(path: tuple[str, ...], trail: Trail) -> list[Trail]:
     return trails
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same_parts(one: Any, other: Any) -> bool:
     """Whether two results have the very same parts."""
     if type(one) is not type(other) or len(one) != len(other):
         return False
     if type(one) is dict:
-        return all(_is(one.get(key, _NOTHING), value) for key, value in other.items())
-    return all(map(_is, one, other))
-
-
-def _is(one: Any, other: Any) -> bool:
-    if one is other:
-        return True
-    kind = type(one)
-    return kind is type(other) and kind is not dict and kind is not list and bool(one == other)
+        return all(same(one.get(key, _NOTHING), value) for key, value in other.items())
+    return all(map(same, one, other))
 
 
 def _count(part: Json, kind: type) -> int:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 SAID: Final = "party.message"
 """The type under which the router forwards what such a client says, as it came: `data`."""
-GET: Final = "party.snapshot.get"
 SEND_TO: Final = "party.sendTo"
 
 TEXT: Final = b"\x81"  # FIN and opcode of a text frame (RFC 6455, 5.2)
