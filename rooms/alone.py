@@ -165,8 +165,8 @@ class Alone:
         room: type[Room],
         doing: Doing,
         *,
-        clock: Clock | None = None,
-        chance: Callable[[int], bytes] = os.urandom,
+        clock: Clock | None,
+        chance: Callable[[int], bytes],
     ) -> None:
         self._link = link
         self._doing = doing

@@ -59,7 +59,7 @@ async def serve_host(
     *,
     ready: Callable[[str], None],
     watched: Callable[[str], None],
-    nursery: Nursery | None = None,
+    nursery: Nursery | None,
 ) -> None:
     """Keep rooms until SIGINT or SIGTERM. `ready` gets the address at which routers find it,
     `watched` the URL of the operator's door, if there is one. `nursery` is where rooms get

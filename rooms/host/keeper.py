@@ -36,6 +36,7 @@ from rooms.host.processes import Processes
 from rooms.host.turn import Enter
 from rooms.link.protocol import Asleep, Close, Keep, Leaving, Live
 from rooms.pace import Pace
+from rooms.store.port import HostInfo
 from rooms.sync.backlog import Budget
 from rooms.tasks import Tasks
 
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from rooms.host.turn import Item
     from rooms.host.watched import Doing
     from rooms.link.protocol import Message
-    from rooms.store.port import HostInfo, SessionId, Store
+    from rooms.store.port import SessionId, Store
     from rooms.tally import HostTally
 
 logger = logging.getLogger(__name__)
@@ -83,9 +84,9 @@ class RoomKeeper:
         chance: Callable[[int], bytes],
         address: str,
         weight: float,
-        first: int = 1,
-        doing: Doing | None = None,
-        nursery: Nursery | None = None,
+        first: int,
+        doing: Doing | None,
+        nursery: Nursery | None,
     ) -> None:
         self.clock = clock
         self.chance = chance
@@ -110,12 +111,11 @@ class RoomKeeper:
         self.endings = Endings(self, store, links)
         self._sweep = Sweep(store, clock, self.endings.expire)
         self._alarms = Alarms(store, clock, address, self.wake)
+        versions = {name: kind.room.version() for name, kind in kinds.items()}
         self._lease = Lease(
             store,
             clock,
-            address=address,
-            versions={name: kind.room.version() for name, kind in kinds.items()},
-            weight=weight,
+            HostInfo("", address, versions, 0, weight),
             name=lambda: chance(8).hex(),
             lost=self._lost,
             beaten=self._beaten,

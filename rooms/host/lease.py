@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rooms.errors import StoreError
-from rooms.store.port import HostInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from rooms.host.clock import Clock
-    from rooms.store.port import Store
+    from rooms.store.port import HostInfo, Store
 
 logger = logging.getLogger(__name__)
 
@@ -31,33 +31,28 @@ SAFE: Final = 0.9
 class Lease:
     """One lease after the other, each a new incarnation's.
 
-    `lost` is called when an incarnation ended against its will, after which `incarnation` is the
-    next one; `beaten` after each heartbeat that was good.
+    `name` names one. `lost` is called when an incarnation ended against its will, after which
+    `incarnation` is the next one; `beaten` after each heartbeat that was good.
     """
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
+        info: HostInfo,
         *,
-        address: str,
-        versions: Mapping[str, str],
-        weight: float,
         name: Callable[[], str],
         lost: Callable[[], None],
         beaten: Callable[[], None],
     ) -> None:
+        self.info = replace(info, incarnation=name())
+        """What this host announces."""
         self._store = store
         self._clock = clock
-        self._address = address
-        self._versions = versions
-        self._weight = weight
-        self._leaving = False
         self._finished = False
         self._name = name
         self._lost = lost
         self._beaten = beaten
-        self.incarnation = name()
         self._sent = clock.elapsed()
         self._beat: asyncio.Task[None] | None = None
         self._next: asyncio.TimerHandle | None = None
@@ -66,15 +61,13 @@ class Lease:
         self._former: list[str] = []
 
     @property
-    def info(self) -> HostInfo:
-        """What this host announces."""
-        return HostInfo(
-            self.incarnation, self._address, self._versions, 0, self._weight, self._leaving
-        )
+    def incarnation(self) -> str:
+        """The one that the lease is of."""
+        return self.info.incarnation
 
     def leave(self) -> None:
         """Announce from now on that it takes no session any more."""
-        self._leaving = True
+        self.info = replace(self.info, leaving=True)
         self._beat_now()
 
     async def standing(self, within: float) -> None:
@@ -165,7 +158,7 @@ class Lease:
     def _lose(self, why: str) -> None:
         logger.error("incarnation %s is over: %s; going on as a new one", self.incarnation, why)
         self._former.append(self.incarnation)
-        self.incarnation = self._name()
+        self.info = replace(self.info, incarnation=self._name())
         self._sent = self._clock.elapsed()
         self._stands.clear()
         self._lost()

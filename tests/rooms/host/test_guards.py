@@ -216,7 +216,7 @@ def left_to_its_place_for_ever(swap: Any) -> None:
 @GUARDS.seen_by(fleet.test_it_says_first_that_it_leaves_and_announces_it)
 def leaves_without_a_word(swap: Any) -> None:
     """A host that leaves goes on to announce itself."""
-    edited(swap, Lease, "leave", "self._leaving = True", "self")
+    edited(swap, Lease, "leave", "leaving=True", "")
 
 
 @GUARDS.seen_by(hosts.test_a_draining_host_takes_nothing_new)
