@@ -16,6 +16,7 @@ from rooms.host.gathering import Gatherings
 from rooms.host.history import Keeps
 from rooms.host.journal import Journal
 from rooms.host.keeper import _Waiting
+from rooms.host.room import LiveRoom
 from tests.guards import Guards
 from tests.rooms.host import test_administration as operators
 from tests.rooms.host import test_budgets as fair
@@ -88,6 +89,18 @@ def pauses_for_nobody(swap: Any) -> None:
 def who_owes_most_is_first(swap: Any) -> None:
     """Of rooms in debt the one has its turn that owes most."""
     edited(swap, Budgets, "first", "return max(", "return min(")
+
+
+@GUARDS.seen_by(fair.test_a_room_in_debt_takes_what_is_numbered_and_so_much_that_is_plain)
+def mailboxes_without_end(swap: Any) -> None:
+    """Whatever is said to a room that is behind waits in it."""
+    edited(swap, LiveRoom, "put", "len(self._mailbox) >= MAX_WAITING", "False")
+
+
+@GUARDS.seen_by(fair.test_a_room_in_debt_takes_what_is_numbered_and_so_much_that_is_plain)
+def numbers_told_busy(swap: Any) -> None:
+    """A numbered event is refused where too much waits."""
+    edited(swap, LiveRoom, "put", " and _plain(item)", "")
 
 
 @GUARDS.seen_by(crowded.test_whoever_adds_to_what_waits_is_stopped_until_it_is_taken)

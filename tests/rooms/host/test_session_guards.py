@@ -6,14 +6,22 @@ from typing import Any
 
 import pytest
 
+from rooms.host import ask as ask_of
 from rooms.host import attendance, door, presence, record, requests, retries, scale
+from rooms.host.ask import Ask
+from rooms.host.audience import Audience
+from rooms.host.commits import Commits
 from rooms.host.host import Host
 from rooms.host.outbox import Outbox
 from rooms.host.presence import Presence
 from rooms.host.retries import Retries
+from rooms.host.room import LiveRoom
 from rooms.host.scale import Scale
 from rooms.host.seats import Seats
 from rooms.host.session import Session
+from rooms.host.waking import Waking
+from rooms.sync.fanout import Fanout
+from rooms.sync.watch import Watch
 from tests.guards import Guards
 from tests.rooms.host import test_administration as operators
 from tests.rooms.host import test_courier as owed
@@ -96,6 +104,24 @@ def nobody_taken_over(swap: Any) -> None:
 def clients_of_all_subjects(swap: Any) -> None:
     """Who knows a client's secret goes on as it, whoever they are."""
     swap(attendance, "client_key", lambda viewer, client: client)
+
+
+@GUARDS.seen_by(entrance.test_a_room_that_only_somebody_looks_at_does_not_exist)
+def rooms_made_by_a_look(swap: Any) -> None:
+    """A room that somebody looks at exists."""
+    edited(swap, attendance, "admit", "session.revision > 0", "True")
+
+
+@GUARDS.seen_by(seating.test_nothing_is_stored_before_the_first_accepted_event)
+def rooms_made_by_any_event(swap: Any) -> None:
+    """An event that is ignored makes a session."""
+    edited(swap, Session, "_event", "if not step.taken:", "if False:")
+
+
+@GUARDS.seen_by(turns.test_the_first_message_says_who_you_are_then_comes_the_view)
+def strangers_to_themselves(swap: Any) -> None:
+    """Who comes in isn't told who they are."""
+    edited(swap, Audience, "enter", "if not attach.greeted:", "if attach.greeted:")
 
 
 # -------------------------------------------------------------------------------- what is said
@@ -181,6 +207,62 @@ def keys_of_any_length(swap: Any) -> None:
     edited(swap, requests, "_event", "not 0 < len(key) <= MAX_KEY", "False")
 
 
+# -------------------------------------------------------------------------------- what is answered
+
+
+@GUARDS.seen_by(asked.test_get_of_what_is_known_is_304_over_a_sleep_too)
+def known_views_told(swap: Any) -> None:
+    """Who asks for a view that they hold is told it again."""
+    edited(swap, Ask, "show", "self.known is not None", "False")
+
+
+@GUARDS.seen_by(asked.test_get_of_what_is_known_is_304_over_a_sleep_too)
+def any_view_known(swap: Any) -> None:
+    """Who holds a view is never told another one."""
+    edited(swap, Ask, "show", ' and headers["etag"] in self.known', "")
+
+
+@GUARDS.seen_by(asked.test_get_answers_the_view_with_its_cursor_as_etag)
+def views_without_a_time(swap: Any) -> None:
+    """By which time a view is to be read isn't told."""
+    edited(swap, Ask, "answer", '"now": now, ', "")
+
+
+@GUARDS.seen_by(asked.test_post_says_what_became_of_it, event={"type": "secret"}, status=403,
+                outcome="rejected")  # fmt: skip
+def rejected_with_success(swap: Any) -> None:
+    """Whatever became of an event, its request has succeeded."""
+    edited(swap, ask_of, "_status", 'if outcome.word != "rejected":', "if True:")
+
+
+@GUARDS.seen_by(asked.test_post_says_what_became_of_it, event={"type": "broken"}, status=422,
+                outcome="rejected")  # fmt: skip
+def failed_for_want_of_leave(swap: Any) -> None:
+    """An event that failed is answered as one that isn't allowed."""
+    edited(swap, ask_of, "_status", "403 if outcome.code == door.FORBIDDEN else 422", "403")
+
+
+@GUARDS.seen_by(asked.test_post_says_what_became_of_it,
+                event={"type": "increment", "sender": "ben"}, status=422,
+                outcome="rejected")  # fmt: skip
+def posted_unchecked(swap: Any) -> None:
+    """What no socket may say is posted."""
+    edited(swap, requests, "_event", "messages.check_event(event)", "event")
+
+
+@GUARDS.seen_by(asked.test_post_answers_with_outcome_cursor_and_view_when_it_is_stored)
+def answers_kept(swap: Any) -> None:
+    """Who posts isn't told what the machine replied."""
+    edited(swap, Ask, "answer", "if outcome.result is not None:", "if False:")
+
+
+@GUARDS.seen_by(asked.test_an_answer_may_have_several_headers_of_one_name)
+def one_cookie_for_all(swap: Any) -> None:
+    """Of several headers of one name the last one counts."""
+    old = 'f"{headers[name]}\\n{line}" if name in headers else line'
+    edited(swap, requests, "_on_request", old, "line")
+
+
 # -------------------------------------------------------------------------------- how big
 
 
@@ -226,6 +308,32 @@ def told_whatever_its_size(swap: Any) -> None:
 def memory_never_weighed(swap: Any) -> None:
     """A room of level `memory` grows unweighed until it sleeps."""
     edited(swap, Scale, "check", "elif self._seldom:", "elif False:")
+
+
+@GUARDS.seen_by(sizes.test_a_view_that_is_too_big_all_the_same_spoils_nothing)
+def sent_whatever_its_size(swap: Any) -> None:
+    """A view that is too big is sent to those who watch."""
+    edited(swap, Watch, "_whole", "self._most is not None and ", "None and ")
+
+
+@GUARDS.seen_by(sizes.test_a_view_that_is_too_big_all_the_same_spoils_nothing)
+def lost_by_a_view(swap: Any) -> None:
+    """A view that can't be sent is the whole room's affair."""
+    edited(
+        swap, Fanout, "update", "except (TypeError, TooBig) as error:", "except OSError as error:"
+    )
+
+
+@GUARDS.seen_by(sizes.test_a_view_that_is_too_big_all_the_same_spoils_nothing)
+def told_again_and_again(swap: Any) -> None:
+    """That a view can't be sent is told with each event."""
+    edited(swap, Audience, "show", "if key not in known:", "if True:")
+
+
+@GUARDS.seen_by(sizes.test_a_view_that_is_too_big_all_the_same_spoils_nothing)
+def turned_away_for_good(swap: Any) -> None:
+    """Who comes to a view that is too big isn't to come back."""
+    edited(swap, Audience, "enter", "1013,", "4403,")
 
 
 # -------------------------------------------------------------------------------- seats
@@ -337,6 +445,31 @@ def attempts_uncounted(swap: Any) -> None:
 def dead_letters_for_ever(swap: Any) -> None:
     """Every dead letter is kept."""
     swap(Outbox, "_bury", lambda self: None)
+
+
+@GUARDS.seen_by(owed.test_effects_of_the_initial_state_wait_for_the_first_commit)
+def performed_before_it_exists(swap: Any) -> None:
+    """What a machine begins with is performed before its session is stored."""
+    edited(swap, LiveRoom, "begin", "if self.session.outbox.changed():", "if False:")
+
+
+@GUARDS.seen_by(owed.test_effects_of_the_initial_state_wait_for_the_first_commit)
+def begun_without_effects(swap: Any) -> None:
+    """What a machine begins with is never performed."""
+    edited(swap, Waking, "_charted", "outbox.add(step.effects, now)", "outbox")
+
+
+@GUARDS.seen_by(owed.test_what_waits_for_the_first_commit_keeps_no_room_awake)
+def awake_for_what_isnt_owed(swap: Any) -> None:
+    """What waits for a session to exist keeps its room awake."""
+    edited(swap, LiveRoom, "due", "if session.revision else None", "")
+
+
+@GUARDS.seen_by(owed.test_a_room_in_memory_stores_what_it_owes)
+def owed_in_memory(swap: Any) -> None:
+    """What a room in memory owes is lost with it."""
+    old = "(session.revision and session.outbox.changed()) or "
+    edited(swap, Commits, "unstored", old, "")
 
 
 @GUARDS.seen_by(neighbours.test_a_room_out_of_reach_is_tried_for_as_long_as_it_takes)

@@ -205,7 +205,7 @@ def made_by_a_watcher(swap: Any) -> None:
 # -------------------------------------------------------------------------------- in turn
 
 
-@GUARDS.seen_by(turns.test_a_flood_is_read_in_turns_and_whole)
+@GUARDS.seen_by(turns.test_of_what_came_at_once_so_much_is_read_in_a_turn)
 def floods_read_at_once(swap: Any) -> None:
     """A socket is read for as long as there is something."""
     swap(Socket, "_read", WebSocketsSansIOProtocol.data_received)

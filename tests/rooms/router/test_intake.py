@@ -47,6 +47,19 @@ async def test_a_flood_is_read_in_turns_and_whole() -> None:  # [FAIR5]
         assert [said["n"] for said in door.host.said] == list(range(MANY))
 
 
+async def test_of_what_came_at_once_so_much_is_read_in_a_turn(  # [FAIR5]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sockets, "AT_ONCE", -1.0)
+    async with open_door(limits=Limits.off()) as door, raw(door):
+        (channel,) = door.router._routing._channels.values()
+        there: Any = channel.peer._socket  # type: ignore[attr-defined]
+        there.data_received(b"".join(event(n) for n in range(MANY)))
+        await asyncio.sleep(0)  # noqa: TID251
+        assert len(door.host.said) < MANY / 10
+        await door.host.until(lambda _: len(door.host.said) == MANY)
+
+
 @pytest.mark.usefixtures("in_slices")
 async def test_who_has_much_to_say_is_heard_to_the_end_before_it_goes() -> None:  # [FAIR5]
     async with open_door(limits=Limits.off()) as door, raw(door) as flood:

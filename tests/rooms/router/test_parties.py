@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import httpx
@@ -52,10 +53,10 @@ async def test_text_and_binary_come_as_such_and_nothing_as_nothing(door: Door) -
 
 
 async def test_an_anonymous_viewer_follows_from_pk(door: Door) -> None:  # [PARTY4]
-    for pk in (PK, PK, "alice", "alice"):
-        async with await dial(door, pk=pk):
-            pass
-    await door.host.until(lambda heard: len(door.host.all(Attach)) == 4)
+    async with contextlib.AsyncExitStack() as tabs:
+        for pk in (PK, PK, "alice", "alice"):
+            await tabs.enter_async_context(await dial(door, pk=pk))
+        await door.host.until(lambda heard: len(door.host.all(Attach)) == 4)
     one, other, *named = door.host.all(Attach)
     assert one.viewer == other.viewer
     assert len({each.viewer["id"] for each in (one, *named)}) == 3, "names are guessed"
