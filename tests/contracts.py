@@ -51,9 +51,9 @@ def host(incarnation: str) -> HostInfo:
     return HostInfo(incarnation, f"unix:/run/{incarnation}", {"trivia": "1"}, expires=0)
 
 
-async def announce(store: Store, *incarnations: str) -> None:
+async def announce(store: Store, *incarnations: str, ttl: int = TTL) -> None:
     for incarnation in incarnations:
-        assert await store.heartbeat(host(incarnation), TTL)
+        assert await store.heartbeat(host(incarnation), ttl)
 
 
 async def own(store: Store, id: SessionId, incarnation: str) -> Acquired:
