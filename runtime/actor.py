@@ -43,7 +43,7 @@ class Actor(Mailbox[SnapshotT, EventT]):
         src: Any = None,
         input: Any = None,
         system_id: str | None = None,
-        sync_snapshot: bool = False,
+        sync_snapshot: bool | None = None,
         persisted: Mapping[str, Any] | None = None,
         session_id: str | None = None,
         at_rest: bool = False,
@@ -71,7 +71,7 @@ class Actor(Mailbox[SnapshotT, EventT]):
         self.queue = []
         self.deferred = []
         self.awaited = ()
-        self._attended = sync_snapshot
+        self._attended = bool(sync_snapshot)
         self._mail = None
         self._observers = None
         self._listeners = None
@@ -231,7 +231,7 @@ class Actor(Mailbox[SnapshotT, EventT]):
         id: str | None,
         input: Any,
         system_id: str | None,
-        sync_snapshot: bool,
+        sync_snapshot: bool | None,
         *,
         in_place: bool = False,
     ) -> Actor:
@@ -261,7 +261,7 @@ class Actor(Mailbox[SnapshotT, EventT]):
             id=id,
             src=src,
             system_id=data.get("systemId"),
-            sync_snapshot=bool(data.get("syncSnapshot")),
+            sync_snapshot=data.get("syncSnapshot"),
             persisted=data["snapshot"],
         )
         child.number = data.get("start", 0)

@@ -21,7 +21,7 @@ from .inspection import Inspector
 from .logs import LOG, log_value, warn_of_unused
 from .observers import to_observer
 from .surroundings import Surroundings
-from .timers import Timer
+from .timers import Timer, unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,7 +77,7 @@ def create_actor(
     if inspect is not None:
         system.inspect(inspect)
     # By position: keywords would cost as much again as all that the constructor does.
-    return Actor(logic, system, None, id, None, input, system_id, False, snapshot)
+    return Actor(logic, system, None, id, None, input, system_id, None, snapshot)
 
 
 class _Pending:
@@ -259,7 +259,7 @@ class LiveSystem(Surroundings):
         if delay == math.inf:
             return
         now = self.clock.now()
-        named = self.book_id() if id is None else id
+        named = unnamed(event, now) if id is None else id
         due = math.ceil(now + delay)
         timer = Timer(due, target.address, source.address, event, named, math.floor(now))
         self._set_timer(timer, source, target, delay)

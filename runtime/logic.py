@@ -105,7 +105,7 @@ class _Logic:
     def get_shared_snapshot(self, snapshot: ActorSnapshot) -> dict[str, Any]:
         """The same with the data as it is, neither copied nor checked."""
         persisted = {"status": snapshot.status}
-        for key in ("context", "output", "error", "input"):
+        for key in ("output", "error", "context", "input"):
             value = getattr(snapshot, key)
             if value is not None:
                 persisted[key] = value

@@ -66,7 +66,8 @@ class Mailbox(Scope, Generic[SnapshotT, EventT]):
 
     logic: ActorLogic
     input: Any
-    sync_snapshot: bool
+    #: None where `spawn` was told nothing of it: XState persists the difference.
+    sync_snapshot: bool | None
     system_id: str | None
     #: Whether an update may concern observers or a parent that syncs. Most actors have neither.
     _attended: bool

@@ -167,7 +167,9 @@ def get_simple_paths(logic: ActorLogic, **options: Any) -> list[Path]:
     return traversal.wanted(path for paths in found.values() for path in paths)
 
 
-def get_paths_from_events(logic: ActorLogic, events: Sequence[Event], **options: Any) -> list[Path]:
+def get_paths_from_events(
+    logic: ActorLogic, events: Sequence[Event], /, **options: Any
+) -> list[Path]:
     """The one path that these events make; none if it doesn't lead to `to_state`."""
     traversal = Traversal(**options)
     state = traversal.first(logic)

@@ -18,7 +18,7 @@ from .mailbox import MESSAGE_LIMIT
 from .statechart.effects import Act, Declared, Emit, Log, Mail, Start, Stop
 from .statechart.snapshot import Snapshot
 from .surroundings import Surroundings
-from .timers import Timer
+from .timers import Timer, unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +55,7 @@ class ChildRef:
         self.logic: ActorLogic = actor.logic
         self.src: Any = actor.src
         self.system_id: str | None = actor.system_id
-        self.sync_snapshot: bool = actor.sync_snapshot
+        self.sync_snapshot: bool | None = actor.sync_snapshot
         self.number: int = actor.number
         self._snapshot = snapshot
         #: What `System.share` persisted of it.
@@ -338,7 +338,7 @@ class Recording(Surroundings):
             return
         target = self.resolve(target)
         due = math.ceil(self._now + max(delay, 0))
-        named = self.book_id() if id is None else id
+        named = unnamed(event, self._now) if id is None else id
         timer = Timer(
             due,
             target.address,

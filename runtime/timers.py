@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from .statechart.scope import Event
 
 
+def unnamed(event: Event, now: float) -> str:
+    """What a delayed event is called whose sender named no id: nobody cancels it, and it takes no
+    number that an actor might get.
+    """
+    return f"{event['type']}@{now:.0f}"
+
+
 @dataclass(frozen=True, slots=True)
 class Timer:
     """One delayed event.
@@ -26,7 +33,7 @@ class Timer:
         target: address of the actor that gets it.
         source: address of the actor that sent it.
         event: what is delivered.
-        id: what `cancel` calls it; made up when the sender named none.
+        id: what `cancel` calls it; `unnamed` when the sender named none.
         scheduled: when it was sent, absolute ms.
     """
 

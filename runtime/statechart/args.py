@@ -76,7 +76,7 @@ class StepArgs(Args[ContextT, EventT]):
             id: str | None = None,
             input: Any = None,
             system_id: str | None = None,
-            sync_snapshot: bool = False,
+            sync_snapshot: bool | None = None,
         ) -> ActorRef:
             given = input(self) if callable(input) else input
             return self._scope.spawn(src, id, given, system_id, sync_snapshot, in_place=True)

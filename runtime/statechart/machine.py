@@ -254,12 +254,11 @@ def _persist_child(
             "An inline child actor cannot be persisted: "
             f"give the logic of '{child.id}' a name in actors"
         )
-    data = {
-        "snapshot": (snapshot or child.get_persisted_snapshot)(),
-        "src": child.src,
-        "systemId": child.system_id,
-        "syncSnapshot": child.sync_snapshot,
-    }
+    data = {"snapshot": (snapshot or child.get_persisted_snapshot)(), "src": child.src}
+    if child.system_id is not None:
+        data["systemId"] = child.system_id
+    if child.sync_snapshot is not None:
+        data["syncSnapshot"] = child.sync_snapshot
     if child.number:
         data["start"] = child.number
     return data

@@ -1,8 +1,8 @@
 """A machine's snapshot as plain JSON, in XState's own shape, and back.
 
-`status value historyValue context children`, `output` and `error` where there are any; `machine`
-and `version` are ours, so that a snapshot isn't restored into another machine; so is `order`, which
-says in which order leaves were entered, where that matters.
+`status output error value historyValue context children`, in this order, `output` and `error` where
+there are any; `machine` and `version` are ours, so that a snapshot isn't restored into another
+machine; so is `order`, which says in which order leaves were entered, where that matters.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ def persist(
     data = data or plain
     configuration = snapshot.configuration
     machine = configuration.chart.machine
-    persisted: dict[str, Any] = {
-        "status": snapshot.status,
-        "value": _copied(configuration.value),
-        "historyValue": history_json(snapshot.history_value) if snapshot.history_value else {},
-        "context": data(snapshot.context),
-        "children": (
-            {id: persist_child(child) for id, child in snapshot.children.items()}
-            if snapshot.children
-            else {}
-        ),
-        "machine": machine.id,
-    }
-    if configuration.order is None:
-        configuration.order = _order_to_keep(configuration)
-    if configuration.order:
-        persisted["order"] = list(configuration.order)
+    persisted: dict[str, Any] = {"status": snapshot.status}
     if snapshot.output is not None:
         persisted["output"] = data(snapshot.output)
     if snapshot.error is not None:
         persisted["error"] = data(snapshot.error)
+    persisted["value"] = _copied(configuration.value)
+    persisted["historyValue"] = (
+        history_json(snapshot.history_value) if snapshot.history_value else {}
+    )
+    persisted["context"] = data(snapshot.context)
+    persisted["children"] = (
+        {id: persist_child(child) for id, child in snapshot.children.items()}
+        if snapshot.children
+        else {}
+    )
+    persisted["machine"] = machine.id
+    if configuration.order is None:
+        configuration.order = _order_to_keep(configuration)
+    if configuration.order:
+        persisted["order"] = list(configuration.order)
     if machine.version is not None:
         persisted["version"] = machine.version
     return persisted

@@ -112,7 +112,7 @@ class Scope:
         id: str | None,
         input: Any,
         system_id: str | None,
-        sync_snapshot: bool,
+        sync_snapshot: bool | None,
         *,
         in_place: bool = False,
     ) -> ActorRef:

@@ -221,8 +221,11 @@ def test_a_stream_ends_or_fails() -> None:
     ending.observer.complete()
     assert done.get_snapshot().children["it"].get_snapshot().status == "done"
     failed = parent_of(from_observable(lambda args: failing)).start()
+    failing.observer.next(1)
     failing.observer.error(ValueError("dry"))
     assert failed.get_snapshot().context["out"] == "dry"
+    persisted = failed.get_snapshot().children["it"].get_persisted_snapshot()
+    assert list(persisted) == ["status", "error", "context"]
 
 
 def test_a_stream_of_events_speaks_to_its_parent() -> None:

@@ -135,6 +135,9 @@ def test_events_make_a_path() -> None:
     (path,) = get_paths_from_events(machine, [{"type": "TO_B"}, {"type": "ANY"}])
     assert told([path]) == [("a", ["xstate.init", "TO_B", "ANY"])]
     assert get_paths_from_events(machine, [], to_state=lambda s: s.value == "b") == []
+    options: dict[str, Any] = {"events": [{"type": "TO_B"}], "limit": 9}
+    (path,) = get_paths_from_events(machine, [{"type": "TO_C"}], **options)
+    assert told([path]) == [("c", ["xstate.init", "TO_C"])]
 
 
 def test_paths_are_joined_where_one_begins_and_the_other_ends() -> None:

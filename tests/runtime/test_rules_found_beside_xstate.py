@@ -441,6 +441,26 @@ def test_an_actor_that_never_stops_talking_to_itself_is_stopped() -> None:
     assert isinstance(actor.get_snapshot().error, UnboundedStepError)
 
 
+def test_a_delayed_event_without_an_id_takes_no_number_that_a_child_might_get() -> None:
+    actor = started(
+        {
+            "context": {"refs": []},
+            "entry": [raise_({"type": "LATER"}, delay=10), raise_({"type": "LATER"}, delay=20)],
+            "on": {
+                "LATER": {
+                    "actions": assign(
+                        lambda a, p: {"refs": [*a.context["refs"], a.spawn("reducer").id]}
+                    )
+                }
+            },
+        },
+        actors={"reducer": from_transition(lambda state, event, scope: state, 0)},
+    )
+    actor.system.clock.increment(10)
+    actor.system.clock.increment(10)
+    assert actor.get_snapshot().context == {"refs": ["x:1", "x:2"]}
+
+
 def test_a_flood_that_comes_to_an_end_is_taken() -> None:
     def flood(args: Any) -> None:
         for _ in range(20_000):
