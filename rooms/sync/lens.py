@@ -55,6 +55,20 @@ class _Memo:
 _UNSEEN: Final = _Memo(None, _NOTHING, None, "hidden", _NOTHING, {})
 
 
+class _Inside:
+    """A part that is looked into: the way there, what holds for all that no row of its own names,
+    and what was seen of the parts in it before (`known`), and is now (`items`).
+    """
+
+    __slots__ = ("grant", "items", "known", "trail")
+
+    def __init__(self, trail: Trail, grant: Grant, known: Mapping[Any, _Memo]) -> None:
+        self.trail = trail
+        self.grant = grant
+        self.known = known
+        self.items: dict[Any, _Memo] = {}
+
+
 class Lens:
     """The view of one room: call it with a snapshot and a viewer."""
 
@@ -71,9 +85,9 @@ class Lens:
         old = self._memos.pop(key, {})
         role, team, me = key
         live = self._table.live(self._facts(snapshot), role)
-        new: dict[Any, _Memo] = {}
-        view = _Look(live, team, me).view(self._table.root, snapshot, "hidden", (), old, new, "")
-        self._memos[key] = new
+        room = _Inside((), "hidden", old)
+        view = _Look(live, team, me).view(self._table.root, snapshot, (), room, "")
+        self._memos[key] = room.items
         if len(self._memos) > KEYS:
             del self._memos[next(iter(self._memos))]
         return {} if view is _NOTHING else view
@@ -125,95 +139,68 @@ class _Look:
         self._team = team
         self._me = me
 
-    def view(
-        self,
-        node: Node,
-        snapshot: Any,
-        grant: Grant,
-        trail: Trail,
-        old: Mapping[Any, _Memo],
-        new: dict[Any, _Memo],
-        slot: Any,
-    ) -> Any:
-        """The view of the machine, or of a child."""
-        grant = self._grant(node, grant, trail)
-        before = old.get(slot, _UNSEEN)
+    def view(self, node: Node, snapshot: Any, trail: Trail, around: _Inside, slot: Any) -> Any:
+        """The view of the machine, or of a child, which is remembered in this slot."""
+        grant = self._grant(node, around.grant, trail)
+        before = around.known.get(slot, _UNSEEN)
         if self._holds(before, node, snapshot, grant, trail) and not getattr(
             snapshot, "children", None
         ):
-            new[slot] = before
+            around.items[slot] = before
             return before.result
-        known = before.items
-        items: dict[Any, _Memo] = {}
+        inside = _Inside(trail, grant, before.items)
         result: View = {}
         for field in FIELDS:
             part = getattr(snapshot, field, None)
             if part is None:
                 continue
             below = node.keys.get(field, _LEAF)
-            inside = (*trail, (field, part))
+            there = (*trail, (field, part))
             if field == "context" or field == "output":
-                seen = self._part(below, part, grant, inside, known, items, field)
+                seen = self._part(below, part, there, inside, field)
             elif field == "children":
-                seen = self._children(below, part, grant, inside, known, items)
+                seen = self._children(below, part, there, inside)
             elif field == "value":
-                seen = self._value(below, part, grant, inside)
+                seen = self._value(below, part, grant, there)
             elif field == "tags":
-                seen = self._tags(below, part, grant, inside)
-            elif self._grant(below, grant, inside) != "shown":
+                seen = self._tags(below, part, grant, there)
+            elif self._grant(below, grant, there) != "shown":
                 continue
             else:
                 seen = described(part) if field == "error" else part
             if seen is not _NOTHING:
                 add_field(result, field, seen)
-        return self._keep(before, snapshot, grant, result, items, new, slot, trail)
+        return self._keep(before, snapshot, result, inside, around, slot)
 
     def _children(
-        self,
-        node: Node,
-        children: Mapping[str, Any],
-        grant: Grant,
-        trail: Trail,
-        old: Mapping[Any, _Memo],
-        new: dict[Any, _Memo],
+        self, node: Node, children: Mapping[str, Any], trail: Trail, around: _Inside
     ) -> Any:
-        grant = self._grant(node, grant, trail)
-        before = old.get("children", _UNSEEN)
-        known = before.items
-        items: dict[Any, _Memo] = {}
+        before = around.known.get("children", _UNSEEN)
+        inside = _Inside(trail, self._grant(node, around.grant, trail), before.items)
         result: dict[str, View] = {}
         for id, ref in children.items():
             snapshot = ref.get_snapshot()
             below = node.keys.get(id) or node.any or _LEAF
-            inside = (*trail, (id, getattr(snapshot, "context", None)))
-            seen = self.view(below, snapshot, grant, inside, known, items, id)
+            there = (*trail, (id, getattr(snapshot, "context", None)))
+            seen = self.view(below, snapshot, there, inside, id)
             if seen is not _NOTHING:
                 result[id] = seen
-        return self._keep(before, children, grant, result, items, new, "children", trail)
+        return self._keep(before, children, result, inside, around, "children")
 
-    def _part(
-        self,
-        node: Node,
-        part: Json,
-        grant: Grant,
-        trail: Trail,
-        old: Mapping[Any, _Memo],
-        new: dict[Any, _Memo],
-        slot: Any,
-    ) -> Any:
+    def _part(self, node: Node, part: Json, trail: Trail, around: _Inside, slot: Any) -> Any:
         """A part of the context or output: all, the number, what its rows show, or nothing."""
-        grant = self._grant(node, grant, trail)
+        grant = self._grant(node, around.grant, trail)
         kind = type(part)
         if not node.inner or (kind is not dict and kind is not list):
             if grant == "shown":
                 return part
             return _NOTHING if grant != "count" or part is None else _count(part, kind)
-        before = old.get(slot, _UNSEEN)
+        before = around.known.get(slot, _UNSEEN)
         if self._holds(before, node, part, grant, trail):
-            new[slot] = before
+            around.items[slot] = before
             return before.result
-        known = before.items
-        items: dict[Any, _Memo] = {}
+        inside = _Inside(trail, grant, before.items)
+        known, items = inside.known, inside.items
         result: Any = {} if kind is dict else []
         key: Any
         for key, item in part.items() if kind is dict else enumerate(part):
@@ -234,14 +221,14 @@ class _Look:
                     items[name] = memo
                     seen = memo.result
                 else:
-                    seen = self._part(below, item, grant, (*trail, (key, item)), known, items, name)
+                    seen = self._part(below, item, (*trail, (key, item)), inside, name)
             if seen is _NOTHING:
                 continue
             if kind is dict:
                 result[key] = seen
             else:
                 result.append(seen)
-        return self._keep(before, part, grant, result, items, new, slot, trail)
+        return self._keep(before, part, result, inside, around, slot)
 
     def _value(self, node: Node, value: Any, grant: Grant, trail: Trail) -> Any:
         """A state value, without the states that aren't seen."""
@@ -308,24 +295,17 @@ class _Look:
         )
 
     def _keep(
-        self,
-        before: _Memo,
-        source: Any,
-        grant: Grant,
-        result: Any,
-        items: dict[Any, _Memo],
-        new: dict[Any, _Memo],
-        slot: Any,
-        trail: Trail,
+        self, before: _Memo, source: Any, result: Any, inside: _Inside, around: _Inside, slot: Any
     ) -> Any:
         """Remember what is seen of a part: as the very object of before, if nothing in it changed.
         Of what isn't shown itself nothing is seen unless something in it is."""
+        grant, trail = inside.grant, inside.trail
         if not result and grant != "shown":
             result = _NOTHING
         elif _same_parts(before.result, result):
             result = before.result
         key = trail[-1][0] if trail else None
-        new[slot] = _Memo(key, source, self._live, grant, result, items)
+        around.items[slot] = _Memo(key, source, self._live, grant, result, inside.items)
         return result
 
 
