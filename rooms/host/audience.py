@@ -18,16 +18,15 @@ from rooms.link.protocol import Close, Tell
 from rooms.logs import named
 from rooms.sync import messages
 from rooms.sync.codec import encode
-from rooms.sync.fanout import Fanout
 from rooms.sync.views import Viewer, everything
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 
     from rooms.hooks.connection import Payload
     from rooms.host.channels import Channel
     from rooms.link.protocol import Message
-    from rooms.sync.backlog import Budget
+    from rooms.sync.fanout import Fanout
     from rooms.sync.messages import Json, View
     from runtime import SystemSnapshot, Timer
 
@@ -50,39 +49,34 @@ class _Whole:
 _WHOLE: Final = _Whole()
 
 
+def most_of(room: Room) -> Callable[[Hashable], int | None]:
+    """The bytes that a view of each key may have; None: any number, for the operator's."""
+    return lambda key: None if key is _WHOLE else room.max_view
+
+
 class Audience:
     """All who watch one incarnation of a room.
 
-    `room` is the author's object, `snapshot` the durable state; `nonce`, `saved` and `epoch` are as
-    `Fanout` has them; `send` takes link messages by the host's channel numbers; `lanes` numbers
-    lanes; `budget` bounds what is kept for those who come back; `full` is as `Presence` has it.
+    `room` is the author's object, `snapshot` the durable state, `fanout` what turns its views into
+    bytes; `send` takes link messages by the host's channel numbers; `full` is as `Presence` has it.
+    `slept`: cursors of the incarnation before may be good.
     """
 
     def __init__(
         self,
         room: Room,
         snapshot: SystemSnapshot,
+        fanout: Fanout,
         *,
-        nonce: str,
-        saved: Mapping[str, Json] | None,
-        lanes: Iterator[int],
-        epoch: int,
         send: Callable[[Iterable[Message]], None],
-        budget: Budget,
         full: Callable[[], bool],
+        slept: bool,
         now: int,
     ) -> None:
         self.room = room
         self._snapshot = snapshot
+        self._fanout = fanout
         self._send = send
-        self._fanout = Fanout(
-            nonce,
-            saved,
-            lanes,
-            lambda key: None if key is _WHOLE else room.max_view,
-            budget,
-            epoch,
-        )
         self._watching: dict[int, tuple[Channel, Hashable]] = {}
         self._viewers: dict[Hashable, Viewer] = {}
         self._views: dict[Hashable, View] = {}
@@ -100,7 +94,7 @@ class Audience:
         )
         self._key_changes = own_key
         self._key_each = own_key or own_view or bool(kind.show_can)
-        if saved and not self._key_each:  # what it slept with: whoever comes back gets the step
+        if slept and not self._key_each:  # what it slept with: whoever comes back gets the step
             self._wake_view(now)
 
     def __len__(self) -> int:

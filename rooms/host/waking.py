@@ -15,7 +15,7 @@ import msgpack
 from rooms.errors import CloseCode, Closing
 from rooms.hooks.storage import Kept
 from rooms.host import record as stored
-from rooms.host.audience import Audience
+from rooms.host.audience import Audience, most_of
 from rooms.host.history import Keeps
 from rooms.host.hooks.session import HookSession
 from rooms.host.hooks.shown import SYSTEM
@@ -29,7 +29,7 @@ from rooms.host.seats import Seats
 from rooms.host.session import Belongings, Session
 from rooms.host.watched import Watched, WatchedHooks
 from rooms.logs import named
-from rooms.sync.fanout import letters
+from rooms.sync.fanout import Fanout, letters
 from runtime import System
 
 if TYPE_CHECKING:
@@ -140,17 +140,17 @@ class Waking:
         return self._live(journal, session, audience, begun=begun), step.effects
 
     def _audience(self, snapshot: Any) -> Audience:
-        keeper, claim, left = self._keeper, self._claim, self._activation
+        room, keeper, claim = self._room, self._keeper, self._claim
+        saved = {} if self._activation is None else self._activation["views"]
+        nonce = letters(int.from_bytes(keeper.chance(8), "big"))
+        fanout = Fanout(nonce, saved, keeper.lanes, most_of(room), keeper.budget, claim.epoch)
         return Audience(
-            self._room,
+            room,
             snapshot,
-            nonce=letters(int.from_bytes(keeper.chance(8), "big")),
-            saved=None if left is None else left["views"],
-            lanes=keeper.lanes,
-            epoch=claim.epoch,
-            budget=keeper.budget,
-            full=partial(keeper.pace.full, claim.id),
+            fanout,
             send=keeper.send,
+            full=partial(keeper.pace.full, claim.id),
+            slept=bool(saved),
             now=self._now,
         )
 
