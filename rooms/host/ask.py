@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Response = tuple[int, dict[str, str], bytes]
+"""Status, headers and body."""
+
 
 class Views(Protocol):
     """What a room has to show, of which answers are made (`rooms/host/audience.py`)."""
@@ -126,7 +129,7 @@ class Ask:
 
 
 class Visit(Ask):
-    """A request for the author's `on_request`. `call` runs it: status, headers, body, or None."""
+    """A request for the author's `on_request`. `call` runs it."""
 
     __slots__ = ("_task", "call")
 
@@ -135,7 +138,7 @@ class Visit(Ask):
         end: End,
         number: int,
         viewer: Viewer,
-        call: Callable[[Any], Awaitable[tuple[int, dict[str, str], bytes] | None]],
+        call: Callable[[Any], Awaitable[Response | None]],
         *,
         create: bool,
     ) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rooms.errors import CloseCode, Closing
@@ -90,7 +91,7 @@ class Guests:
     def __init__(self, homes: Homes, kinds: Mapping[str, Kind]) -> None:
         self._homes = homes
         self._kinds = kinds
-        self._numbers = 0
+        self._numbers = count(1)
         self._ends: dict[End, int] = {}
         self._routers: dict[int, End] = {}
         self._guests: dict[tuple[int, int], _Guest] = {}
@@ -99,8 +100,7 @@ class Guests:
 
     def came(self, end: End) -> None:
         """There is one more router."""
-        self._numbers += 1
-        self._ends[end] = number = self._numbers
+        self._ends[end] = number = next(self._numbers)
         self._routers[number] = end
         for tenant in self._homes.tenants:
             tenant.send(Met(number, here=True))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import count
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rooms.errors import CloseCode, Closing, LinkError, StoreError
@@ -76,7 +77,7 @@ class Processes:
         self._kinds = kinds
         self._nursery = nursery
         self._store = store
-        self._numbers = 0
+        self._numbers = count(1)
         self._tenants: dict[SessionId, Tenant] = {}
         self._unreleased: dict[SessionId, int] = {}
         self._tasks = Tasks()
@@ -131,8 +132,7 @@ class Processes:
             raise Closing(CloseCode.OVERLOADED, reason, int(pause))
         if len(self._tenants) >= MOST:
             raise Closing(CloseCode.OVERLOADED, "too many rooms compute here", 5_000)
-        self._numbers += 1
-        tenant = self._tenants[id] = Tenant(id, self._numbers)
+        tenant = self._tenants[id] = Tenant(id, next(self._numbers))
         self.guests.introduce(tenant)
         if self._kinds[id.kind].hooks:  # what it says first is for the routers that find this host
             pause = max(pause, self._keeper.gatherings.unknown)

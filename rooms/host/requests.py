@@ -20,6 +20,7 @@ from rooms.sync import messages
 from rooms.sync.codec import decode
 
 if TYPE_CHECKING:
+    from rooms.host.ask import Response
     from rooms.host.kinds import Kind
     from rooms.link.memory import End
     from rooms.link.protocol import Attach, Request
@@ -83,7 +84,7 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-async def _on_request(request: Request, room: Any) -> tuple[int, dict[str, str], bytes] | None:
+async def _on_request(request: Request, room: Any) -> Response | None:
     """Give the author a Starlette request, and take the response apart for the link."""
     from starlette.requests import Request as StarletteRequest
 

@@ -14,7 +14,7 @@ from rooms.host.channels import Heard, Wanted
 if TYPE_CHECKING:
     from rooms.errors import Closing
     from rooms.hooks.connection import Payload
-    from rooms.host.ask import Ask
+    from rooms.host.ask import Ask, Response
     from rooms.host.channels import Channel, Client
     from rooms.host.marks import Outcome
     from rooms.host.outbox import Entry
@@ -159,10 +159,10 @@ class Remembered(NamedTuple):
 
 
 class Responded(NamedTuple):
-    """A plain request has the answer of a hook: status, headers and body."""
+    """A plain request has the answer of a hook."""
 
     ask: Ask
-    response: tuple[int, dict[str, str], bytes]
+    response: Response
 
 
 Told = (

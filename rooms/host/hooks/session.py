@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Mapping
 
     from rooms.definition import Room
+    from rooms.host.ask import Response
     from rooms.host.channels import Channel, Client
     from rooms.host.kinds import Kind
     from rooms.host.session import Belongings
@@ -397,7 +398,7 @@ def _responded(ask: Ask, result: Any, error: Exception | None, turn: Turn) -> No
     turn.told.append(Responded(ask, result))
 
 
-def _json(status: int, reason: str) -> tuple[int, dict[str, str], bytes]:
+def _json(status: int, reason: str) -> Response:
     return status, {"content-type": "application/json"}, orjson.dumps({"reason": reason})
 
 
