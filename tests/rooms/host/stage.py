@@ -162,12 +162,7 @@ class Stage:
                 codec=codec,
                 create=create,
                 token=token,
-                renewed=None,
                 params=params or {},
-                headers={},
-                attachment=None,
-                greeted=False,
-                settled=0,
                 operator=operator,
             ),
             tab,
@@ -175,33 +170,13 @@ class Stage:
         await self.settle()
         return tab
 
-    async def request(
-        self,
-        method: str,
-        room: str = "counter/x",
-        body: Json = None,
-        *,
-        who: str = "ann",
-        role: str = "player",
-        path: str = "",
-        create: bool = True,
-        params: dict[str, str] | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> Answer:
-        """A plain HTTP request, answered at this moment."""
-        asked = self.ask(
-            method,
-            room,
-            body,
-            who=who,
-            role=role,
-            path=path,
-            create=create,
-            params=params,
-            headers=headers,
-        )
+    async def request(self, *asked: Any, **more: Any) -> Answer:
+        """A plain HTTP request (`ask`), answered at this moment."""
+        return await self._answer(self.ask(*asked, **more))
+
+    async def _answer(self, answered: Callable[[], Answer | None]) -> Answer:
         await self.settle()
-        answer = asked()
+        answer = answered()
         assert answer is not None, "the request wasn't answered"
         return answer
 
@@ -220,7 +195,6 @@ class Stage:
     ) -> Callable[[], Answer | None]:
         """Send a request; call what is returned to see whether it was answered."""
         kind, session = room.split("/")
-        answers: list[Answer] = []
         request = Request(
             request=self.routing.number(),
             kind=kind,
@@ -231,9 +205,12 @@ class Stage:
             headers={"content-type": "application/json", **(headers or {})},
             body=body if isinstance(body, bytes) else json.dumps(body).encode(),
             viewer={"id": who, "role": role, "claims": {}},
-            token=None,
             create=create,
         )
+        return self._put(request)
+
+    def _put(self, request: Request) -> Callable[[], Answer | None]:
+        answers: list[Answer] = []
         self.routing.request(request, answers.append)
         return lambda: answers[0] if answers else None
 
@@ -248,7 +225,6 @@ class Stage:
     ) -> Callable[[], Answer | None]:
         """An operator's request, which the router has let through; as `ask`."""
         kind, _, session = room.partition("/")
-        answers: list[Answer] = []
         request = Request(
             request=self.routing.number(),
             kind=kind,
@@ -256,22 +232,14 @@ class Stage:
             method=method,
             path=path,
             params=params or {},
-            headers={},
             body=b"" if body is None else json.dumps(body).encode(),
-            viewer={},
-            token=None,
-            create=False,
             operator=True,
         )
-        self.routing.request(request, answers.append)
-        return lambda: answers[0] if answers else None
+        return self._put(request)
 
     async def operated(self, *asked: Any, **more: Any) -> tuple[int, Json]:
         """An operator's request, answered at this moment: its status and what was said."""
-        answered = self.operate(*asked, **more)
-        await self.settle()
-        answer = answered()
-        assert answer is not None, "the request wasn't answered"
+        answer = await self._answer(self.operate(*asked, **more))
         return answer.status, json.loads(answer.body)
 
     # ------------------------------------------------------------------ looks
