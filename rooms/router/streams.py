@@ -69,8 +69,6 @@ class EventStream(Response):
 
     def close(self, code: int, reason: str, last_words: bytes) -> None:
         """End the stream with `last_words`; where it hasn't begun, answer with a status instead."""
-        if self._ended:
-            return
         self._ended = True
         for payload in payloads(last_words):
             closing = orjson.loads(payload)

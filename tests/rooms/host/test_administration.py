@@ -11,9 +11,10 @@ from rooms.definition import Room
 from rooms.errors import CloseCode
 from rooms.host.audience import _WHOLE
 from rooms.host.door import OPERATOR
+from rooms.store.port import SessionId
 from rooms.sync.views import everything
 from tests.rooms.host import machines
-from tests.rooms.host.machines import Book, Counter, Full, Private, Strict, Volatile, Worker
+from tests.rooms.host.machines import Book, Clock, Counter, Full, Private, Strict, Volatile, Worker
 from tests.rooms.host.stage import Stage
 
 EVENT = {"event": {"type": "increment"}}
@@ -84,7 +85,7 @@ async def test_what_is_not_durable_is_not_shown() -> None:  # [ADMIN2]
     with on.store.holding():
         await ann.send("increment")
         _, shown = await on.operated("GET")
-        assert shown["snapshot"]["context"] == {"count": 1}
+        assert (shown["snapshot"]["context"], shown["connections"]) == ({"count": 1}, 1)
     await on.settle()
     _, shown = await on.operated("GET")
     assert shown["snapshot"]["context"] == {"count": 2}
@@ -204,6 +205,20 @@ async def test_an_operators_event_is_applied_whatever_the_room_allows() -> None:
     status, said = await on.operated("POST", body={**EVENT, "as": "bob"})
     assert status == 403
     assert "view" not in said
+
+
+async def test_an_operators_event_is_of_whom_they_say() -> None:  # [ADMIN3]
+    class Judged(Counter):
+        def allow_send(self, viewer: Any, event: Any, snapshot: Any) -> bool:
+            return bool(viewer.role == "judge")
+
+    on = await stage(Judged)
+    judge = await on.connect("jo", role="judge")
+    await judge.send("increment")
+    for role, expected in (("judge", 200), (None, 403), ("guest", 403)):
+        wish = {**EVENT, "as": "ann", "role": role}
+        assert (await on.operated("POST", body=wish))[0] == expected
+    assert judge.view["context"] == {"count": 2}
 
 
 async def test_no_viewer_is_called_like_the_operator() -> None:  # [ADMIN3]
@@ -563,6 +578,33 @@ async def test_an_import_that_isnt_stored_leaves_what_was_there(asleep: bool) ->
     assert (after.generation, after.snapshot) == (before.generation, before.snapshot)
     answer = await on.request("POST", body={"type": "increment"})
     assert json.loads(answer.body)["view"]["context"] == {"count": 3}
+
+
+async def test_an_import_that_the_store_refuses_is_none() -> None:  # [ADMIN6]
+    on = await stage()
+    await on.request("POST", body={"type": "increment"})
+    _, export = await on.operated("GET", path="/export")
+    with on.store.holding():
+        answered = on.operate("PUT", body=export, params={"replace": "1"})
+        await on.settle()
+        await on.inner.delete(SessionId("counter", "x"))
+    await on.settle()
+    answer = answered()
+    assert answer is not None
+    assert answer.status == 503
+
+
+async def test_a_session_whose_import_isnt_stored_wakes_when_it_is_due() -> None:  # [ADMIN6]
+    on = await stage(Clock)
+    ann = await on.connect()
+    await ann.say("start")
+    await ann.leave()
+    await slept(on)
+    _, export = await on.operated("GET", path="/export")
+    on.store.fail_next(written=False)
+    assert (await on.operated("PUT", body=export, params={"replace": "1"}))[0] == 503
+    await on.advance(60_000)
+    assert (await on.stored())["value"] == "over"
 
 
 async def test_a_timer_comes_with_an_import() -> None:  # [ADMIN6]

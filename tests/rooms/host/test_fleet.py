@@ -155,6 +155,30 @@ async def test_a_live_room_stays_where_it_is_when_a_better_host_comes() -> None:
     assert elsewhere > 0
 
 
+async def test_an_operator_reaches_a_room_wherever_it_lives() -> None:
+    # [ADMIN3] [ADMIN5] [ADMIN6] [ADMIN10] [PLACE4]
+    on = await fleet()
+    tabs = {room: await on.connect("ann", room) for room in (f"counter/{n}" for n in range(12))}
+    for tab in tabs.values():
+        await tab.send("increment")
+    await on.add_host("c")
+    on.add_router()  # which doesn't know where they are
+    infos = [member.host.info for member in on.members.values()]
+    rings = {room: place("counter", room.removeprefix("counter/"), infos) for room in tabs}
+    room = next(room for room, ring in rings.items() if ring is not None and ring.address == "c")
+    status, said = await on.operated("POST", room, body={"event": {"type": "increment"}})
+    assert (status, said["view"]["context"]) == (200, {"count": 2})
+    status, seen = await on.operated("GET", room, "/view")
+    assert (status, seen["view"]["context"]) == (200, {"count": 2})
+    _, export = await on.operated("GET", room, "/export")
+    await tabs[room].send("increment")
+    status, _ = await on.operated("PUT", room, body=export, params={"replace": "1"})
+    assert (status, (await on.stored(room))["context"]) == (200, {"count": 2})
+    assert tabs[room].closing is not None
+    assert await on.operated("DELETE", room) == (200, {"deleted": room})
+    assert await on.record(room) is None
+
+
 async def test_a_fan_out_crosses_each_link_once() -> None:  # [LINK6]
     on = await fleet()
     tabs = [await on.connect(f"viewer {n}") for n in range(5)]

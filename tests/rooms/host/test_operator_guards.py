@@ -22,6 +22,7 @@ from rooms.router.routing import Routing
 from tests.guards import Guards
 from tests.rooms.host import test_administration as operators
 from tests.rooms.host import test_courier as owed
+from tests.rooms.host import test_fleet as fleet
 from tests.rooms.host import test_logging as logged
 from tests.rooms.host import test_tally as counted
 from tests.rooms.host import test_timers as timers
@@ -179,6 +180,30 @@ def replaced_in_silence(swap: Any) -> None:
 def imported_as_another(swap: Any) -> None:
     """What was exported of one session takes the place of another."""
     edited(swap, Administration, "_import", "if named != id:", "if False:")
+
+
+@GUARDS.seen_by(operators.test_an_import_that_the_store_refuses_is_none)
+def refused_and_imported(swap: Any) -> None:
+    """An import that the store refuses counts as one."""
+    edited(swap, Endings, "_plant", "raise error", "error")
+
+
+@GUARDS.seen_by(operators.test_a_session_whose_import_isnt_stored_wakes_when_it_is_due)
+def owned_by_nobody_who_knows(swap: Any) -> None:
+    """A session that was acquired for an import in vain is never woken."""
+    edited(swap, Endings, "replace", "self._rooms.bring_back(id)", "id")
+
+
+@GUARDS.seen_by(fleet.test_an_operator_reaches_a_room_wherever_it_lives)
+def operated_here_alone(swap: Any) -> None:
+    """What another host has isn't operated."""
+    edited(swap, Administration, "answer", "asked.elsewhere(found.address)", "asked.reply(404, {})")
+
+
+@GUARDS.seen_by(operators.test_an_operators_event_is_of_whom_they_say)
+def sent_as_a_player(swap: Any) -> None:
+    """An operator sends as a player, whatever role is named."""
+    edited(swap, Administration, "_send", 'str(wish.get("role") or "player")', '"player"')
 
 
 @GUARDS.seen_by(operators.test_the_past_comes_with_an_import)

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+UPGRADE = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 
 class Transport(asyncio.Transport):
     """Of a client who is hung up on, or not yet."""
 
     aborted = False
+    protocol: asyncio.BaseProtocol | None = None
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
@@ -47,11 +52,17 @@ async def reads(scope: Scope, receive: Receive, send: Send) -> None:
         pass
 
 
+class Socket(asyncio.Protocol):
+    """Where a connection goes on."""
+
+    def __init__(self, **_: Any) -> None: ...
+
+
 class Client:
     """Who sends a byte now and then."""
 
     def __init__(self) -> None:
-        config = uvicorn.Config(reads, log_config=None, lifespan="off")
+        config = uvicorn.Config(reads, ws=Socket, log_config=None, lifespan="off")
         self.transport = Transport()
         self.connection = Requests(config, ServerState(), {}, virtual())
         self.connection.connection_made(self.transport)
@@ -82,3 +93,12 @@ async def test_a_body_that_gets_on_may_take_its_time() -> None:  # [DOOR12]
     assert not await client.sends(b"x" * 20, every=4)
     assert await client.sends(b"x" * 2, every=21)
     await client.gone()
+
+
+async def test_who_has_gone_over_to_a_socket_is_watched_no_more() -> None:  # [DOOR12]
+    client = Client()
+    client.connection.data_received(UPGRADE)
+    assert client.transport.protocol is not None
+    watch = client.connection._watch
+    assert watch is not None
+    assert watch.cancelled(), "for its connection goes on for long"

@@ -32,6 +32,12 @@ def bodies_at_once(swap: Any) -> None:
     edited(swap, Requests, "_look", "self.cycle, self._received", 'self.cycle, "body"')
 
 
+@GUARDS.seen_by(plain.test_who_has_gone_over_to_a_socket_is_watched_no_more)
+def watched_for_ever(swap: Any) -> None:
+    """It is looked again and again whether an open socket is a request that isn't whole."""
+    edited(swap, Requests, "handle_websocket_upgrade", "self._forget()", "self")
+
+
 @pytest.mark.parametrize("name", GUARDS)
 async def test_the_loss_of_a_guard_is_seen(name: str, request: pytest.FixtureRequest) -> None:
     await GUARDS.lose(name, request)

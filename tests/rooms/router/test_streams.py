@@ -135,6 +135,24 @@ async def test_a_refusal_of_the_host_before_the_first_word_is_a_status(  # [STRE
         assert json.loads(await stream.response.aread())["reason"] == "this room is full"
 
 
+async def test_a_refusal_right_after_the_first_word_is_an_event(  # [STREAM3]
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_in = door.host.let_in
+
+    def shut(attach: Attach) -> None:
+        let_in(attach)
+        door.host.end.send(Close(attach.channel, 1013, "later", 3_000))
+
+    monkeypatch.setattr(door.host, "let_in", shut)
+    async with listening(door) as stream:
+        assert stream.response.status_code == 200
+        for type in ("room.you", "room.view", "room.closing"):
+            await stream.message(type)
+        with pytest.raises(EOFError):
+            await stream.block()
+
+
 @pytest.mark.parametrize("retry_after", [None, 3_000])
 async def test_a_later_end_is_told_and_when_to_come_back(  # [STREAM3]
     door: Door, retry_after: int | None

@@ -186,6 +186,19 @@ def refused_in_a_stream(swap: Any) -> None:
     edited(swap, EventStream, "close", "if not self._begun and not self._unsent:", "if False:")
 
 
+@seen_by(streams.test_a_refusal_right_after_the_first_word_is_an_event)
+def first_words_taken_back(swap: Any) -> None:
+    """Who is told something, and refused at once, is told a status alone."""
+    edited(swap, EventStream, "close", " and not self._unsent", "")
+
+
+@seen_by(streams.test_a_refusal_of_the_host_before_the_first_word_is_a_status)
+def refused_after_a_silence(swap: Any) -> None:
+    """Who is refused hears of it when there would have been a comment."""
+    edited(swap, EventStream, "close", "self._news.set()", "self")
+    swap(streams, "WITHIN", SOON)
+
+
 @seen_by(streams.test_a_later_end_is_told_and_when_to_come_back, retry_after=3_000)
 def streams_back_whenever(swap: Any) -> None:
     """A browser isn't told when to take a stream up again."""
