@@ -165,7 +165,7 @@ def watched(
         process = subprocess.Popen(command, cwd=folder)
         stack.callback(process.wait, 10)
         stack.callback(process.kill)
-        client = stack.enter_context(redis.Redis(port=sentinel_port))
+        client = stack.enter_context(redis.Redis("127.0.0.1", sentinel_port))
         within(50, "the sentinel knows all", lambda: _knows(client, replicas))
         yield servers, f"redis+sentinel://127.0.0.1:{sentinel_port}/rooms"
 
@@ -183,7 +183,7 @@ def promote(replicas: Sequence[Server], url: str) -> None:
         except redis.ResponseError:  # it has no replica to promote yet
             return False
 
-    with redis.Redis(port=urlsplit(url).port or 0) as sentinel:
+    with redis.Redis("127.0.0.1", urlsplit(url).port or 0) as sentinel:
         within(50, "a replica is promoted", begun)
 
 
