@@ -47,6 +47,8 @@ things to do."""
 PATIENT_FOR = 12.0
 """How long who waits for a room isn't turned away (s): STORE10, ROUTE7."""
 SETTLED_WITHIN = 90.0
+NOW_AND_THEN = 0.25
+"""Until who has done all that was to be done does a little more (s)."""
 EVENTS = {"write": 6, "odd": 3, "arm": 2, "work": 1, "broken": 1}
 
 
@@ -153,16 +155,19 @@ class _Writer:
         self.room.on("wrote", lambda event: history.heard(name, event, self.room.view))
         watch(self.room, name, self.closed)
 
-    async def play(self, each: int, dice: random.Random) -> None:
+    async def play(self, each: int, over: asyncio.Future[None], dice: random.Random) -> None:
         """Send one event after the other, sometimes several at once, over any number of
-        connections.
+        connections; when that is done, one now and then until it is `over`, so that the rooms are
+        awake whatever befalls them.
         """
         n = 0
-        while n < each:
+        while n < each or not over.done():
+            if n >= each:
+                await asyncio.wait([over], timeout=NOW_AND_THEN)
             if dice.random() < 0.15:
                 self._history.asked(self.name)
                 self.room.reconnect()
-            burst = min(dice.choice((1, 1, 4)), each - n)
+            burst = min(dice.choice((1, 1, 4)), max(each - n, 1))
             await asyncio.gather(*(self._send(n + k + 1, dice) for k in range(burst)))
             n += burst
 
@@ -212,10 +217,12 @@ async def log(
         writer = _Writer(history, url, f"{kind}/{named}-{n % rooms}", f"w{n}")
         tables[n % rooms].append(writer)
     writers = [writer for table in tables for writer in table]
-    playing = [asyncio.ensure_future(writer.play(each, dice)) for writer in writers]
+    over = asyncio.get_running_loop().create_future()
+    playing = [asyncio.ensure_future(writer.play(each, over, dice)) for writer in writers]
     total = clients * each
     done = lambda: sum(writer.done for writer in writers) / total  # noqa: E731
     longest = await struck(strike, times, playing, done)
+    over.set_result(None)
     history.late = late + round(longest * 1000)
     await asyncio.wait_for(asyncio.gather(*playing), SETTLED_WITHIN)
     for table in tables:
