@@ -9,6 +9,7 @@ Next: runtime/statechart/step.py
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -18,7 +19,7 @@ from .effects import Cancel, Emit, Raise, SendTo
 from .events import ERROR, error_actor_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from .args import StepArgs
     from .library import Library
@@ -66,6 +67,9 @@ class Assign(BuiltinAction):
         assignment = self.assignment
         if callable(assignment):
             return Merge(library.function(assignment, f"{path}.assign"))
+        if not isinstance(assignment, Mapping):
+            what = f"an assignment is a dict or a function, not {assignment!r}"
+            raise DefinitionError(f"{path}.assign", what)
         functions = [
             (key, library.function(value, f"{path}.assign.{key}"))
             for key, value in assignment.items()
@@ -106,7 +110,7 @@ class RaiseAction(BuiltinAction):
         def raise_event(args: StepArgs, params: Any) -> None:
             scope = args._scope
             raised = event(args, params) if callable(event) else event
-            after = delay(args, params) if callable(delay) else delay
+            after = _milliseconds(delay(args, params)) if callable(delay) else delay
             if after is None:
                 scope.queue.append(raised)
             else:
@@ -136,7 +140,7 @@ class SendToAction(BuiltinAction):
         def send(args: StepArgs, params: Any) -> None:
             scope = args._scope
             sent = event(args, params) if callable(event) else event
-            after = delay(args, params) if callable(delay) else delay
+            after = _milliseconds(delay(args, params)) if callable(delay) else delay
             target = to(args, params) if callable(to) else to
             found = _addressee(args, target)
             if sent["type"] == ERROR:
@@ -390,6 +394,13 @@ def _addressee(args: StepArgs, target: Any) -> ActorRef | str:
         machine = scope.base.configuration.chart.machine
         raise UnknownActorError(target, machine.id, scope.children)
     return cast("ActorRef", found)
+
+
+def _milliseconds(delay: Any) -> float | None:
+    """What a delay's function said."""
+    if delay is None or isinstance(delay, (int, float)):
+        return delay
+    raise TypeError(f"a delay is a number of milliseconds, not {delay!r:.80}")
 
 
 def _event_or_function(event: Any, what: str) -> Any:

@@ -55,6 +55,13 @@ _STATE_KEYS = [
     "types",
     "version",
 ]
+_RENAMED = {
+    "activities": "invoke",
+    "cond": "guard",
+    "internal": "reenter",
+    "onEntry": "entry",
+    "onExit": "exit",
+}
 _TRANSITION_KEYS = ["actions", "description", "guard", "meta", "reenter", "target"]
 _INVOKE_KEYS = [
     "description",
@@ -166,6 +173,8 @@ class _Parser:
         node.entry = self.actions(config.get("entry"), _join(path, "entry"))
         node.exit = self.actions(config.get("exit"), _join(path, "exit"))
         node.tags = tuple(_as_list(config.get("tags")))
+        if odd := [tag for tag in node.tags if not isinstance(tag, str)]:
+            raise DefinitionError(_join(path, "tags"), f"a tag is text, not {odd[0]!r}")
         node.meta = config.get("meta")
         node.description = config.get("description")
         if node.type == "final" or node.parent is None:
@@ -174,7 +183,11 @@ class _Parser:
                 output = self.library.function(output, _join(path, "output"), arity=1)
             node.output = output
         if node.type == "history":
-            node.history = "deep" if config.get("history") == "deep" else "shallow"
+            history = config.get("history") or "shallow"
+            if history not in ("deep", "shallow", True):
+                what = f"a history is 'shallow' or 'deep', not {history!r}"
+                raise DefinitionError(_join(path, "history"), what)
+            node.history = "deep" if history == "deep" else "shallow"
         if config.get("initial"):
             node.initial = self.initial(node, config["initial"], _join(path, "initial"))
         transitions: dict[str, list[Transition]] = {}
@@ -274,8 +287,6 @@ class _Parser:
             config = {"target": config}
         if not isinstance(config, dict):
             raise DefinitionError(path, f"a transition is a target or a dict, not {config!r}")
-        if "cond" in config:
-            raise DefinitionError(path, "'cond' has been renamed", "use 'guard'")
         _known_keys(config, _TRANSITION_KEYS, path)
         targets = config.get("target")
         guard = config.get("guard")
@@ -417,10 +428,13 @@ def _routed_to(reference: str) -> Callable[[Any, Any], bool]:
 
 
 def _known_keys(config: Mapping[str, Any], known: list[str], path: str) -> None:
-    """A misspelt key would be ignored in silence; one that resembles nothing may belong to other
-    tools.
+    """A misspelt key would be ignored in silence, as would one of XState 4; one that resembles
+    nothing may belong to other tools.
     """
     for key in config:
+        renamed = _RENAMED.get(key)
+        if renamed in known:
+            raise DefinitionError(path, f"'{key}' has been renamed", f"use '{renamed}'")
         if key not in known and not str(key).startswith("$"):
             near = get_close_matches(str(key), known, n=1, cutoff=0.8)
             if near:

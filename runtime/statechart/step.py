@@ -73,7 +73,12 @@ def macrostep(snapshot: Snapshot, event: Event, scope: Scope, plan: Plan | None 
                 scope.children = children
                 for run, params, merges in plan.ops:
                     if merges:
-                        args.context = args.context | (run(args, params) or _NOTHING)
+                        change = run(args, params) or _NOTHING
+                        try:
+                            args.context = args.context | change
+                        except TypeError as error:
+                            what = f"an assign function returns a dict, not {change!r:.80}"
+                            raise TypeError(what) from error
                     else:
                         run(args, params)
                 context = args.context

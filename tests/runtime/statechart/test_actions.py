@@ -221,12 +221,23 @@ def test_what_is_no_action_is_refused() -> None:
             after(action)
     with pytest.raises(DefinitionError, match="no delay"):
         after(raise_({"type": "X"}, delay=[1]))
+    with pytest.raises(DefinitionError, match="an assignment is a dict or a function, not 'n'"):
+        after(assign("n"))  # type: ignore[arg-type]
     with pytest.raises(DefinitionError, match="no actor logic"):
         after(spawn_child(object()))
     with pytest.raises(DefinitionError, match=r"actions\.x: no action"):
         create_machine({"entry": "x"}, {"actions": {"x": 5}})
     with pytest.raises(DefinitionError, match="names are text"):
         create_machine({}, {"actions": {5: lambda a, p: None}})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("delayed", [raise_, lambda *what, **how: send_to("child", *what, **how)])
+def test_a_delay_that_is_no_number_is_said_to_be_none(delayed: Any) -> None:
+    with pytest.raises(TypeError, match="a delay is a number of milliseconds, not '1s'"):
+        after(delayed({"type": "RAISED"}, delay=lambda a, p: "1s"))
+    assert after(delayed({"type": "RAISED"}, delay=lambda a, p: 0.5))[1][0].delay == 0.5
+    delayed_none = after(delayed({"type": "RAISED"}, delay=lambda a, p: None))
+    assert [effect.delay for effect in delayed_none[1]] in ([], [None])
 
 
 def test_coroutine_functions_and_wrong_signatures_are_refused() -> None:

@@ -183,6 +183,20 @@ def test_keys_of_other_tools_are_left_alone() -> None:
         ({"on": {"": {}}}, "(use 'always')"),
         ({"on": {"A": 5}}, "at on.A: a transition is a target or a dict"),
         ({"on": {"A": [{"cond": "x"}]}}, "at on.A[0]: 'cond' has been renamed (use 'guard')"),
+        ({"on": {"A": {"internal": False}}}, "'internal' has been renamed (use 'reenter')"),
+        ({"onEntry": "x"}, "'onEntry' has been renamed (use 'entry')"),
+        (
+            {"initial": "a", "states": {"a": {"activities": "x"}}},
+            "at states.a: 'activities' has been renamed (use 'invoke')",
+        ),
+        (
+            {"initial": "a", "states": {"a": {"tags": [{"x": 1}]}}},
+            "at states.a.tags: a tag is text, not {'x': 1}",
+        ),
+        (
+            {"initial": "a", "states": {"a": {}, "h": {"type": "history", "history": "deepest"}}},
+            "at states.h.history: a history is 'shallow' or 'deep', not 'deepest'",
+        ),
         ({"on": {"A": {"acions": []}}}, "did you mean 'actions'?"),
         ({"on": {"A": {"target": 5}}}, "at on.A: a target is text"),
         ({"on": {"A": "b"}}, "not a valid target from the root node (did you mean '.b'?)"),

@@ -130,6 +130,12 @@ def test_the_pure_face_raises_what_guards_raise() -> None:
         transition(machine, snapshot, {"type": "GO"})
 
 
+def test_an_assign_function_that_returns_no_dict_is_said_to() -> None:
+    machine = create_machine({"on": {"GO": {"actions": assign(lambda args, params: [1])}}})  # type: ignore[arg-type, return-value]
+    with pytest.raises(TypeError, match=r"an assign function returns a dict, not \[1\]"):
+        transition(machine, initial_transition(machine)[0], {"type": "GO"})
+
+
 def test_stop_runs_no_exit_actions() -> None:
     trace: list[str] = []
     actor = started({"initial": "s", "states": {"s": {"exit": note(trace, "out")}}})
