@@ -21,6 +21,7 @@ from urllib.parse import quote, urlencode
 
 from rooms.errors import StoreError, StoreLocked, UsageError
 from rooms.store import file_of, is_redis, lockfile, open_store
+from rooms.tasks import resolve
 from runtime.clock import LoopClock
 
 if TYPE_CHECKING:
@@ -270,5 +271,5 @@ class _Local(Operator):
 
     def _hear(self, message: Any) -> None:
         waiting = self._answers.get(getattr(message, "request", -1))
-        if waiting is not None and not waiting.done():
-            waiting.set_result(message)
+        if waiting is not None:
+            resolve(waiting, message)

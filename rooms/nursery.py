@@ -31,6 +31,7 @@ from rooms.host.deaths import Died
 from rooms.host.isolated import LINES
 from rooms.host.watched import OUT_OF_MEMORY, SIZE, read
 from rooms.link.stream import join
+from rooms.tasks import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,16 +177,16 @@ class _Nurse:
                 match json.loads(line):
                     case {"born": int(pid)}:
                         died = self._died[pid] = loop.create_future()
-                        _resolve(self._born.pop(0), (pid, died))
+                        resolve(self._born.pop(0), (pid, died))
                     case {"born": str(error)}:
-                        _fail(self._born.pop(0), LinkError(f"no process can be forked: {error}"))
+                        resolve(self._born.pop(0), LinkError(f"no process can be forked: {error}"))
                     case {"died": int(pid), "status": int(status)}:
-                        _resolve(self._died.pop(pid), status)
+                        resolve(self._died.pop(pid), status)
         self.gone = True
         self._writer.close()
         self._pair.close()
         for born in self._born:
-            _fail(born, LinkError("the nursery was killed"))
+            resolve(born, LinkError("the nursery was killed"))
         for died in self._died.values():
             died.cancel()
         await asyncio.to_thread(self._process.wait)
@@ -195,16 +196,6 @@ class _Nurse:
         with contextlib.suppress(OSError):
             self._pair.shutdown(socket.SHUT_WR)
         await self._hearing
-
-
-def _resolve(future: asyncio.Future[Any], value: Any) -> None:
-    if not future.done():
-        future.set_result(value)
-
-
-def _fail(future: asyncio.Future[Any], error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)
 
 
 class RoomProcess:

@@ -1,4 +1,6 @@
-"""Work under way, held on to until it has ended: the event loop itself wouldn't."""
+"""Work under way, held on to until it has ended, as the event loop itself wouldn't; and the answers
+that somebody waits for.
+"""
 
 from __future__ import annotations
 
@@ -23,3 +25,15 @@ class Tasks(set["asyncio.Task[None]"]):
         """Wait for all, and for what begins meanwhile."""
         while self:
             await asyncio.wait(self)
+
+
+def resolve(waiting: asyncio.Future[Any], answer: Any) -> None:
+    """Give the answer to whoever waits for it, or raise it there if it is an error. Harmless when
+    they have it, or are gone.
+    """
+    if waiting.done():
+        return
+    if isinstance(answer, BaseException):
+        waiting.set_exception(answer)
+    else:
+        waiting.set_result(answer)

@@ -15,6 +15,7 @@ from rooms.host.neighbours import Neighbour, NotHere
 from rooms.link.protocol import Answer, Elsewhere
 from rooms.logs import named
 from rooms.sync.codec import encode
+from rooms.tasks import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -194,18 +195,16 @@ class Delivery(Ask):
 
     def answer(self, views: Views, outcome: Outcome | None, now: int) -> None:
         """Tell whoever waits, unless they are gone."""
-        if outcome is not None and not self.outcome.done():
-            self.outcome.set_result(outcome)
+        if outcome is not None:
+            resolve(self.outcome, outcome)
 
     def elsewhere(self, address: str | None) -> None:
         """The letter has to be taken there."""
-        if not self.outcome.done():
-            self.outcome.set_exception(NotHere(address))
+        resolve(self.outcome, NotHere(address))
 
     def refuse(self, refused: Closing) -> None:
         """Say that it can't be."""
-        if not self.outcome.done():
-            self.outcome.set_exception(refused)
+        resolve(self.outcome, refused)
 
 
 def _status(outcome: Outcome) -> int:

@@ -19,6 +19,7 @@ from rooms.host.marks import Outcome
 from rooms.host.neighbours import PREFIX, Letter, Neighbour
 from rooms.link.protocol import FORWARDED_WITHIN, Answer, Request
 from rooms.store.port import SessionId
+from rooms.tasks import resolve
 
 if TYPE_CHECKING:
     from rooms.host.ask import Views
@@ -59,19 +60,19 @@ class Post:
     def answered(self, answer: Answer) -> None:
         """A router brings what became of one."""
         _, outcome = self._under_way.get(answer.request, (None, None))
-        if outcome is None or outcome.done():
+        if outcome is None:
             return
         said: dict[str, Any] = orjson.loads(answer.body)
         if answer.status == 200:
-            outcome.set_result(Outcome(**said))
+            resolve(outcome, Outcome(**said))
         else:
-            outcome.set_exception(Closing(CloseCode(said["code"]), said["reason"]))
+            resolve(outcome, Closing(CloseCode(said["code"]), said["reason"]))
 
     def lost(self, end: End) -> None:
         """A router is gone, and what it had to bring."""
         for by, outcome in self._under_way.values():
-            if by is end and not outcome.done():
-                outcome.set_exception(Closing(CloseCode.OVERLOADED, _GONE))
+            if by is end:
+                resolve(outcome, Closing(CloseCode.OVERLOADED, _GONE))
 
 
 class Posted(Ask):

@@ -33,6 +33,7 @@ from rooms.host.turn import (
     Turn,
 )
 from rooms.sync import messages
+from rooms.tasks import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -357,8 +358,8 @@ class LiveRoom:
             tracing.leave(flight.turns)
         if self._doing is not None and self._at_rest():
             self._doing.over()
-        if self._rested is not None and self._at_rest() and not self._rested.done():
-            self._rested.set_result(None)
+        if self._rested is not None and self._at_rest():
+            resolve(self._rested, None)
 
     # ------------------------------------------------------------------ the end
 
@@ -409,10 +410,9 @@ class LiveRoom:
         """Forget all that isn't written, stop all that was started, and say so."""
         if self.closed:
             return
-        if self._rested is not None and not self._rested.done():
-            self._rested.set_exception(
-                error if isinstance(error, StoreError) else StoreError(repr(error))
-            )
+        if self._rested is not None:
+            told = error if isinstance(error, StoreError) else StoreError(repr(error))
+            resolve(self._rested, told)
         self.stop(Closing(CloseCode.OVERLOADED, "this room is starting again"))
         self._keeper.dropped(self, error)
 

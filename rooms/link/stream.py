@@ -17,11 +17,12 @@ import os
 import ssl
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar, cast
 
 from rooms.errors import LinkError, UsageError
 from rooms.link import protocol
 from rooms.link.framing import MISSED, Framing
+from rooms.tasks import resolve
 
 if TYPE_CHECKING:
     import socket
@@ -284,7 +285,7 @@ async def join(
 
     def made() -> StreamEnd[M]:
         framing = Framing(dials=dials, secret=b"born", nonce=os.urandom(16), missed=missed)
-        return StreamEnd(framing, speech, opened.set_result, partial(_refuse, opened))
+        return StreamEnd(framing, speech, opened.set_result, partial(resolve, opened))
 
     try:
         await loop.create_unix_connection(made, sock=pair)
@@ -312,7 +313,7 @@ async def dial(
 
     def made() -> StreamEnd[M]:
         framing = Framing(dials=True, secret=secret, nonce=os.urandom(16))
-        return StreamEnd(framing, speech, opened.set_result, partial(_refuse, opened), traffic)
+        return StreamEnd(framing, speech, opened.set_result, partial(resolve, opened), traffic)
 
     way, host, port = parse(address)
     end: StreamEnd[M] | None = None
@@ -330,11 +331,6 @@ async def dial(
         raise LinkError(f"{address}: nothing within {OPEN_WITHIN:g} s") from None
     except (OSError, LinkError) as error:
         raise LinkError(f"{address}: {error}") from error
-
-
-def _refuse(opened: asyncio.Future[Any], error: Exception) -> None:
-    if not opened.done():
-        opened.set_exception(error)
 
 
 class Listener:

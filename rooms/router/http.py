@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import ClientDisconnect
@@ -21,6 +22,7 @@ from rooms.link.protocol import Answer, Request
 from rooms.router.admission import joined, params_of
 from rooms.router.refusals import READY, health, json, readiness, refused
 from rooms.sync.messages import CURSOR_PATTERN, MAX_BYTES
+from rooms.tasks import resolve
 
 if TYPE_CHECKING:
     from starlette.requests import Request as HttpRequest
@@ -174,12 +176,7 @@ class Http:
     async def _ask(self, asked: Request) -> Answer | None:
         """What the host answers; None when it doesn't in time."""
         waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-        def answered(answer: Answer) -> None:
-            if not waiting.done():
-                waiting.set_result(answer)
-
-        self._routing.request(asked, answered)
+        self._routing.request(asked, partial(resolve, waiting))
         try:
             return await asyncio.wait_for(waiting, _ANSWER_WITHIN)
         except TimeoutError:

@@ -19,7 +19,7 @@ import msgpack
 from rooms.errors import Fenced, LinkError, StoreError, UnknownOutcome
 from rooms.link.stream import Speech, dial, listen
 from rooms.store import port
-from rooms.tasks import Tasks
+from rooms.tasks import Tasks, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -102,12 +102,8 @@ class CalledStore:
     def answered(self, number: int, answer: Any) -> None:
         """What came of a call, or the error that it is to raise."""
         call = self._calls.pop(number, None)
-        if call is None or call.done():
-            return  # who waited was cancelled
-        if isinstance(answer, StoreError):
-            call.set_exception(answer)
-        else:
-            call.set_result(answer)
+        if call is not None:
+            resolve(call, answer)
 
 
 class RemoteStore(CalledStore):
@@ -158,8 +154,7 @@ class RemoteStore(CalledStore):
         self._end = None
         calls, self._calls = self._calls, {}
         for call in calls.values():
-            if not call.done():
-                call.set_exception(UnknownOutcome("the link to the store was lost"))
+            resolve(call, UnknownOutcome("the link to the store was lost"))
         if not self._closed:
             logger.warning("the link to the store was lost")
             self._again = asyncio.get_running_loop().create_task(self._dial_again())

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rooms.errors import StoreError, UnknownOutcome
 from rooms.store import records
 from rooms.store.merging import merged
+from rooms.tasks import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -260,12 +261,7 @@ _Answer = tuple[asyncio.Future[Any], Any]
 
 def _settle(answers: list[_Answer]) -> None:
     for future, answer in answers:
-        if future.done():
-            continue  # who waited was cancelled
-        if isinstance(answer, BaseException):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)
+        resolve(future, answer)
 
 
 def _failed(jobs: list[_Job], kind: type[StoreError], reason: str) -> list[_Answer]:

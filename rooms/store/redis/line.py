@@ -32,6 +32,7 @@ from redis.exceptions import (
 
 from rooms.errors import StoreError, UnknownOutcome
 from rooms.store.redis import scripts
+from rooms.tasks import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -213,5 +214,4 @@ def _reason(error: BaseException) -> str:
 
 def _fail(group: Sequence[_Asked], error: StoreError) -> None:
     for asked in group:
-        if not asked.answer.done():
-            asked.answer.set_exception(type(error)(str(error)))
+        resolve(asked.answer, type(error)(str(error)))
