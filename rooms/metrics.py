@@ -68,9 +68,7 @@ def of_fleet(pages: Mapping[str, str], up: Mapping[str, int]) -> bytes:
 
     def read() -> Iterator[Metric]:
         ready = GaugeMetricFamily("rooms_processes", "Processes that are ready.", labels=["role"])
-        for role, number in up.items():
-            ready.add_metric([role], number)
-        yield ready
+        yield _each(ready, up)
         families: dict[str, Metric] = {}
         for process, page in pages.items():
             for family in text_string_to_metric_families(page):
@@ -96,18 +94,12 @@ def _page(registry: CollectorRegistry) -> bytes:
 
 def _host(host: Host) -> Iterator[Metric]:
     tally = host.tally
-    live = GaugeMetricFamily("rooms_live", "Rooms in memory.", labels=["kind"])
     kinds = dict.fromkeys(host.kinds, 0)
-    waiting, dead = host.owed()
     for id in host.live():
         kinds[id.kind] += 1
-    for kind, number in kinds.items():
-        live.add_metric([kind], number)
-    yield live
+    yield _each(GaugeMetricFamily("rooms_live", "Rooms in memory.", labels=["kind"]), kinds)
     events = CounterMetricFamily("rooms_events", "Events, by outcome.", labels=["outcome"])
-    for outcome, number in tally.events.items():
-        events.add_metric([outcome], number)
-    yield events
+    yield _each(events, tally.events)
     yield _seconds("rooms_commit_seconds", "From a commit to the store's answer.", tally.commits)
     yield _histogram("rooms_commit_group", "Sessions that one commit is for.", tally.groups)
     yield _counter("rooms_commits_failed", "Sessions whose commit failed.", tally.failed_commits)
@@ -116,28 +108,23 @@ def _host(host: Host) -> Iterator[Metric]:
     yield _seconds("rooms_timer_late_seconds", "How late timers fired.", tally.lateness)
     yield _counter("rooms_fanouts", "Views made for a lane.", tally.fanouts)
     yield _counter("rooms_fanout_bytes", "Bytes of these.", tally.fanout_bytes)
-    said = "Durable effects that live rooms owe."
-    yield GaugeMetricFamily("rooms_outbox_waiting", said, value=waiting)
-    said = "Durable effects of live rooms that failed for good."
-    yield GaugeMetricFamily("rooms_outbox_dead", said, value=dead)
+    waiting, dead = host.owed()
+    yield _gauge("rooms_outbox_waiting", "Durable effects that live rooms owe.", waiting)
+    yield _gauge("rooms_outbox_dead", "Durable effects of live rooms that failed for good.", dead)
     if host.processes is not None:
-        said = "Rooms that have processes of their own."
-        yield GaugeMetricFamily("rooms_isolated", said, value=len(host.processes))
+        isolated = len(host.processes)
+        yield _gauge("rooms_isolated", "Rooms that have processes of their own.", isolated)
         said = "Processes of rooms that ended before their rooms slept."
         died = CounterMetricFamily("rooms_isolated_died", said, labels=["cause"])
-        for cause, number in host.processes.deaths.counts.items():
-            died.add_metric([cause], number)
-        yield died
-    said = "1 while the host's lease stands."
-    yield GaugeMetricFamily("rooms_lease", said, value=int(host.leased))
+        yield _each(died, host.processes.deaths.counts)
+    yield _gauge("rooms_lease", "1 while the host's lease stands.", int(host.leased))
 
 
 def _router(router: Router) -> Iterator[Metric]:
     tally = router.tally
     said = "Sockets and streams that have a session."
-    yield GaugeMetricFamily("rooms_connections", said, value=router.connections)
-    said = "Hosts that this router has a link to."
-    yield GaugeMetricFamily("rooms_linked_hosts", said, value=router.hosts)
+    yield _gauge("rooms_connections", said, router.connections)
+    yield _gauge("rooms_linked_hosts", "Hosts that this router has a link to.", router.hosts)
     yield _counter("rooms_frames", "Frames written to connections.", tally.frames)
     yield _counter("rooms_frame_bytes", "Bytes of these.", tally.frame_bytes)
     yield _counter("rooms_slow_connections", "How often a connection was too slow.", tally.slow)
@@ -147,6 +134,17 @@ def _router(router: Router) -> Iterator[Metric]:
 def _links(traffic: Traffic) -> Iterator[Metric]:
     yield _counter("rooms_link_sent_bytes", "Bytes sent over links.", traffic.sent)
     yield _counter("rooms_link_received_bytes", "Bytes that came over links.", traffic.received)
+
+
+def _each(family: GaugeMetricFamily | CounterMetricFamily, numbers: Mapping[str, float]) -> Metric:
+    """The family with a number for each value of its label."""
+    for value, number in numbers.items():
+        family.add_metric([value], number)
+    return family
+
+
+def _gauge(name: str, said: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, said, value=value)
 
 
 def _counter(name: str, said: str, value: float) -> Metric:
