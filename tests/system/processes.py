@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN_S = 60.0
-ENDS_WITHIN_S = 30.0
+ENDS_WITHIN_S = 45.0  # a supervisor gives its routers and then its hosts 15 s each
 SAID: deque[str] = deque(maxlen=1_000)
 """The last lines that servers wrote, whichever."""
 

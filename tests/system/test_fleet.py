@@ -58,6 +58,7 @@ def fleet(started: Server) -> Server:
         or [len(processes(started, role)) for role in ("host", "router")] != [2, 2]
     ):
         started.kill()
+        started.lines.clear()  # who was to be ready by now never will be
         started.start()
     settled(60, "both routers take connections", lambda: listening(started.port) == 2)
     again = said(started, "starting another")
@@ -240,13 +241,15 @@ async def test_a_host_that_stood_still_past_its_lease_is_fenced(  # [STORE4] [RO
         crowd = Crowd(fleet, clients=16, rooms=16)
         await crowd.open()
         await crowd.play(3)
-        still = processes(fleet, "host")[0]
-        os.kill(still, signal.SIGSTOP)
-        try:
-            await crowd.play(3)  # goes on when the lease has ended
-        finally:
-            os.kill(still, signal.SIGCONT)
-        assert crowd.longest > 1, "it had none of the rooms"
+        for still in processes(fleet, "host"):
+            os.kill(still, signal.SIGSTOP)
+            try:
+                await crowd.play(3)  # goes on when the lease has ended
+            finally:
+                os.kill(still, signal.SIGCONT)
+            if crowd.longest > 1:
+                break  # else the other one has all the rooms: routers found it first
+        assert crowd.longest > 1, "neither had a room"
         await crowd.play(10)
         await crowd.agree()
         assert crowd.closed == []
