@@ -146,7 +146,7 @@ def candidates_of(configuration: Configuration) -> list[Transition]:
 def _choice(configuration: Configuration, node: StateNode, event_type: str) -> Line | Fork:
     """The candidates of the states that the configuration's value names, as XState finds them."""
     own = tuple(Candidate(transition) for transition in node.candidates(event_type))
-    active = configuration.active_children[node]
+    active = configuration.active_children.get(node, ())
     if node.type == "compound" and active and active[0].atomic:
         active = active[:1]
     inner = [choice for child in active if (choice := _choice(configuration, child, event_type))]

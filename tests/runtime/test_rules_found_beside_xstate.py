@@ -441,6 +441,26 @@ def test_an_actor_that_never_stops_talking_to_itself_is_stopped() -> None:
     assert isinstance(actor.get_snapshot().error, UnboundedStepError)
 
 
+def test_the_root_is_asked_even_where_nothing_is_active() -> None:
+    def fail(args: Any, params: Any) -> Any:
+        raise ValueError("no")
+
+    machine = create_machine(
+        {
+            "initial": "a",
+            "on": {"BACK": {"target": ".recall", "reenter": True}},
+            "states": {"a": {"entry": assign(fail)}, "recall": {"type": "history"}},
+        }
+    )
+    failed, _ = initial_transition(machine)
+    assert failed.status == "error"
+    assert failed.can({"type": "BACK"})
+    left, _ = transition(machine, failed, {"type": "BACK"})
+    assert left.nodes == ()
+    assert left.can({"type": "BACK"})
+    assert not left.can({"type": "OTHER"})
+
+
 def test_a_delayed_event_without_an_id_takes_no_number_that_a_child_might_get() -> None:
     actor = started(
         {
