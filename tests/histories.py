@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.entries import Entry, parse
@@ -65,6 +66,7 @@ class _Owner:
     generation: str
     revision: int
     released: bool = False
+    until: float = inf
 
 
 @dataclass(slots=True)
@@ -304,15 +306,28 @@ class History:
                 what = f"{session}: {part} is {brief(awake.get(part))}, stored was "
                 self._violated("restored", what + brief(stored.get(part)))
 
-    def released(self, session: str, owner: str, epoch: int | None = None) -> None:
+    def released(
+        self, session: str, owner: str, epoch: int | None = None, now: float = 0.0
+    ) -> None:
         """A store took a session back; None: whatever epoch it was of."""
         known = self._owners.get(session)
         if known is not None and known.owner == owner and epoch in (None, known.epoch):
-            known.released = True
+            known.released, known.until = True, now
 
     def forgotten(self, session: str) -> None:
         """A session was deleted."""
         self._owners.pop(session, None)
+
+    def owner(self, session: str, lived: float) -> str | None:
+        """Who had a session and lived at this time of the store (ms), or later."""
+        known = self._owners.get(session)
+        if known is None or min(known.until, self.lives_until(known.owner)) <= lived:
+            return None
+        return known.owner
+
+    def lives_until(self, incarnation: str) -> float:
+        """Until when it does, or did (ms)."""
+        return self._leases.get(incarnation, 0.0)
 
     def rewound(
         self, owners: Mapping[str, tuple[str, int, str, int]], leases: Mapping[str, float]

@@ -29,6 +29,16 @@ PEOPLE = {
 MACHINES = {"kill": 2.0, "pause": 1.5, "drain": 1.0, "cut off": 2.0, "delete": 0.7}
 """What happens to servers and sessions."""
 
+TROUBLE = 16.0
+"""How long things go wrong (s) …"""
+LONG = 32.0
+"""… or where somebody's lease ends, and what they had has to come elsewhere meanwhile."""
+
+PARTIAL = {"time out": 2.0, "slow store": 1.0, "stutter": 1.0, "suspend": 1.0}
+"""What happens to one server alone, while whatever else it has to do with goes on
+(`tests/sim/partial.py`).
+"""
+
 STORES = {"fail over": 1.5, "split": 1.5, "stall": 3.0, "restart": 1.0}
 """What happens to a primary and its replicas."""
 CLUSTERS = {"move": 5.0}
@@ -38,8 +48,10 @@ CLUSTERS = {"move": 5.0}
 class Faults:
     """The faults of one world, and the delays of its networks (s)."""
 
-    def __init__(self, dice: random.Random) -> None:
+    def __init__(self, dice: random.Random, more: random.Random) -> None:
         self.dice = dice
+        self.more = more
+        """For faults that came later: worlds without them are what they were before."""
         self.on = True
         self.people = _some(PEOPLE, dice)
         self.machines = {} if dice.random() < 0.25 else _some(MACHINES, dice)
@@ -66,6 +78,14 @@ class Faults:
         """How long something travels between a host and the process of a room (s)."""
         self.lost_requests = dice.choice([0.0, 0.1, 0.3])
         self.roaming = 0.15
+        self.lasting = TROUBLE
+        """How long things go wrong (s)."""
+        self.partly(PARTIAL)
+
+    def partly(self, faults: dict[str, float]) -> None:
+        """Have some of these, too, in half of the worlds in which servers fail at all."""
+        if self.machines.keys() - {"drain"} and self.more.random() < 0.5:
+            self.machines = {**self.machines, **_some(faults, self.more)}
 
     @property
     def gentle(self) -> bool:
@@ -99,12 +119,6 @@ class Faults:
         """How long something travels between a host and the process of a room."""
         return self.dice.expovariate(1 / self.births)
 
-    @property
-    def unreachable(self) -> bool:
-        """Whether a room may be out of every router's reach for long."""
-        cuts = self.machines.keys() & {"cut off", "cut link", "strike", *STORES, *CLUSTERS}
-        return bool(cuts or self.store_failures or self.stuck)
-
     def store_delay(self) -> float:
         """How long a call to the store, or its answer, travels."""
         if self.on and self.stuck and self.dice.random() < self.stuck:
@@ -122,5 +136,5 @@ class Faults:
         return self.dice.random() < 0.5
 
 
-def _some(faults: dict[str, float], dice: random.Random) -> dict[str, float]:
-    return {name: weight for name, weight in faults.items() if dice.random() < 0.6}
+def _some(faults: dict[str, float], dice: random.Random, share: float = 0.6) -> dict[str, float]:
+    return {name: weight for name, weight in faults.items() if dice.random() < share}

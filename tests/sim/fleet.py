@@ -23,13 +23,15 @@ from rooms.router import dialing
 from rooms.router.dialing import Dialing
 from rooms.router.limits import Limits
 from rooms.router.router import Router
+from tests.sim import partial
 from tests.sim.bounds import exceeded
-from tests.sim.faults import _some
+from tests.sim.closings import excused_in_fleet
+from tests.sim.faults import LONG, PARTIAL, _some
 from tests.sim.links import Network
 from tests.sim.loop import passed
 from tests.sim.machines import NEXT
 from tests.sim.servers import KINDS, SECRET, Server, Tapped
-from tests.sim.world import LATE_IN_TROUBLE, NOTHING, World
+from tests.sim.world import LATE_IN_TROUBLE, NOTHING, STILL, World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from client import RoomClosed
     from rooms.link.protocol import Message
     from rooms.link.stream import StreamEnd
+    from rooms.router.channels import Channel
     from tests.histories import Violation
     from tests.sim.world import Script
 
@@ -62,11 +65,8 @@ that messages travel in pieces, and wait for each other.
 """
 LINKED_WITHIN: Final = 5.0
 """For how long a new host waits for routers until the old one leaves (s), as `rooms/fleet.py`."""
-STILL: Final = 14.0
-"""After this no link is half open any more (s): what is volatile gets lost on such."""
 HEARD_WITHIN: Final = 5.0
 """How long it takes until who asks for a room has heard that nobody here can restore it (s)."""
-UNREACHED: Final = "this room is out of reach"
 
 
 class FleetHost(Server):
@@ -87,7 +87,7 @@ class FleetHost(Server):
             world.kill(self)
             return
         world.network.listen(process.name, self._accept)
-        self.ready = True
+        self._begun()
 
     def _make(self, clock: Clock) -> Host:
         kinds = {**KINDS, **NEXT} if self.next else KINDS
@@ -135,7 +135,8 @@ class FleetRouter(Server):
         )
         self._dialing.start()
         await router.hosted()
-        self.ready = True
+        self._judge_closings(router)
+        self._begun()
 
     async def _drain(self) -> None:
         assert self.router is not None
@@ -145,11 +146,6 @@ class FleetRouter(Server):
 
     def _changed(self, linked: list[str]) -> None:
         self.linked = linked
-
-    def closed(self, page: str, code: int, reason: str) -> None:
-        """It closes a socket."""
-        if reason == UNREACHED and not self.world.faults.unreachable:
-            self.world.history.violated("socket", f"{page} is closed, {code}: {reason}")
 
 
 class Fleet(World):
@@ -161,6 +157,10 @@ class Fleet(World):
         super().__init__(seed, script=script)
         faults, dice = self.faults, self.dice
         faults.machines = {} if dice.random() < 0.1 else _some(MACHINES, dice)
+        faults.partly({**PARTIAL, "blind router": 2.0})
+        if "time out" in faults.machines and faults.more.random() < 0.5:  # or hardly anything else
+            faults.lasting = LONG
+            faults.machines = {**_some(faults.machines, faults.more, 0.2), "time out": 6.0}
         several = ["ledger/a", "table/b", "ledger/b"]
         faults.kinds = dice.choice([["ledger/a"], ["table/a"], several, ["diary/a", "ledger/a"]])
         faults.force(weather)
@@ -200,6 +200,8 @@ class Fleet(World):
                 server.process.soon(server.drain)
             case "cut link":
                 self._cut(host, server)
+            case "blind router":
+                partial.strike("time out", self, server)
             case "cut drain" if host.up and not host.process.paused:
                 host.process.soon(host.drain)
                 later = self.loop.time() + dice.choice((0.0, 0.05, 0.3))
@@ -275,6 +277,9 @@ class Fleet(World):
         self._look_for_next()
         alone = self.loop.time() - self._alone < HEARD_WITHIN
         return (alone and "was stored by version" in str(error)) or super().excuses(error)
+
+    def may_close(self, server: Server, channel: Channel) -> bool:
+        return excused_in_fleet(self, server, channel)
 
     def door(self) -> Server:
         self._look_for_next()

@@ -39,6 +39,8 @@ class Network:
         self.delay = delay
         self._chance = chance
         self._held: dict[tuple[str, str], float] = {}
+        self.troubled: dict[frozenset[str], float] = {}
+        """Until when something between two processes was held last (s), by their names."""
         self._listening: dict[str, tuple[Process, Callable[[End], None]]] = {}
         self._sockets: dict[Process, list[_Socket]] = {}
 
@@ -50,6 +52,7 @@ class Network:
         """What is sent from one to the other, or also back, comes only after so many seconds."""
         until = self.loop.time() + seconds
         self._held[one.name, other.name] = until
+        self.troubled[frozenset((one.name, other.name))] = until
         if both:
             self._held[other.name, one.name] = until
 

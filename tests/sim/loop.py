@@ -50,6 +50,8 @@ class Process:
         self.steps = 0
         """How many callbacks it ran."""
         self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self.troubled = -inf
+        """When it last stood still (s)."""
         self.suspended = 0.0
         """For how long its machine was suspended, all in all (s): its timers don't count that."""
         self.before_step: Callable[[], object] | None = None
@@ -59,6 +61,7 @@ class Process:
         self._context.run(_PROCESS.set, self)
         self._frozen: list[_Guarded] = []
         self._doom: tuple[int, Callable[[], None]] | None = None
+        self._suspended_at: float | None = None
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -107,6 +110,12 @@ class Process:
         """Run what has become due meanwhile, and go on: what has arrived comes before timers, as a
         loop looks at its sockets first.
         """
+        now = self._loop.time()
+        if self.paused:
+            self.troubled = now
+        if self._suspended_at is not None:
+            self.suspended += now - self._suspended_at
+            self._suspended_at = None
         self.paused = False
         frozen, self._frozen = self._frozen, []
         for guarded in sorted(frozen, key=lambda guarded: not guarded.arrives):
@@ -115,12 +124,8 @@ class Process:
     def suspend(self, seconds: float) -> None:
         """Its machine sleeps for so long: its timers stand still, other than its `elapsed`."""
         self.pause()
-
-        def wake() -> None:
-            self.suspended += seconds
-            self.resume()
-
-        self._loop.call_later(seconds, wake, context=Context())
+        self._suspended_at = self._loop.time()
+        self._loop.call_later(seconds, self.resume, context=Context())
 
     def may_run(self, guarded: _Guarded) -> bool:
         """Whether a callback may be run now; one that may not, yet, is kept."""

@@ -252,7 +252,6 @@ class Far:
         if not self._closed:
             self.write(last_words, last=True)
             self._closed = True
-            self._wire.server.closed(self._wire.page, code, reason)
             self._wire.closed_there(code, reason)
 
     def pause(self) -> None:

@@ -16,6 +16,7 @@ from rooms.link.protocol import Fanout, Live, Tell
 from rooms.router.limits import Limits
 from rooms.router.router import Router
 from rooms.store.port import SessionId
+from tests.sim.closings import UNREACHED
 from tests.sim.hooked import Diary
 from tests.sim.loop import Process
 from tests.sim.machines import KINDS as MACHINES
@@ -23,9 +24,11 @@ from tests.sim.machines import KINDS as MACHINES
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from rooms.errors import Closing
     from rooms.host.room import LiveRoom
     from rooms.link.memory import End
     from rooms.link.protocol import Message
+    from rooms.router.channels import Channel
     from rooms.router.connections import Connections
     from rooms.router.http import Http
     from tests.sim.network import Wire
@@ -44,6 +47,8 @@ class Server:
         self.wires: list[Wire] = []
         self.streams: list[Any] = []
         self.ready = self.draining = False
+        self.ready_at = 0.0
+        """Since when it is (s)."""
         self.way: Any = world.way(self.process)
         self.host: Host | None = None
         self.connections: Connections
@@ -83,7 +88,8 @@ class Server:
         await router.hosted()
         self.connections = router._connections
         self.http = router._http
-        self.ready = True
+        self._judge_closings(router)
+        self._begun()
 
     def drain(self) -> None:
         """SIGTERM: as `rooms/server.py` ends."""
@@ -98,8 +104,22 @@ class Server:
         await self.host.drain()
         self.world.kill(self)
 
-    def closed(self, page: str, code: int, reason: str) -> None:
-        """It closes a page's socket."""
+    def _begun(self) -> None:
+        self.ready, self.ready_at = True, self.world.loop.time()
+
+    def _judge_closings(self, router: Router) -> None:
+        """See that no socket is closed because its room is out of reach, unless that is so."""
+        routing: Any = router._routing
+        end = routing.end
+
+        def judged(channel: Channel, closing: Closing) -> None:
+            open = channel.number in routing._channels
+            if open and closing.reason == UNREACHED and not self.world.may_close(self, channel):
+                what = f"{channel.attach.viewer['id']} of {self.process} is closed: {closing}"
+                self.world.history.violated("socket", what)
+            end(channel, closing)
+
+        routing.end = judged
 
     @property
     def rooms(self) -> Mapping[SessionId, LiveRoom]:

@@ -7,7 +7,8 @@ may be lost, or its answer; what was under way when its host died may still arri
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from rooms.errors import StoreError, UnknownOutcome
 from rooms.store.memory import MemoryStore
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+SLOW: Final = 1.0
+"""A call or an answer that travels for so long is in trouble (s)."""
+ANSWER_WITHIN: Final = 5.0
+"""After this who gives up does (s), as `rooms/store/redis/line.py`."""
+NEVER_ARRIVES: Final = 0.4
+OVERTAKEN: Final = 0.8
+"""What becomes of a call that was given up, by a roll: it never arrives; below this one it arrives
+after later ones, which came on another connection; else in its order.
+"""
 
 
 class WitnessedStore(MemoryStore):
@@ -72,7 +83,7 @@ class WitnessedStore(MemoryStore):
     ) -> bool:
         released = await super().release(id, incarnation, epoch, activation)
         if released:
-            self._history.released(str(id), incarnation, epoch)
+            self._history.released(str(id), incarnation, epoch, self._loop.elapsed())
         return released
 
     async def delete(self, id: SessionId, owner: Owner | None = None) -> bool:
@@ -98,25 +109,67 @@ class Way:
         self._process = process
         self._faults = faults
         self._environment = environment
-        self._arrives = 0.0
+        self._arrives = self._late = 0.0
         self.cut_off_until = 0.0
         """Until then nothing that it says arrives (s)."""
+        self.gives_up = False
+        """Whether who is cut off gives up what isn't answered, as a store's client does."""
+        self.heard_until = 0.0
+        """Until then its calls arrive all the same, and no answer does (s)."""
+        self.slow_until, self.slow_by = 0.0, 0.0
+        """Until then each call, and each answer, takes so much longer (s)."""
+        self.troubled = -inf
+        """When it was last not as it should be (s)."""
 
     def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         async def call(*args: Any, **kwargs: Any) -> Any:
             answer: asyncio.Future[Any] = self._loop.create_future()
             now = self._loop.time()
-            arrives = max(now + self._faults.store_delay(), self.cut_off_until)
+            arrives = max(now + self._delay(), self.cut_off_until)
+            if arrives > now + SLOW:
+                self.troubled = max(self.troubled, arrives)
+            if self.gives_up and now < self.cut_off_until:
+                return await self._cut_off(arrives, name, args, kwargs, answer)
             self._arrives = max(self._arrives + STEP, arrives)
             self._environment.at(self._arrives, self._arrive, name, args, kwargs, answer)
             return await answer
 
         return call
 
+    async def _cut_off(self, until: float, *call: Any) -> Any:
+        """What becomes of a call that isn't answered, and is given up."""
+        now, roll = self._loop.time(), self._faults.more.random()
+        name, args, kwargs, answer = call
+        self._environment.at(now + ANSWER_WITHIN, self._give_up, name, answer)
+        if now < self.heard_until:
+            unheard: asyncio.Future[Any] = self._loop.create_future()
+            unheard.cancel()
+            self._arrives = max(self._arrives + STEP, now + self._delay())
+            self._environment.at(self._arrives, self._arrive, name, args, kwargs, unheard)
+        elif roll > NEVER_ARRIVES:
+            self._late = max(self._late + STEP, until)
+            late = self._late if roll > OVERTAKEN else until + self._faults.more.expovariate(1)
+            self._environment.at(late, self._arrive_late, *call)
+        return await answer
+
+    def _arrive_late(self, *call: Any) -> None:
+        if self._faults.on:
+            self._arrive(*call)
+
+    def _delay(self) -> float:
+        slow = self.slow_by if self._loop.time() < self.slow_until else 0.0
+        return slow + self._faults.store_delay()
+
+    def _give_up(self, name: str, answer: asyncio.Future[Any]) -> None:
+        if not answer.done():
+            answer.set_exception(UnknownOutcome(f"{name}: the store didn't answer"))
+
     def _arrive(
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], answer: asyncio.Future[Any]
     ) -> None:
         fate = self._faults.store_fate(name)
+        if fate is not None and name == "heartbeat":
+            self.troubled = max(self.troubled, self._loop.time())
         if self._process.dead and fate is None and self._faults.dies_on_its_way():
             return
         if fate == "refused":
@@ -141,7 +194,10 @@ class Way:
             else:
                 answer.set_result(result)
 
-        self._environment.at(self._loop.time() + self._faults.store_delay(), give)
+        now, delay = self._loop.time(), self._delay()
+        if delay > SLOW:
+            self.troubled = max(self.troubled, now + delay)
+        self._environment.at(now + delay, give)
 
 
 def run_now(work: Coroutine[Any, Any, T]) -> T:

@@ -42,7 +42,7 @@ WITHIN = 30
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
 def test_whatever_goes_wrong_in_a_fleet_every_promise_is_kept(first: int) -> None:
     # [LINK1] [LINK3] [LINK4] [LINK5] [LINK7] [PLACE4] [PLACE5] [ROUTE1] [ROUTE3] [ROUTE5]
-    # [ROUTE8]
+    # [ROUTE7] [ROUTE8] [ROUTE10] [STORE10]
     for seed in range(first, first + AT_ONCE):
         told = "\n  ".join(map(str, Fleet(seed).play()[:10]))
         assert not told, f"python -m tests.sim --fleet --seed {seed}\n  {told}"
@@ -121,6 +121,11 @@ def early_said_again(swap: Any) -> None:
     swap(Channel, "forget_early", lambda self: None)
 
 
+def waited_for_after_its_lease(swap: Any) -> None:
+    """Who waits at a host that the store doesn't list any more goes on waiting there."""
+    swap(Routing, "listed", lambda self, host, info: host.listed(info))
+
+
 HARM: dict[Callable[[Any], None], tuple[dict[str, Any], Script | None, set[str]]] = {
     former_numbers_heard: ({}, answered_late, {"final view", "unanswered"}),
     moved_not_attached: ({}, None, {"final view", "unanswered", "unavailable"}),
@@ -144,6 +149,11 @@ HARM: dict[Callable[[Any], None], tuple[dict[str, Any], Script | None, set[str]]
     small_ones_overtake: ({}, None, {"unanswered", "unavailable"}),
     credit_not_given_back: ({}, None, {"unanswered", "unavailable"}),
     pieces_are_messages: ({}, None, {"unanswered", "unavailable"}),
+    waited_for_after_its_lease: (
+        {"machines": {"time out": 3.0}, "lasting": 32.0},
+        None,
+        {"socket"},
+    ),
     dialled_once: ({}, half_alone, {"final view", "unavailable", "unanswered"}),
 }
 """For each guard the faults or the script of worlds in which it is needed, and what it keeps away:

@@ -20,9 +20,11 @@ from rooms.host import record as stored
 from rooms.host.history import past
 from rooms.store.port import SessionId
 from tests.histories import History, Violation
+from tests.sim import partial
 from tests.sim.bounds import exceeded, left
+from tests.sim.closings import excused
 from tests.sim.complaints import Complaints
-from tests.sim.faults import Faults
+from tests.sim.faults import PARTIAL, Faults
 from tests.sim.loop import Process, SimLoop, passed
 from tests.sim.machines import FAR, Ledger, as_slept, seen
 from tests.sim.players import EVENTS, Player
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from client import RoomClosed
     from rooms.effects import Attempt
     from rooms.host.room import LiveRoom
+    from rooms.router.channels import Channel
     from rooms.store.port import Record
 
 PLAYERS = 3
@@ -42,8 +45,10 @@ SMALL: Final = (journal.SMALL, 512, 64)
 """Up to how many bytes states are stored whole, by seed: those of worlds are small."""
 _SECRET = re.compile(r"secret of (\w+):")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-TROUBLE = 16.0
-"""How long things go wrong (s)."""
+STILL: Final = 14.0
+"""After this no link is half open any more, and no lease ends of what went wrong (s): what is
+volatile would get lost.
+"""
 QUIET = 27.0
 """After this every seat is what it is, and every timer has fired (s)."""
 ASLEEP = 30.0
@@ -75,7 +80,7 @@ class World:
         self.seed = seed
         self.dice = random.Random(seed)
         self.loop = SimLoop()
-        self.faults = Faults(self.dice)
+        self.faults = Faults(self.dice, random.Random(f"{seed}, in part"))
         self.faults.force(weather)
         self.history = History(late=self._lateness())
         self.loop.witness = self
@@ -142,6 +147,9 @@ class World:
         await passed(0.01)  # a server that was told to drain last is no longer one that stays
         self._calm()
         await self._settled()
+        if PARTIAL.keys() & self.faults.machines.keys():  # a lease may still end of that
+            await passed(STILL)
+            await self._settled()
         await self._answered()
         for player in self.players:
             player.process.run(player.send, "write")
@@ -172,7 +180,7 @@ class World:
     # ------------------------------------------------------------------ trouble
 
     async def _trouble(self) -> None:
-        machines, end = self.faults.machines, self.loop.time() + TROUBLE
+        machines, end = self.faults.machines, self.loop.time() + self.faults.lasting
         while self.loop.time() < end:
             await passed(self.dice.expovariate(1 / 4))
             self._look_at_bounds()
@@ -195,6 +203,8 @@ class World:
                 server.way.cut_off_until = self.loop.time() + dice.choice((2.0, 6.0, 12.0, 18.0))
             case "delete":
                 self._delete(SessionId(*dice.choice(self.players).where.split("/")))
+            case _:
+                partial.strike(fault, self, server)
         if dice.random() < 0.4:
             self.favourite = dice.randrange(len(self.servers))
 
@@ -453,6 +463,14 @@ class World:
     def excuses(self, error: RoomClosed) -> bool:
         """Whether a page may hear that it can't go on: what its session knew of it was deleted."""
         return bool(self.faults.machines.get("delete"))
+
+    def may_close(self, server: Server, channel: Channel) -> bool:
+        """Whether a server may close a socket because its room is out of reach."""
+        return excused(self, server, channel)
+
+    def lease_time(self) -> float:
+        """The time by which leases end in the history (ms)."""
+        return self.loop.elapsed()
 
     def door(self) -> Server:
         """Which server a new connection comes to: mostly everybody to the same one."""

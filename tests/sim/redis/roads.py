@@ -8,6 +8,7 @@ up, or its host dies, may still arrive.
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from hiredis import Reader
@@ -15,6 +16,7 @@ from redis.exceptions import ConnectionError, ResponseError
 
 from tests.sim.loop import STEP
 from tests.sim.redis.server import Said
+from tests.sim.store import SLOW
 
 if TYPE_CHECKING:
     import asyncio
@@ -40,6 +42,10 @@ class Road:
         self.store: Any = None
         self.cut_off_until = 0.0
         """Until then nothing that it says arrives (s)."""
+        self.slow_until, self.slow_by = 0.0, 0.0
+        """Until then all that it says, and each answer, takes so much longer (s)."""
+        self.troubled = -inf
+        """When it was last not as it should be (s)."""
         self.parted_from: set[Server] = set()
         """Servers that it can't reach."""
 
@@ -47,13 +53,24 @@ class Road:
         method: Callable[..., Coroutine[Any, Any, Any]] = getattr(self.store, name)
         return method
 
+    def delay(self) -> float:
+        """How long something travels now."""
+        slow = self.slow_by if self.loop.time() < self.slow_until else 0.0
+        return slow + self.faults.store_delay()
+
+    def took(self, now: float, arrives: float) -> None:
+        """Something is on its way for so long."""
+        if arrives > now + SLOW:
+            self.troubled = max(self.troubled, arrives)
+
     async def connect(self, server: Server) -> Connection:
         """A connection to this server. Raises ConnectionError."""
         connected: asyncio.Future[None] = self.loop.create_future()
         now = self.loop.time()
-        arrives = max(now + 2 * self.faults.store_delay(), self.cut_off_until)
+        arrives = max(now + 2 * self.delay(), self.cut_off_until)
         if server in self.parted_from:
             arrives = now + 60
+        self.took(now, arrives)
         connection = Connection(self, server)
 
         def there() -> None:
@@ -94,7 +111,8 @@ class Connection:
         if self._reader.ended:
             raise ConnectionError("the connection was lost")
         road = self._road
-        at = max(road.loop.time() + road.faults.store_delay(), road.cut_off_until)
+        at = max(road.loop.time() + road.delay(), road.cut_off_until)
+        road.took(road.loop.time(), at)
         self._arrives = max(self._arrives + STEP, at)
         road.environment.at(self._arrives, self._arrive, b"".join(commands))
 
@@ -167,7 +185,7 @@ class Connection:
             self.lose()
             return
         road = self._road
-        self._answers = max(self._answers + STEP, road.loop.time() + road.faults.store_delay())
+        self._answers = max(self._answers + STEP, road.loop.time() + road.delay())
 
         def told() -> None:
             if self._server not in road.parted_from:

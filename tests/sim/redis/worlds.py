@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from client import RoomClosed
+    from rooms.router.channels import Channel
     from rooms.store.port import Record
     from tests.histories import Violation
     from tests.sim.loop import Process
@@ -127,6 +128,14 @@ class RedisFleet(Fleet):
         self._roads.append(road)
         return road
 
+    def lease_time(self) -> float:
+        return float(self.loop.now())
+
+    def may_close(self, server: Member, channel: Channel) -> bool:
+        """Also while the store's own servers are in trouble."""
+        of_the_store = self.faults.machines.keys() & {*STORES, *CLUSTERS}
+        return bool(of_the_store) or super().may_close(server, channel)
+
     def certify(self, incarnation: str) -> None:
         if self.deployment.server_of(0).up:
             super().certify(incarnation)
@@ -209,7 +218,7 @@ class RedisFleet(Fleet):
                     name.replace(",", "/"), owner, int(epoch), generation, int(prev), int(args[14])
                 )
             case scripts.RELEASE.sha if answer == 1:
-                history.released(given[0].replace(",", "/"), given[1])
+                history.released(given[0].replace(",", "/"), given[1], now=now)
             case scripts.DELETE.sha if answer == 1:
                 history.forgotten(given[0].replace(",", "/"))
             case scripts.LEASES.sha if given[0] == "beat":
