@@ -14,7 +14,6 @@ import json
 import urllib.error
 import urllib.request
 from abc import ABC, abstractmethod
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
@@ -80,7 +79,7 @@ async def operator(
         StoreError: it can't be opened, or the server can't be reached.
     """
     if url is not None:
-        yield Remote(url, _secret(settings))
+        yield Remote(url, await _secret(settings))
         return
     path = _file(settings.store) if create else _existing(settings.store)
     try:
@@ -93,10 +92,10 @@ async def operator(
         address = lockfile.announced(path)
         if address is None:
             raise
-    yield Remote(address, _secret(settings))
+    yield Remote(address, await _secret(settings))
 
 
-def remote(settings: Settings, url: str | None) -> Remote:
+async def remote(settings: Settings, url: str | None) -> Remote:
     """The server at `url`, or the one that has the store open.
 
     Raises:
@@ -108,7 +107,7 @@ def remote(settings: Settings, url: str | None) -> Remote:
         url = lockfile.announced(path)
         if url is None:
             raise StoreError(f"no server has {path} open: there is nothing to watch")
-    return Remote(url, _secret(settings))
+    return Remote(url, await _secret(settings))
 
 
 def _existing(store: str) -> Path:
@@ -130,27 +129,24 @@ def _file(store: str) -> Path:
     return path
 
 
-def _secret(settings: Settings) -> bytes:
+async def _secret(settings: Settings) -> bytes:
     """What the server signs with, as far as can be known here. Raises StoreError."""
     from rooms.store.schema import read_secret
 
     if settings.secret:
         return settings.secret.encode()
     if is_redis(settings.store):
-        with ThreadPoolExecutor(1) as aside:  # there may be a loop here that runs already
-            return aside.submit(asyncio.run, _shared_secret(settings.store)).result()
+        store = await open_store(
+            settings.store, now=lambda: int(LoopClock().now()), elapsed=lambda: 0
+        )
+        try:
+            return await store.secret()
+        finally:
+            await store.close()
     path = file_of(settings.store)
     if path is None or not path.is_file():
         raise UsageError("set ROOMS_SECRET to what the server signs with, or name its --store")
     return read_secret(path)
-
-
-async def _shared_secret(url: str) -> bytes:
-    store = await open_store(url, now=lambda: int(LoopClock().now()), elapsed=lambda: 0)
-    try:
-        return await store.secret()
-    finally:
-        await store.close()
 
 
 class Remote(Operator):

@@ -19,7 +19,7 @@ from rooms.inventory import one_line
 from rooms.sync.diff import apply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from rooms.access import Remote
     from rooms.store.port import SessionId
@@ -31,7 +31,7 @@ PAUSE: Final = 1.0
 
 
 async def watch(
-    find: Callable[[], Remote],
+    find: Callable[[], Awaitable[Remote]],
     id: SessionId,
     viewer: str | None,
     role: str | None,
@@ -47,7 +47,7 @@ async def watch(
     watched, tries = _Watched(say), 0
     while True:
         try:
-            remote = find()
+            remote = await find()
             async with connect(
                 remote.url.replace("http", "ws", 1) + path,
                 additional_headers=remote.headers(),
