@@ -263,6 +263,12 @@ def one_cookie_for_all(swap: Any) -> None:
     edited(swap, requests, "_on_request", old, "line")
 
 
+@GUARDS.seen_by(asked.test_an_answer_may_have_several_headers_of_one_name)
+def lengths_said_twice(swap: Any) -> None:
+    """An answer's length is said by its host and by its router."""
+    edited(swap, requests, "_on_request", 'headers.pop("content-length", None)', "headers")
+
+
 # -------------------------------------------------------------------------------- how big
 
 
