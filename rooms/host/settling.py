@@ -61,7 +61,8 @@ def handle(session: Owing, item: Begin | Performed, turn: Turn) -> None:
 def _fail(session: Owing, entry: Entry, why: str, turn: Turn) -> None:
     """It is tried again later; the machine hears when it isn't."""
     if session.outbox.fail(entry, why, turn.now):
-        logger.error("%s: effect %r failed for good: %s", session, entry.name, why)
+        says = "%s: effect %r failed for good: %s (`rooms retry %s` tries it again)"
+        logger.error(says, session, entry.name, why, session)
         _tell(session, entry, FAILED, "error", why, turn)
 
 

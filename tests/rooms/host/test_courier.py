@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -373,7 +374,9 @@ async def fails(on: Stage, times: int) -> None:
         await on.advance(400_000)
 
 
-async def test_after_eight_attempts_it_is_a_dead_letter_and_the_next_goes_on() -> None:
+async def test_after_eight_attempts_it_is_a_dead_letter_and_the_next_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     # [OUTBOX5] [OUTBOX6]
     on, ann = await opened()
     await ann.send("buy", n=1)
@@ -384,6 +387,8 @@ async def test_after_eight_attempts_it_is_a_dead_letter_and_the_next_goes_on() -
     (entry,) = await dead(on)
     assert (entry["name"], entry["params"], entry["attempts"]) == ("charge", {"n": 1}, 8)
     assert entry["error"] == "OSError: busy"
+    [told] = [line for line in caplog.messages if "failed for good" in line]
+    assert re.search(r"OSError: busy \(`rooms retry \w+/\w+` tries it again\)$", told)
     assert CALLS[-1].params == {"n": 2}
     (heard,) = ann.view["context"]["heard"]
     assert heard == {
