@@ -112,7 +112,7 @@ def admit(
     if viewer.id == OPERATOR.id and viewer is not OPERATOR:
         raise Closing(CloseCode.FORBIDDEN, f"{OPERATOR.id!r} is who runs the server, and no viewer")
     if not exists and not create:
-        raise Closing(CloseCode.NOT_FOUND, "there is no such room")
+        raise Closing(CloseCode.NOT_FOUND, f"there is no session {named(room)}")
     if viewer is OPERATOR:
         return
     limit = None if viewer.role in room.read_only else room.max_viewers

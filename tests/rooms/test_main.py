@@ -242,7 +242,9 @@ def test_a_watcher_sees_each_change_and_the_end(folder: Path, port: str) -> None
             said(folder, "delete", "counter/a")
             assert watcher.until("rooms:") == "rooms: this room was deleted"
             assert watcher.ended() == 1
-        assert said(folder, "watch", "counter/a", status=1) == ["rooms: there is no such room"]
+        assert said(folder, "watch", "counter/a", status=1) == [
+            "rooms: there is no session counter/a"
+        ]
     assert said(folder, "watch", "counter/a", status=1) == [
         "rooms: no server has rooms.db open: there is nothing to watch"
     ]
