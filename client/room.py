@@ -210,9 +210,15 @@ class Room(Shown):
         return not too_large(message) and self._link.send(message, droppable=True)
 
     def presence(self, data: Any) -> None:
-        """Tell the others something volatile, where the room has presence; the latest counts."""
-        self._presence = encode({"type": "room.presence", "data": data}, self._link.codec)
-        self._link.send(self._presence)
+        """Tell the others something volatile, where the room has presence; the latest counts.
+
+        Raises ValueError: it is far too large (2 KB is what a server takes).
+        """
+        presence = encode({"type": "room.presence", "data": data}, self._link.codec)
+        if too_large(presence):
+            raise ValueError("presence has at most 2 KB")
+        self._presence = presence
+        self._link.send(presence)
 
     # -------------------------------------------------------------- what one is told
 

@@ -206,8 +206,9 @@ export class Room {
 
   /** Tell the others something volatile, where the room has presence; the latest counts. @param {any} data */
   presence(data) {
-    this.#presence = JSON.stringify({ type: "room.presence", data });
-    this.#link.send(this.#presence);
+    const presence = JSON.stringify({ type: "room.presence", data });
+    if (tooLarge(presence)) throw new RangeError("presence has at most 2 KB");
+    this.#link.send((this.#presence = presence));
   }
 
   /** Leave for good. What is unanswered rejects. */

@@ -248,6 +248,8 @@ async def test_what_no_server_reads_isnt_sent(codec: Codec, child: str | None) -
         assert await refused == Outcome("rejected", reason="an event has at most 64 KiB")
         size -= 1
     assert not world.room.cast({"type": "say", "text": "x" * LARGEST})
+    with pytest.raises(ValueError, match="presence has at most 2 KB"):
+        world.room.presence("x" * LARGEST)
     [largest] = world.socket.take()
     numbers = {"seq": 2**53, "acked": 2**53}  # as high as they can be
     assert LARGEST - NUMBERS < len(encode({**largest, **numbers}, codec)) <= LARGEST

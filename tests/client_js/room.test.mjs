@@ -230,6 +230,7 @@ suite("sending", () => {
       assert.ok(length > least, "what fits is sent");
       const refused = await world.room.send(say(length));
       assert.deepEqual(refused, { outcome: "rejected", reason: "an event has at most 64 KiB" });
+      assert.throws(() => world.room.presence(say(length)), /presence has at most 2 KB/);
       world.room.send(say(least));
       const [, largest] = world.socket.take();
       const numbered = JSON.stringify({ ...largest, seq: 2 ** 53, acked: 2 ** 53 });
