@@ -7,7 +7,7 @@ machine hears of that, in the same turn; and what is to be told. Who may come in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rooms.errors import Closing, taken_over
 from rooms.host import door
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from rooms.host.turn import Turn
     from rooms.sync.views import Viewer
     from runtime import Event, SystemSnapshot
+
+
+UNSURE: Final = 100
+"""By how much the clocks of two routers may differ (ms)."""
 
 
 class Attended(Protocol):
@@ -62,8 +66,12 @@ def enter(session: Attended, channel: Channel, turn: Turn) -> None:
         return
     key = client_key(viewer, attach.client or f"channel {channel.id}")
     client = session.clients.get(key, attach.since)
+    older = client.channel
+    if older is not None and older.attach.opened > attach.opened + UNSURE:
+        turn.told.append(Shut(channel, taken_over()))  # its router doesn't know yet that it is gone
+        return
     client.conversation.resume(attach.settled)
-    older, client.channel, channel.client = client.channel, channel, client
+    client.channel, channel.client = channel, client
     events = sit(session, channel, viewer)
     if older is not None:
         take_over(session, older, turn)

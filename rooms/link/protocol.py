@@ -53,6 +53,7 @@ class Attach(Message):
     gets it with `token`, `params` and `headers` and may say otherwise. `cursor` is what the
     connection holds. `renewed` is a token for `viewer` that the client should keep; `settled` the
     highest outcome it was told. `operator`: who runs the server watches, as `viewer` would.
+    `opened` is when it was let in at the door (ms, the store's time).
     """
 
     channel: int
@@ -72,6 +73,7 @@ class Attach(Message):
     greeted: bool = False
     settled: int = 0
     operator: bool = False
+    opened: int = 0
 
 
 @dataclass(slots=True)

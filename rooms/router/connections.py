@@ -227,6 +227,7 @@ class Connection:
             params=admission.params,
             headers=admission.headers,
             operator=admission.operator,
+            opened=self._others.now(),
         )
         self._channel = routing.open(attach, self)
         self._expire_with(admission.identity)

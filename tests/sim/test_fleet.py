@@ -171,6 +171,11 @@ def test_whatever_somebody_arranges_in_a_fleet_every_promise_is_kept(script: Scr
         assert not told, (seed, told)
 
 
+def test_what_was_once_broken_in_a_fleet_is_kept() -> None:  # [OPEN5]
+    """A lost connection was put before a room that its page's next one, at another router, woke."""
+    assert not Fleet(22, {"machines": {"slow store": 5.0}}).play()
+
+
 @pytest.mark.parametrize("make", HARM, ids=lambda make: str(make.__name__))
 def test_a_mutant_of_a_fleet_is_caught(make: Callable[[Any], None]) -> None:
     weather, script, harm = HARM[make]

@@ -142,9 +142,10 @@ class Stage:
         token: str | None = None,
         params: dict[str, str] | None = None,
         operator: bool = False,
+        opened: int = 0,
     ) -> Tab:
         """A browser tab opens a room. `client` is the façade object, a new one unless given;
-        `cursor` and `view` are what it holds from before.
+        `cursor` and `view` are what it holds from before; `opened` is when its router let it in.
         """
         tab = Tab(self, client or f"client-{self.chance.getrandbits(64):x}", codec)
         tab.view, tab.cursor = view, cursor
@@ -164,6 +165,7 @@ class Stage:
                 token=token,
                 params=params or {},
                 operator=operator,
+                opened=opened,
             ),
             tab,
         )

@@ -161,6 +161,21 @@ async def test_a_newer_connection_of_the_client_takes_over() -> None:  # [OPEN5]
     assert new.view["context"]["seats"] == {"ann": "here"}, "its end was no leave"
 
 
+async def test_of_two_connections_of_a_client_the_one_opened_later_stays() -> None:  # [OPEN5]
+    on = await stage(Lobby)
+    new = await on.connect("ann", client="same", opened=5_000)
+    old = await on.connect("ann", client="same", opened=4_000)  # its router put it again, late
+    assert old.closing is not None
+    assert old.closing.code == CloseCode.TAKEN_OVER
+    assert new.closing is None
+    await old.leave()
+    await new.send("ping", seq=1)
+    assert new.outcomes() == [(1, "accepted")]
+    assert new.view["context"]["seats"] == {"ann": "here"}
+    unsure = await on.connect("ann", client="same", opened=4_950)  # by another router's clock
+    assert unsure.closing is None
+
+
 async def test_the_same_client_of_another_subject_is_another_one() -> None:  # [OPEN5]
     on = await stage()
     ann, ben = await on.connect("ann", client="same"), await on.connect("ben", client="same")

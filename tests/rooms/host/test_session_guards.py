@@ -68,6 +68,12 @@ def judged_again_when_it_wakes(swap: Any) -> None:
     edited(swap, attendance, "enter", "if not attach.greeted or not session.revision:", "if True:")
 
 
+@GUARDS.seen_by(once.test_of_two_connections_of_a_client_the_one_opened_later_stays)
+def older_takes_over(swap: Any) -> None:
+    """Whoever comes later takes over, and be it the older connection."""
+    swap(attendance, "UNSURE", 1 << 60)
+
+
 @GUARDS.seen_by(entrance.test_of_two_who_come_at_once_for_the_last_seat_one_is_let_in)
 def seats_without_number(swap: Any) -> None:
     """A room is never full."""
