@@ -338,7 +338,7 @@ class Recording(Surroundings):
             return
         target = self.resolve(target)
         due = math.ceil(self._now + max(delay, 0))
-        named = unnamed(event, self._now) if id is None else id
+        named = unnamed(event, self._now, self.timers) if id is None else id
         timer = Timer(
             due,
             target.address,

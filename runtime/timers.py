@@ -11,17 +11,23 @@ from typing import TYPE_CHECKING, Any
 from .statechart.snapshot import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .actor import Actor
     from .statechart.scope import Event
 
 
-def unnamed(event: Event, now: float) -> str:
-    """What a delayed event is called whose sender named no id: nobody cancels it, and it takes no
-    number that an actor might get.
+def unnamed(event: Event, now: float, timers: Iterable[Timer] = ()) -> str:
+    """What a delayed event is called whose sender named no id: it takes no number that an actor
+    might get. Where timers are told apart by their ids, it is called as none of `timers` is.
     """
-    return f"{event['type']}@{now:.0f}"
+    first = name = f"{event['type']}@{now:.0f}"
+    taken = {timer.id for timer in timers}
+    number = 1
+    while name in taken:
+        number += 1
+        name = f"{first}#{number}"
+    return name
 
 
 @dataclass(frozen=True, slots=True)

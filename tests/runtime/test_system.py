@@ -310,6 +310,13 @@ def test_timers_are_data_and_fire_when_the_host_says(system: System, begun: Syst
     assert system.fire(asleep.snapshot, timer, now=NOW).snapshot is asleep.snapshot
 
 
+def test_timers_without_an_id_are_told_apart() -> None:
+    later = [raise_({"type": "LATER", "n": n}, delay=10) for n in (1, 2, 3)]
+    timers = System(create_machine({"entry": later})).initial(now=NOW, seed=0).snapshot.timers
+    assert [timer.event["n"] for timer in timers] == [1, 2, 3]
+    assert len({timer.id for timer in timers}) == 3
+
+
 def test_leaving_a_state_cancels_its_timers(system: System, begun: SystemSnapshot) -> None:
     working = system.step(begun, {"type": "WORK"}, now=NOW)
     assert working.snapshot.timers == ()
