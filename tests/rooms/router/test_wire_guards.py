@@ -252,7 +252,7 @@ def taken_over_by_a_tab(swap: Any) -> None:
     edited(swap, PartyConnection, "admit", "client=None, since=None", "since=None")
 
 
-@seen_by(parties.test_who_may_not_come_back_is_let_go_slowly)
+@seen_by(parties.test_one_that_is_held_is_heard_no_more)
 def let_go_at_once(swap: Any) -> None:
     """Who may not come back is closed at once, and is back at once."""
     edited(swap, PartyConnection, "close", "if code not in HOLDING:", "if True:")
