@@ -87,7 +87,8 @@ class Claims:
         """What the store says, and which incarnation of this host asked. One that doesn't answer is
         asked again: to repeat it is harmless.
 
-        Raises Closing: 1013, it didn't answer for too long.
+        Raises Closing: 1013, it didn't answer for too long. NotHere: nor may this host wait for it,
+        which leaves.
         """
         lease, clock = self._lease, self._keeper.clock
         give_up, pause = clock.elapsed() + REACHED_WITHIN, FIRST_PAUSE
@@ -98,7 +99,9 @@ class Claims:
                 async with self._some:
                     acquired = await self._store.acquire(id, incarnation)
             except StoreError as error:
-                if clock.elapsed() + pause > give_up or lease.info.leaving:
+                if lease.info.leaving:
+                    raise NotHere(None) from error  # others may reach it
+                if clock.elapsed() + pause > give_up:
                     logger.warning("%s can't be acquired: %s", id, error)
                     raise Closing(CloseCode.OVERLOADED, "this room is out of reach") from error
             else:

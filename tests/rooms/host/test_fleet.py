@@ -447,6 +447,26 @@ async def test_it_says_first_that_it_leaves_and_announces_it() -> None:  # [ROUT
     assert kinds.index(Leaving) < kinds.index(Asleep) < kinds.index(Live)
 
 
+async def test_who_waits_at_a_leaving_host_that_lost_the_store_goes_on() -> None:  # [ROUTE9]
+    on = await fleet()
+    ann = await on.connect("ann")
+    await ann.send("increment")
+    first = on.where()
+    assert first is not None
+    await on.advance(30_000)
+    assert on.where() is None
+    store = on.members[first].store
+    store.break_next("acquire")
+    ann.put({"type": "increment"})
+    await on.settle()
+    store.break_next("acquire")  # the next attempt finds that the host leaves
+    draining = asyncio.ensure_future(on.members[first].host.drain())
+    await on.advance(1_000)
+    await draining
+    assert ann.closing is None
+    assert ann.view["context"] == {"count": 2}
+
+
 async def test_requests_of_a_draining_host_are_answered_by_another() -> None:  # [ROUTE5]
     on = await fleet()
     ann = await on.connect("ann")

@@ -219,6 +219,13 @@ def leaves_without_a_word(swap: Any) -> None:
     edited(swap, Lease, "leave", "leaving=True", "")
 
 
+@GUARDS.seen_by(fleet.test_who_waits_at_a_leaving_host_that_lost_the_store_goes_on)
+def leaves_with_whom_it_let_wait(swap: Any) -> None:
+    """A host that leaves turns away who waits for a store that it can't reach."""
+    out = 'Closing(CloseCode.OVERLOADED, "this room is out of reach")'
+    edited(swap, Claims, "_acquired", "raise NotHere(None)", f"raise {out}")
+
+
 @GUARDS.seen_by(hosts.test_a_draining_host_takes_nothing_new)
 def leaving_host_takes_sessions(swap: Any) -> None:
     """A host that leaves takes what is put before it."""
