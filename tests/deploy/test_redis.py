@@ -20,7 +20,7 @@ from rooms.store.redis.servers import open_servers
 from rooms.store.redis.store import RedisStore
 from tests.contracts import TABLE, Clock, StoreContract, announce, first, own, write
 from tests.ports import free_port
-from tests.rooms.store.servers import PRODUCTS, follows, needed, running, within
+from tests.rooms.store.servers import PRODUCTS, follows, needed, patient, running, within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from tests.rooms.store.servers import Server
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "redis"
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    patient(monkeypatch)
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -64,7 +69,6 @@ async def test_a_primary_that_no_replica_hears_takes_nothing(
                     lambda: client.info("replication")["min_slaves_good_slaves"] == 1,
                 )
             monkeypatch.setattr(line, "WAIT_WITHIN", 30_000)  # the replica of a busy machine
-            monkeypatch.setattr(line, "ANSWER_WITHIN", 40.0)
             store = await RedisStore.open(primary.url(), replicas=1)
             await announce(store, "one")
             await store.close()

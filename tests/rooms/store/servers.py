@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
+from rooms.store.redis import line
+from rooms.store.redis import servers as found
 from tests.ports import free_port
 
 if TYPE_CHECKING:
@@ -49,6 +51,14 @@ def needed(product: str) -> str:
             pytest.fail(f"there is no server of {product} to test with")
         pytest.skip(f"there is no server of {product} to test with")
     return found
+
+
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a server may need more than a few seconds, to be reached or to answer."""
+    monkeypatch.setattr(line, "ANSWER_WITHIN", 40.0)
+    monkeypatch.setattr(line, "CONNECT_WITHIN", 40.0)
+    monkeypatch.setattr(found, "CONNECT_WITHIN", 40.0)
+    monkeypatch.setitem(found._OURS, "socket_connect_timeout", 40.0)
 
 
 class Server:

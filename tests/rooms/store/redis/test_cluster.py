@@ -147,7 +147,6 @@ async def test_a_replica_takes_the_place_of_its_primary(  # [STORE8]
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(line, "WAIT_WITHIN", 30_000)  # a busy machine's replica
-    monkeypatch.setattr(line, "ANSWER_WITHIN", 40.0)
     product = "valkey"
     soon = ("--repl-diskless-sync-delay", "0")
     with clustered(product, *soon) as servers, member(product, *soon) as replica:
