@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rooms.host.clients import Clients
     from rooms.host.seats import Seats
     from rooms.host.turn import Turn
+    from rooms.link.protocol import Attach
     from rooms.sync.views import Viewer
     from runtime import Event, SystemSnapshot
 
@@ -67,7 +68,7 @@ def enter(session: Attended, channel: Channel, turn: Turn) -> None:
     key = client_key(viewer, attach.client or f"channel {channel.id}")
     client = session.clients.get(key, attach.since)
     older = client.channel
-    if older is not None and older.attach.opened > attach.opened + UNSURE:
+    if older is not None and attach.greeted and _opened_before(attach, older.attach):
         turn.told.append(Shut(channel, taken_over()))  # its router doesn't know yet that it is gone
         return
     client.conversation.resume(attach.settled)
@@ -87,6 +88,11 @@ def enter(session: Attended, channel: Channel, turn: Turn) -> None:
     turn.told.append(Entered(channel))
     for event in events:
         session.step(event, turn)
+
+
+def _opened_before(one: Attach, other: Attach) -> bool:
+    """Whether that is sure, perhaps by the clocks of two routers."""
+    return one.opened + UNSURE < other.opened
 
 
 def leave(session: Attended, channel: Channel, turn: Turn) -> None:

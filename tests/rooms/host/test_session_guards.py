@@ -68,10 +68,26 @@ def judged_again_when_it_wakes(swap: Any) -> None:
     edited(swap, attendance, "enter", "if not attach.greeted or not session.revision:", "if True:")
 
 
-@GUARDS.seen_by(once.test_of_two_connections_of_a_client_the_one_opened_later_stays)
+@GUARDS.seen_by(
+    once.test_of_two_connections_of_a_client_the_one_opened_later_stays, opened=4_000, stays=True
+)
 def older_takes_over(swap: Any) -> None:
     """Whoever comes later takes over, and be it the older connection."""
     swap(attendance, "UNSURE", 1 << 60)
+
+
+@GUARDS.seen_by(
+    once.test_of_two_connections_of_a_client_the_one_opened_later_stays, opened=4_950, stays=False
+)
+def two_clocks_are_one(swap: Any) -> None:
+    """What the clocks of two routers say is taken for what was so."""
+    swap(attendance, "UNSURE", 0)
+
+
+@GUARDS.seen_by(once.test_who_opens_a_connection_takes_over_whatever_clocks_say)
+def clocks_decide(swap: Any) -> None:
+    """A page that comes back is turned away, because a clock was set back since it came."""
+    edited(swap, attendance, "enter", "older is not None and attach.greeted and", "older and")
 
 
 @GUARDS.seen_by(entrance.test_of_two_who_come_at_once_for_the_last_seat_one_is_let_in)
