@@ -182,7 +182,7 @@ async def test_sentinels_say_who_is_the_primary(product: str) -> None:  # [STORE
         [error] = await store.commit_many([following(one, b"two")])
         assert error is not None
         promote(servers[1:], url)
-        async with timeout(50):
+        async with timeout(100):  # a sentinel that stood still does nothing for half a minute
             while not await _beats(store):
                 pass
         await write(store, following(one, b"two"))
