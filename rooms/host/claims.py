@@ -48,6 +48,8 @@ class Claims:
     ) -> None:
         self.orphans: set[SessionId] = set()
         """Those that may be this host's without a room: to be brought back."""
+        self._unsure: dict[SessionId, tuple[Claim, bytes | None]] = {}
+        """Releases that weren't answered: each may still arrive."""
         self._keeper = keeper
         self._kinds = kinds
         self._store = store
@@ -97,6 +99,8 @@ class Claims:
                 await lease.standing(max(give_up - clock.elapsed(), 0))
                 incarnation = lease.incarnation
                 async with self._some:
+                    if id in self._unsure:  # else it could end what is acquired now
+                        await self._release_again(id)
                     acquired = await self._store.acquire(id, incarnation)
             except StoreError as error:
                 if lease.info.leaving:
@@ -136,4 +140,13 @@ class Claims:
         except StoreError as error:
             logger.warning("%s can't be released: %s", claim, error)
             self.orphans.add(claim.id)
+            self._unsure[claim.id] = claim, activation
             return False
+
+    async def _release_again(self, id: SessionId) -> None:
+        """Once this is answered the session has another epoch when it is acquired, for which a
+        release that comes later is nobody's. Raises StoreError.
+        """
+        claim, left = self._unsure[id]
+        await self._store.release(id, claim.incarnation, claim.epoch, left)
+        self._unsure.pop(id, None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rooms.errors import UnknownOutcome
 from tests.sim.loop import passed
+from tests.sim.store import run_now
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -85,6 +87,43 @@ async def overtaken(world: World) -> None:
     bob.process.run(bob.reload)
     await passed(6)
     eve.process.run(eve.reload)
+
+
+async def released_late(world: World) -> None:
+    """That a room sleeps arrives late: whoever said it gave that up, and has woken it again."""
+    world.faults.calm()
+    first = world.servers[0]
+    ann, bob, eve = world.players[:3]
+    for player in (ann, bob, eve):
+        player.where = "ledger/a"
+    await passed(2)
+    ann.tell("write")
+    await passed(1)
+    for player in (bob, eve):
+        player.process.run(player.room.close)
+
+    async def give_up(*released: Any) -> None:
+        del first.way.release
+        later = world.loop.time() + 4
+        world.environment.at(later, lambda: run_now(world.store.release(*released)))
+        raise UnknownOutcome("release: the store didn't answer")
+
+    first.way.release = give_up
+    while first.rooms:
+        await passed(0.1)
+    await passed(3)
+    ann.tell("write")
+    await passed(1.5)
+    world.favourite = 1
+    bob.process.run(bob.reload)
+    await passed(1)
+    bob.tell("write", "write")
+    await passed(0.5)
+    world.favourite = 0
+    ann.process.run(ann.room.reconnect)
+    await passed(1)
+    eve.process.run(eve.reload)
+    await passed(2)
 
 
 async def asked_again(world: World) -> None:

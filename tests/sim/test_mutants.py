@@ -51,6 +51,7 @@ HARM = {
     "expired_renews": {"undead incarnation"},
     "dead_unburied": {"undead incarnation"},
     "deletion_forgotten": {"two outcomes"},
+    "release_not_repeated": {"stale", "went back"},
     "living_owner_ignored": {"stolen"},
     "reads_without_lease": {"stale", "went back"},
     "lease_never_over": {"stale", "went back"},

@@ -18,6 +18,7 @@ from tests.sim.scripts import (
     asked_again_of_none,
     cut_off_and_asked,
     overtaken,
+    released_late,
     suspended_and_asked,
 )
 from tests.sim.world import Script, World
@@ -56,13 +57,14 @@ def test_whatever_goes_wrong_every_promise_is_kept(first: int, players: Executor
         cut_off_and_asked,
         suspended_and_asked,
         overtaken,
+        released_late,
         asked_again,
         asked_again_of_none,
         asked_again_after_sleep,
     ],
 )
 def test_whatever_somebody_arranges_every_promise_is_kept(script: Script) -> None:
-    # [STORE2] [STORE4] [SEND3] [SEND11]
+    # [STORE2] [STORE4] [STORE9] [SEND3] [SEND11]
     for seed in range(5):
         assert not World(seed, script=script).play()
 

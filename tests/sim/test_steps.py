@@ -28,6 +28,8 @@ SELDOM = {
     "self.release(claim, activation)",  # of a session that can't be restored
     "self._find_version(id, acquired.record.version)",  # that another host can run
     "self._store.hosts()",  # as above
+    "self._release_again(id)",  # a release that wasn't answered, of a room that is wanted again
+    "self._store.release(id, claim.incarnation, claim.epoch, left)",  # as above
     "room.start(room.session)",  # rooms without a machine
     "hooks.start(turn)",  # as above
     "self.gatherings.wait(id, epoch)",  # as above

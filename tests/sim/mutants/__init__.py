@@ -26,6 +26,7 @@ from tests.sim.scripts import (
     asked_again_of_none,
     cut_off_and_asked,
     overtaken,
+    released_late,
     suspended_and_asked,
 )
 
@@ -76,6 +77,7 @@ SCRIPTS: Final[dict[str, Script]] = {
     "lease_never_over": cut_off_and_asked,
     "reads_without_lease": suspended_and_asked,
     "epoch_ignored": overtaken,
+    "release_not_repeated": released_late,
     "ignored_not_marked": asked_again,
     "only_sessions_marked": asked_again_of_none,
     "marks_go_with_their_room": asked_again_after_sleep,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rooms.host import marks, waking
+from rooms.host.claims import Claims
 from rooms.host.keeper import RoomKeeper
 from rooms.host.lease import Lease
 from rooms.store import memory, ownership
@@ -96,6 +97,12 @@ def expired_renews(swap: Any) -> None:
 def dead_unburied(swap: Any) -> None:
     """An incarnation whose death is certain lives again with a heartbeat that was under way."""
     edited(swap, ownership.Leases, "end", "self._dead.add(incarnation)", "self")
+
+
+@mutant
+def release_not_repeated(swap: Any) -> None:
+    """A session is acquired again though its release may still arrive."""
+    edited(swap, Claims, "_acquired", "if id in self._unsure:", "if False:")
 
 
 @mutant
