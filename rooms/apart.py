@@ -98,6 +98,8 @@ async def serve_host(
         )
         if url := await ending.enter_async_context(door):
             watched(url)
+        if nursery is not None:  # it imports the App, too: no room that comes here waits for that
+            await nursery.warmed()
         await host.start()
         for end in ends:
             host.serve(end)

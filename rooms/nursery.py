@@ -70,6 +70,11 @@ class Nursery:
         """Be ready before the first room needs it."""
         self._nurse()
 
+    async def warmed(self) -> None:
+        """Until the first room needn't wait for it, or it can't be helped that it will."""
+        with contextlib.suppress(LinkError, OSError, TimeoutError):
+            await self._ready()
+
     async def start(self, max_cpu: int) -> RoomProcess:
         """A new process; where the nursery is killed meanwhile, one of the next. Raises LinkError:
         there can't be any now.

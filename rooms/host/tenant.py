@@ -56,6 +56,9 @@ class Nursery(Protocol):
     def warm(self) -> None:
         """Be ready before the first room needs it."""
 
+    async def warmed(self) -> None:
+        """Until it is, or can't be."""
+
     async def start(self, max_cpu: int) -> Process:
         """A new one. Raises LinkError: there can't be any now."""
 

@@ -177,6 +177,7 @@ async def test_nobody_is_killed_by_a_number_that_may_be_anothers(  # [ISOLATE2]
 async def test_an_app_that_cant_be_imported_gives_none(tmp_path: Path) -> None:  # [ISOLATE2]
     (tmp_path / "app.py").write_text("import nothing_like_this\n")
     nursery = Nursery(str(tmp_path), Settings(), "rooms")
+    await nursery.warmed()  # nobody waits for ever
     with pytest.raises(LinkError, match="couldn't be started"):
         await nursery.start(200)
     await nursery.close()

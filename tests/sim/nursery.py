@@ -168,6 +168,9 @@ class Nursery:
     def warm(self) -> None:
         """It always is."""
 
+    async def warmed(self) -> None:
+        """Likewise."""
+
     async def start(self, max_cpu: int) -> Body:
         """A new process. Raises LinkError: there can't be any now."""
         world = self.world

@@ -121,6 +121,9 @@ class Bodies:
     def warm(self) -> None:
         pass
 
+    async def warmed(self) -> None:
+        pass
+
     async def start(self, max_cpu: int) -> Body:
         if self.barren:
             raise LinkError("no process can be forked")
