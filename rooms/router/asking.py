@@ -8,11 +8,11 @@ Next: `rooms/link/protocol.py`, then `rooms/host/requests.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from rooms.errors import CloseCode, Closing
-from rooms.link.protocol import Answer
+from rooms.link.protocol import FORWARDED_WITHIN, Answer
 from rooms.router.hosts import MAX_HOPS, pause
 
 if TYPE_CHECKING:
@@ -56,6 +56,24 @@ class Requests:
         """Put a request before its host; `answered` is called at most once."""
         asked = self._asked[request.request] = _Asked(request, answered)
         self._put(asked)
+
+    def forward(
+        self,
+        host: Host,
+        request: Request,
+        number: int,
+        ask: Callable[[Request, Callable[[Answer], None]], None],
+    ) -> None:
+        """A host asks whichever host has the session: put its request as `number`, by `ask`; the
+        answer goes back to it.
+        """
+
+        def answered(answer: Answer) -> None:
+            if host in self._hosts:
+                host.send(replace(answer, request=request.request))
+
+        ask(replace(request, request=number), answered)
+        self._later(FORWARDED_WITHIN, lambda: self.abandon(number))
 
     def abandon(self, number: int) -> None:
         """Nobody waits for this answer any more."""

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 from rooms import tracing
 from rooms.errors import CloseCode, Closing, taken_over
 from rooms.link.protocol import (
-    FORWARDED_WITHIN,
     Answer,
     Asleep,
     Attach,
@@ -296,20 +295,9 @@ class Routing:
             case Leaving():
                 host.leave()
             case Request():
-                self._forward(host, message)
+                self._requests.forward(host, message, self.number(), self.request)
             case Answer():
                 self._requests.answer(message)
-
-    def _forward(self, host: Host, request: Request) -> None:
-        """A host asks whichever host has the session: the answer goes back to it."""
-        number, here = request.request, self.number()
-
-        def answered(answer: Answer) -> None:
-            if host in self._hosts:
-                host.send(replace(answer, request=number))
-
-        self.request(replace(request, request=here), answered)
-        self._later(FORWARDED_WITHIN, lambda: self.abandon(here))
 
     def _join(self, host: Host, channel: Channel, number: int, epoch: int) -> None:
         session = channel.session
