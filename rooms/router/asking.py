@@ -65,12 +65,11 @@ class Requests:
         ask: Callable[[Request, Callable[[Answer], None]], None],
     ) -> None:
         """A host asks whichever host has the session: put its request as `number`, by `ask`; the
-        answer goes back to it.
+        answer goes back to it. It isn't tried for longer than that host waits.
         """
 
         def answered(answer: Answer) -> None:
-            if host in self._hosts:
-                host.send(replace(answer, request=request.request))
+            host.send(replace(answer, request=request.request))  # lost, if it is
 
         ask(replace(request, request=number), answered)
         self._later(FORWARDED_WITHIN, lambda: self.abandon(number))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -181,6 +181,23 @@ def left_for_nowhere(swap: Any) -> None:
 def left_for_itself(swap: Any) -> None:
     """Who waits at the only host is put before it again and again."""
     edited(swap, Routing, "listed", "in (None, host)", "is None")
+
+
+_ASKED_BY_A_HOST: Final = (
+    moving.test_what_a_host_asks_of_another_is_answered_by_its_own_number_and_not_tried_for_ever
+)
+
+
+@GUARDS.seen_by(_ASKED_BY_A_HOST)
+def answered_by_the_routers_number(swap: Any) -> None:
+    """What a host has asked of another is answered by a number that it doesn't know."""
+    edited(swap, Requests, "forward", "request=request.request", "request=number")
+
+
+@GUARDS.seen_by(_ASKED_BY_A_HOST)
+def forwarded_for_ever(swap: Any) -> None:
+    """What a host asks of another is tried when nobody waits for it any more."""
+    edited(swap, Requests, "forward", "self.abandon(number)", "None")
 
 
 @GUARDS.seen_by(moving.test_hosts_that_point_to_each_other_are_asked_seldom)

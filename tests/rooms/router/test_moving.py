@@ -413,6 +413,20 @@ def test_a_request_that_wasnt_taken_goes_on_whatever_it_is(fleet: Fleet) -> None
     assert len(answers) == 1
 
 
+def test_what_a_host_asks_of_another_is_answered_by_its_own_number_and_not_tried_for_ever(
+    fleet: Fleet,
+) -> None:  # [ROUTE5]
+    here, there = fleet.at_home()
+    for number in (71, 72):
+        there.says(Request(number, "quiz", "s", "POST", "", letter={}))
+    first, second = (asked.request for asked in here.took() if isinstance(asked, Request))
+    here.says(Answer(first, 200, {}, b"{}"), Elsewhere(second, "nowhere"))
+    assert there.took() == [Answer(71, 200, {}, b"{}")]
+    for _, call in sorted(fleet.timers, key=lambda timer: -timer[0]):  # it has waited so long
+        call()
+    assert here.took() == there.took() == []
+
+
 # ---------------------------------------------------------------------- incarnations
 
 
